@@ -1,0 +1,65 @@
+// Bytes and text: UTF-8, hex, base64, base64url, percent-encoding and a comparison in constant time.
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true })
+
+export const utf8 = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(text)
+
+/** Decodes UTF-8. Throws a TypeError for malformed bytes. */
+export const fromUtf8 = (bytes: Uint8Array): string => decoder.decode(bytes)
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
+export function hex(bytes: Uint8Array): string {
+  let text = ''
+  for (const byte of bytes) text += HEX[byte]
+  return text
+}
+
+export function base64(bytes: Uint8Array): string {
+  let binary = ''
+  for (const byte of bytes) binary += String.fromCharCode(byte)
+  return btoa(binary)
+}
+
+/** Decodes standard base64, padded. Returns undefined where the text is not exactly that. */
+export function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
+  if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
+}
+
+export const base64url = (bytes: Uint8Array): string =>
+  base64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
+
+/** Decodes unpadded base64url (RFC 4648 §5). Returns undefined where the text is not that. */
+export function fromBase64url(text: string): Uint8Array<ArrayBuffer> | undefined {
+  if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) return undefined
+  const padded = text.replaceAll('-', '+').replaceAll('_', '/')
+  return fromBase64(padded + '='.repeat((4 - (padded.length % 4)) % 4))
+}
+
+/** Compares two texts in a time that depends on their lengths only. */
+export function equalInConstantTime(left: string, right: string): boolean {
+  const a = utf8(left)
+  const b = utf8(right)
+  let difference = a.length ^ b.length
+  for (let index = 0; index < a.length; index++) difference |= a[index]! ^ (b[index] ?? 0)
+  return difference === 0
+}
+
+/** True where the text has no lone surrogate, so that it has a UTF-8 form (String.prototype.isWellFormed is newer than the target). */
+export function isWellFormed(text: string): boolean {
+  return !/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/.test(text)
+}
+
+/** Percent-encodes all but the unreserved characters of RFC 3986 §2.3; encodeURIComponent leaves five more bare. */
+export function percentEncode(text: string): string {
+  return encodeURIComponent(text).replace(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
+}
+
+/** As percentEncode, with slashes left alone: the form of an object key in a path. */
+export const percentEncodePath = (text: string): string =>
+  text.split('/').map(percentEncode).join('/')
