@@ -1,0 +1,85 @@
+// Object keys: a policy's template and a session's values become one safe key under the app's prefix.
+// Every placeholder renders to exactly one path segment, so no value can climb out of its place.
+import { isWellFormed, utf8 } from './bytes.ts'
+import { Problem } from './problem.ts'
+
+export const DEFAULT_KEY_TEMPLATE = '{subject}/{uploadId}/{filename}'
+
+/** OSS: 1 to 1,023 bytes of UTF-8 ("Object naming conventions"). */
+export const MAX_KEY_BYTES = 1023
+
+export interface KeyValues {
+  subject: string
+  uploadId: string
+  filename: string
+  createdAt: Date
+}
+
+const PLACEHOLDERS: Record<string, (values: KeyValues) => string> = {
+  subject: ({ subject }) => subject,
+  uploadId: ({ uploadId }) => uploadId,
+  filename: ({ filename }) => filename,
+  extension: ({ filename }) => /\.([^.]+)$/.exec(filename)?.[1] ?? 'bin',
+  date: ({ createdAt }) => createdAt.toISOString().slice(0, 10),
+  year: ({ createdAt }) => createdAt.toISOString().slice(0, 4),
+  month: ({ createdAt }) => createdAt.toISOString().slice(5, 7),
+  day: ({ createdAt }) => createdAt.toISOString().slice(8, 10),
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this refuses.
+const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/u
+
+/** Why this text cannot be a key (or a key prefix), or undefined. */
+export function keyFault(key: string): string | undefined {
+  if (!isWellFormed(key)) return 'has a lone surrogate'
+  const bytes = utf8(key).length
+  if (bytes < 1 || bytes > MAX_KEY_BYTES)
+    return `has ${bytes} bytes; 1 to ${MAX_KEY_BYTES} are allowed`
+  if (key.startsWith('/') || key.startsWith('\\')) return 'starts with a slash'
+  if (CONTROLS.test(key)) return 'has a control character'
+  if (key.split('/').some((segment) => ['', '.', '..'].includes(segment)))
+    return 'has an empty, "." or ".." segment'
+  return undefined
+}
+
+/** Why this template cannot be used, or undefined. */
+export function templateFault(template: string): string | undefined {
+  const unknown = [...template.matchAll(/\{([^{}]*)\}/g)].find(
+    ([, name]) => !(name! in PLACEHOLDERS),
+  )
+  if (unknown) {
+    return `has the unknown placeholder ${unknown[0]}; known are ${Object.keys(PLACEHOLDERS)
+      .map((name) => `{${name}}`)
+      .join(', ')}`
+  }
+  const rest = template.replace(/\{[^{}]*\}/g, 'x')
+  if (/[{}]/.test(rest)) return 'has an unpaired brace'
+  return keyFault(rest)
+}
+
+/** One path segment out of any text: separators, wildcards and controls become `_`; dots alone do not stay alone. */
+export function safeSegment(text: string): string {
+  const replaced = text
+    .normalize('NFC')
+    .replace(/[/\\*?]/g, '_')
+    .replace(new RegExp(CONTROLS.source, 'gu'), '_')
+    .trim()
+  if (replaced === '') return '_'
+  return /^\.+$/.test(replaced) ? replaced.replaceAll('.', '_') : replaced
+}
+
+/** Renders the template below the prefix. Throws `invalid-request` where the result is no valid key. */
+export function renderKey(prefix: string, template: string, values: KeyValues): string {
+  const rendered = template.replace(/\{([^{}]*)\}/g, (_, name: string) =>
+    safeSegment(PLACEHOLDERS[name]!(values)),
+  )
+  const key = `${prefix}/${rendered}`
+  const fault = keyFault(key)
+  if (fault) {
+    throw new Problem('invalid-request', {
+      detail: `The object key for this upload ${fault}. Use a shorter or plainer filename.`,
+      members: { errors: [{ pointer: '/filename', detail: `makes a key that ${fault}` }] },
+    })
+  }
+  return key
+}

@@ -1,0 +1,104 @@
+// Policy: what a Principal may upload. A pure verdict over a Policy, a request and the limits of the store.
+
+import type { PartLimits } from './part-plan.ts'
+import { MiB } from './part-plan.ts'
+import { Problem } from './problem.ts'
+import type { ContentPolicyRequest } from './upload-session.ts'
+
+export interface ObjectHeaders {
+  acl?: 'private' | 'public-read' | 'default'
+  storageClass?: string
+  serverSideEncryption?: string
+  cacheControl?: string
+  contentDisposition?: string
+  tags?: Record<string, string>
+  metadata?: Record<string, string>
+}
+
+export interface Policy {
+  maxSizeBytes?: number
+  /** Exact types, or a whole family as `image/*`; absent allows any. */
+  contentTypes?: string[]
+  keyTemplate?: string
+  minPartSizeBytes?: number
+  partSizeBytes?: number
+  singleMaxBytes?: number
+  idleSeconds?: number
+  maxSeconds?: number
+  urlSeconds?: number
+  overwrite?: 'never' | 'replace'
+  completion?: 'client' | 'backend'
+  direct?: boolean
+  autoComplete?: boolean
+  delta?: boolean
+  readBack?: boolean
+  credentials?: boolean
+  store?: string
+  object?: ObjectHeaders
+  quota?: { openUploads?: number; bytes?: number; bytesPerDay?: number }
+  processing?: unknown[]
+  userMessage?: string
+}
+
+export const POLICY_DEFAULTS = {
+  partSizeBytes: 8 * MiB,
+  singleMaxBytes: 8 * MiB,
+  idleSeconds: 24 * 3600,
+  maxSeconds: 7 * 24 * 3600,
+  urlSeconds: 15 * 60,
+  store: 'default',
+} as const
+
+const refuse = (
+  policy: Policy,
+  code: 'file-too-large' | 'content-type-not-allowed' | 'size-required',
+  detail: string,
+  members: Record<string, unknown> = {},
+) =>
+  new Problem(code, {
+    detail,
+    members: { ...members, ...(policy.userMessage ? { userMessage: policy.userMessage } : {}) },
+  })
+
+function typeAllowed(allowed: readonly string[], contentType: string): boolean {
+  const essence = contentType.split(';')[0]!.trim().toLowerCase()
+  return allowed.some((entry) => {
+    const wanted = entry.toLowerCase()
+    if (wanted === '*/*') return true
+    return wanted.endsWith('/*') ? essence.startsWith(wanted.slice(0, -1)) : essence === wanted
+  })
+}
+
+/** The largest object in bytes that both the policy and the store allow. */
+export const largestSize = (policy: Policy, limits: PartLimits): number =>
+  Math.min(policy.maxSizeBytes ?? limits.maxObjectSizeBytes, limits.maxObjectSizeBytes)
+
+/** Throws the Problem that says why the policy refuses, with the policy's own `userMessage`. */
+export function checkPolicy(
+  policy: Policy,
+  request: ContentPolicyRequest,
+  limits: PartLimits,
+): void {
+  const { sizeBytes, contentType } = request
+  const maxSizeBytes = largestSize(policy, limits)
+  if (sizeBytes === undefined && policy.maxSizeBytes === undefined) {
+    throw refuse(
+      policy,
+      'size-required',
+      'Declare sizeBytes: this policy has no maxSizeBytes, so an upload of unknown size cannot be reserved.',
+    )
+  }
+  if (sizeBytes !== undefined && sizeBytes > maxSizeBytes) {
+    throw refuse(policy, 'file-too-large', `At most ${maxSizeBytes} bytes are allowed.`, {
+      maxSizeBytes,
+    })
+  }
+  if (policy.contentTypes && !typeAllowed(policy.contentTypes, contentType)) {
+    throw refuse(
+      policy,
+      'content-type-not-allowed',
+      `Allowed content types: ${policy.contentTypes.join(', ')}.`,
+      { contentTypes: policy.contentTypes },
+    )
+  }
+}

@@ -1,0 +1,142 @@
+// Tokens: grant, upload token and completion token, each a JWS with its own `typ` and its own key.
+// Minting and verifying get keys and time as arguments. RFC 7515 (JWS), RFC 5869 (HKDF), HS256 only.
+import { CompactSign, compactVerify } from 'jose'
+import { fromUtf8, utf8 } from './bytes.ts'
+import type { PartPlan } from './part-plan.ts'
+import type { ObjectSpec } from './ports.ts'
+import type { UploadMethod } from './upload-session.ts'
+
+export const TOKEN_TYPES = {
+  grant: 'countersign-grant+jws',
+  upload: 'countersign-upload+jws',
+  completion: 'countersign-completion+jws',
+} as const
+export type TokenKind = keyof typeof TOKEN_TYPES
+
+/** Seconds that an upload token lives at most. */
+export const UPLOAD_TOKEN_SECONDS = 3600
+
+/** Keys of one kind; the first signs, all verify. */
+export type KeyRing = ReadonlyArray<{ kid: string; secret: Uint8Array }>
+export type TokenKeys = Readonly<Record<TokenKind, KeyRing>>
+
+interface Claims {
+  app: string
+  /** Seconds since the epoch. */
+  exp: number
+}
+
+export interface GrantToken extends Claims {
+  grant: string
+  subject: string
+  policy: string
+  use: 'api' | 'uppy' | 'credentials'
+  completion?: 'client' | 'backend'
+  maxUploads?: number
+  maxBytes?: number
+}
+
+export interface UploadToken extends Claims {
+  upload: string
+  method: UploadMethod
+  store: string
+  key: string
+  /** The storage upload id; absent for a single PUT. */
+  storage?: string
+  generation: number
+  plan: PartPlan
+  /** The session's end, seconds since the epoch: no URL outlives it. */
+  end: number
+  urlSeconds: number
+  readBack?: boolean
+  /** What a single PUT creates: its headers are signed. */
+  object?: ObjectSpec
+  origins?: string[]
+}
+
+export interface CompletionToken extends Claims {
+  upload: string
+  origins?: string[]
+}
+
+interface ClaimsOf {
+  grant: GrantToken
+  upload: UploadToken
+  completion: CompletionToken
+}
+
+/** One key for one use out of a master key: HKDF-SHA256 with the label as info. */
+export async function deriveKey(
+  master: Uint8Array<ArrayBuffer>,
+  label: string,
+): Promise<Uint8Array> {
+  const key = await crypto.subtle.importKey('raw', master, 'HKDF', false, ['deriveBits'])
+  const bits = await crypto.subtle.deriveBits(
+    { name: 'HKDF', hash: 'SHA-256', salt: new Uint8Array(), info: utf8(`countersign:${label}`) },
+    key,
+    256,
+  )
+  return new Uint8Array(bits)
+}
+
+export async function deriveTokenKeys(
+  masters: ReadonlyArray<{ kid: string; secret: Uint8Array<ArrayBuffer> }>,
+): Promise<TokenKeys> {
+  const ring = (kind: TokenKind) =>
+    Promise.all(
+      masters.map(async ({ kid, secret }) => ({ kid, secret: await deriveKey(secret, kind) })),
+    )
+  const [grant, upload, completion] = await Promise.all([
+    ring('grant'),
+    ring('upload'),
+    ring('completion'),
+  ])
+  return { grant, upload, completion }
+}
+
+export async function mintToken<Kind extends TokenKind>(
+  keys: TokenKeys,
+  kind: Kind,
+  claims: ClaimsOf[Kind],
+): Promise<string> {
+  const { kid, secret } = keys[kind][0]!
+  return new CompactSign(utf8(JSON.stringify(claims)))
+    .setProtectedHeader({ alg: 'HS256', typ: TOKEN_TYPES[kind], kid })
+    .sign(secret)
+}
+
+/** Checks signature, algorithm, type and key. Undefined where any of them is wrong. Expiry is the caller's: see `isExpired`. */
+export async function openToken<Kind extends TokenKind>(
+  keys: TokenKeys,
+  kind: Kind,
+  token: string,
+): Promise<ClaimsOf[Kind] | undefined> {
+  try {
+    const { payload, protectedHeader } = await compactVerify(
+      token,
+      ({ kid }) => {
+        const key = keys[kind].find((candidate) => candidate.kid === kid)
+        if (!key) throw new Error('unknown key')
+        return key.secret
+      },
+      { algorithms: ['HS256'] },
+    )
+    if (protectedHeader.typ !== TOKEN_TYPES[kind]) return undefined
+    return JSON.parse(fromUtf8(payload)) as ClaimsOf[Kind] // minted by us: the signature proves the shape
+  } catch {
+    return undefined
+  }
+}
+
+export const isExpired = ({ exp }: Claims, now: Date): boolean => exp * 1000 <= now.getTime()
+
+/** Which of our tokens this text claims to be, before anything is verified. */
+export function claimedKind(token: string): TokenKind | undefined {
+  try {
+    const header = atob(token.split('.', 1)[0]!.replaceAll('-', '+').replaceAll('_', '/'))
+    const { typ } = JSON.parse(header) as { typ?: unknown }
+    return (Object.keys(TOKEN_TYPES) as TokenKind[]).find((kind) => TOKEN_TYPES[kind] === typ)
+  } catch {
+    return undefined
+  }
+}

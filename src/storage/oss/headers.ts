@@ -1,0 +1,25 @@
+// The headers that an object is created with: its type, the stamp, and what the policy's `object` block says.
+import type { ObjectSpec } from '../../core/ports.ts'
+
+/** User metadata that proves which session made an object. Only the service can sign it. */
+export const STAMP_HEADER = 'x-oss-meta-countersign-upload'
+
+export function objectHeaders({ uploadId, contentType, headers = {} }: ObjectSpec) {
+  const tags = new URLSearchParams(headers.tags ?? {}).toString().replaceAll('+', '%20')
+  const all: Record<string, string | undefined> = {
+    'Content-Type': contentType,
+    [STAMP_HEADER]: uploadId,
+    'Cache-Control': headers.cacheControl,
+    'Content-Disposition': headers.contentDisposition,
+    'x-oss-object-acl': headers.acl,
+    'x-oss-storage-class': headers.storageClass,
+    'x-oss-server-side-encryption': headers.serverSideEncryption,
+    'x-oss-tagging': tags || undefined,
+  }
+  for (const [name, value] of Object.entries(headers.metadata ?? {})) {
+    all[`x-oss-meta-${name}`] ??= value
+  }
+  return Object.fromEntries(
+    Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  )
+}

@@ -1,0 +1,282 @@
+// The OSS dialect of ObjectStore: native multipart with V4 signatures, the stamp, forbid-overwrite and upload callbacks.
+import { base64, utf8 } from '../../core/bytes.ts'
+import { GiB, KiB } from '../../core/part-plan.ts'
+import type {
+  CallbackFields,
+  ObjectSpec,
+  ObjectStore,
+  PartToSign,
+  RawRequest,
+  StoredPart,
+} from '../../core/ports.ts'
+import { isStoreFailure, StoreFailure } from '../../core/store-failure.ts'
+import { expectXml, sendToStore } from '../send.ts'
+import { escapeXml, listOf, textOf } from '../xml.ts'
+import { objectHeaders, STAMP_HEADER } from './headers.ts'
+import { type OssCall, type OssSignerOptions, ossSigner } from './sign.ts'
+
+/** "Limits", Alibaba Cloud OSS: parts of 100 KB to 5 GB, 10,000 of them. */
+export const OSS_LIMITS = {
+  minPartSizeBytes: 100 * KiB,
+  maxPartSizeBytes: 5 * GiB,
+  maxPartCount: 10_000,
+  maxObjectSizeBytes: 10_000 * 5 * GiB,
+}
+
+const MAX_URL_SECONDS = 604_800
+const MAX_STS_URL_SECONDS = 43_200
+
+export interface OssOptions extends OssSignerOptions {
+  name: string
+  clock: () => Date
+  fetch: typeof fetch
+  /** Sign the exact Content-Length of parts as an additional header. */
+  bindLength: boolean
+  /** Checks a callback's signature; without one no callback is believed. */
+  verifyCallback: (request: RawRequest) => boolean
+  parseCallbackBody: (
+    contentType: string | null,
+    body: Uint8Array,
+  ) => Record<string, string> | undefined
+}
+
+/** The body that OSS sends back to us: JSON, so that odd keys survive. The token proves that we authorised it. */
+const CALLBACK_BODY =
+  '{"bucket":${bucket},"object":${object},"size":${size},"etag":${etag},"crc64":${crc64},"reqId":${reqId},"token":${x:token}}'
+
+const unquoted = (etag: string) => etag.replace(/^"|"$/g, '')
+const quoted = (etag: string) => `"${unquoted(etag)}"`
+const forbidOverwrite = ({ overwrite }: Pick<ObjectSpec, 'overwrite'>): Record<string, string> =>
+  overwrite === 'never' ? { 'x-oss-forbid-overwrite': 'true' } : {}
+
+export function oss(options: OssOptions): ObjectStore {
+  const signer = ossSigner(options)
+
+  function send(call: OssCall, body?: string | Uint8Array<ArrayBuffer>, also?: readonly number[]) {
+    const { url, headers } = signer.byHeader(call, options.clock())
+    return sendToStore(options.fetch, { method: call.method, url, headers, body }, also)
+  }
+
+  /** What a part's or object's PUT signs besides the query, and what its sender must therefore send. */
+  function putHeaders(part: PartToSign, headers: Record<string, string>) {
+    const sent = part.contentMd5 ? { ...headers, 'Content-MD5': part.contentMd5 } : headers
+    return options.bindLength
+      ? {
+          sent,
+          signed: { ...sent, 'content-length': String(part.sizeBytes) },
+          additionalHeaders: ['content-length'],
+        }
+      : { sent, signed: sent, additionalHeaders: [] }
+  }
+
+  async function* listParts(upload: { key: string; storageUploadId: string }) {
+    for (let marker = ''; ; ) {
+      const answer = await send({
+        method: 'GET',
+        key: upload.key,
+        query: [
+          ['encoding-type', 'url'],
+          ['max-parts', '1000'],
+          ...(marker ? ([['part-number-marker', marker]] as const) : []),
+          ['uploadId', upload.storageUploadId],
+        ],
+      })
+      const page = expectXml(answer, 'ListPartsResult')
+      yield listOf(page, 'Part').map(
+        (part): StoredPart => ({
+          partNumber: Number(textOf(part, 'PartNumber')),
+          sizeBytes: Number(textOf(part, 'Size')),
+          etag: unquoted(textOf(part, 'ETag') ?? ''),
+          crc64: textOf(part, 'HashCrc64ecma') || undefined,
+          lastModified: new Date(textOf(part, 'LastModified') ?? 0),
+        }),
+      )
+      if (textOf(page, 'IsTruncated') !== 'true') return
+      const next = textOf(page, 'NextPartNumberMarker') ?? ''
+      if (next === '' || Number(next) <= Number(marker || 0)) {
+        throw new StoreFailure('ambiguous', 'UnreadableAnswer', answer.status)
+      }
+      marker = next
+    }
+  }
+
+  return {
+    name: options.name,
+    dialect: 'oss',
+    limits: OSS_LIMITS,
+    createOnlyPut: true,
+    verifiableChecksums: ['crc64'],
+
+    maxUrlSeconds: () => (options.credentials.sessionToken ? MAX_STS_URL_SECONDS : MAX_URL_SECONDS),
+
+    async initiate(object) {
+      const answer = await send({
+        method: 'POST',
+        key: object.key,
+        query: [
+          ['encoding-type', 'url'],
+          ['uploads', ''],
+        ],
+        headers: { ...objectHeaders(object), ...forbidOverwrite(object) },
+      })
+      const id = textOf(expectXml(answer, 'InitiateMultipartUploadResult'), 'UploadId')
+      if (!id) throw new StoreFailure('ambiguous', 'UnreadableAnswer', answer.status)
+      return id
+    },
+
+    presignParts: (upload, parts, validity) =>
+      parts.map((part) => {
+        const { sent, signed, additionalHeaders } = putHeaders(part, {})
+        return signer.byQuery(
+          {
+            method: 'PUT',
+            key: upload.key,
+            query: [
+              ['partNumber', String(part.partNumber)],
+              ['uploadId', upload.storageUploadId],
+            ],
+            headers: signed,
+            additionalHeaders,
+          },
+          validity,
+          sent,
+        )
+      }),
+
+    presignPut(object, part, validity) {
+      const { sent, signed, additionalHeaders } = putHeaders(part, {
+        ...objectHeaders(object),
+        ...forbidOverwrite(object),
+      })
+      return signer.byQuery(
+        { method: 'PUT', key: object.key, headers: signed, additionalHeaders },
+        validity,
+        sent,
+      )
+    },
+
+    presignGet: (key, filename, validity) =>
+      signer.byQuery(
+        {
+          method: 'GET',
+          key,
+          query: [['response-content-disposition', attachment(filename)]],
+        },
+        validity,
+      ),
+
+    presignComplete(upload, callback, object, validity) {
+      const headers = { 'x-oss-complete-all': 'yes', ...forbidOverwrite(object) }
+      const parameters = {
+        callbackUrl: callback.url,
+        callbackBody: CALLBACK_BODY,
+        callbackBodyType: 'application/json',
+        ...(callback.url.startsWith('https:') ? { callbackSNI: true } : {}),
+      }
+      return signer.byQuery(
+        {
+          method: 'POST',
+          key: upload.key,
+          query: [
+            ['callback', base64(utf8(JSON.stringify(parameters)))],
+            ['callback-var', base64(utf8(JSON.stringify({ 'x:token': callback.token })))],
+            ['uploadId', upload.storageUploadId],
+          ],
+          headers,
+        },
+        validity,
+        headers,
+      )
+    },
+
+    listParts,
+
+    async complete(upload, parts, object) {
+      const listed = parts.map(
+        ({ partNumber, etag }) =>
+          `<Part><PartNumber>${partNumber}</PartNumber><ETag>${escapeXml(quoted(etag))}</ETag></Part>`,
+      )
+      const answer = await send(
+        {
+          method: 'POST',
+          key: upload.key,
+          query: [
+            ['encoding-type', 'url'],
+            ['uploadId', upload.storageUploadId],
+          ],
+          headers: { 'content-type': 'application/xml', ...forbidOverwrite(object) },
+        },
+        `<CompleteMultipartUpload>${listed.join('')}</CompleteMultipartUpload>`,
+      )
+      // A 200 may still carry an error, and a body that ends early proves nothing.
+      expectXml(answer, 'CompleteMultipartUploadResult')
+    },
+
+    async abort(upload) {
+      await send({
+        method: 'DELETE',
+        key: upload.key,
+        query: [['uploadId', upload.storageUploadId]],
+      })
+    },
+
+    async head(key) {
+      const { status, headers } = await send({ method: 'HEAD', key }, undefined, [404])
+      if (status === 404) return undefined
+      const modified = headers.get('last-modified')
+      return {
+        key,
+        sizeBytes: Number(headers.get('content-length')),
+        etag: unquoted(headers.get('etag') ?? ''),
+        versionId: headers.get('x-oss-version-id') ?? undefined,
+        crc64: headers.get('x-oss-hash-crc64ecma') ?? undefined,
+        contentType: headers.get('content-type') ?? undefined,
+        lastModified: modified ? new Date(modified) : undefined,
+        uploadId: headers.get(STAMP_HEADER) ?? undefined,
+      }
+    },
+
+    async putEmpty(object) {
+      try {
+        await send(
+          {
+            method: 'PUT',
+            key: object.key,
+            headers: { ...objectHeaders(object), ...forbidOverwrite(object) },
+          },
+          new Uint8Array(),
+        )
+      } catch (failure) {
+        // There already: HEAD will tell whether it is the session's own.
+        if (isStoreFailure(failure, 'refused') && failure.code === 'FileAlreadyExists') return
+        throw failure
+      }
+    },
+
+    async delete(key, { ifMatch }) {
+      await send(
+        { method: 'DELETE', key, headers: { 'if-match': quoted(ifMatch) } },
+        undefined,
+        [404, 412],
+      )
+    },
+
+    verifyCallback: (request) =>
+      options.verifyCallback(request) ? readCallback(request) : undefined,
+    readCallback,
+  }
+
+  function readCallback(request: RawRequest): CallbackFields | undefined {
+    return options.parseCallbackBody(request.headers.get('content-type'), request.body)
+  }
+}
+
+/** RFC 6266 with the extended form of RFC 8187 for names beyond ASCII. */
+function attachment(filename: string): string {
+  const ascii = filename.replace(/[^\u0020-\u007e]|["\\%]/g, '_')
+  const extended = encodeURIComponent(filename).replace(
+    /['()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
+  return `attachment; filename="${ascii}"; filename*=UTF-8''${extended}`
+}

@@ -1,0 +1,94 @@
+// One call to a store: bounded in time and answer size, its failures sorted into the three kinds that flows act on.
+import { StoreFailure } from '../core/store-failure.ts'
+import { MAX_XML_BYTES, parseXml, textOf } from './xml.ts'
+
+const TIMEOUT_MS = 30_000
+
+export interface StoreRequest {
+  method: string
+  url: string
+  headers: Record<string, string>
+  body?: string | Uint8Array<ArrayBuffer>
+}
+
+export interface StoreAnswer {
+  status: number
+  headers: Headers
+  body: string
+}
+
+async function readBounded(response: Response): Promise<string> {
+  const reader = response.body?.getReader()
+  if (!reader) return ''
+  const decoder = new TextDecoder()
+  let text = ''
+  for (let size = 0; ; ) {
+    const { done, value } = await reader.read()
+    if (done) return text + decoder.decode()
+    size += value.length
+    if (size > MAX_XML_BYTES) {
+      await reader.cancel()
+      throw new Error('the answer is too large')
+    }
+    text += decoder.decode(value, { stream: true })
+  }
+}
+
+/** The code of an error answer: from its XML, or for HEAD from the base64 `x-oss-err` header. */
+function errorCode({ body, headers, status }: StoreAnswer): string {
+  const encoded = headers.get('x-oss-err')
+  let xml = body
+  try {
+    if (!xml && encoded) xml = atob(encoded)
+  } catch {
+    // A broken header leaves the status to speak.
+  }
+  const parsed = parseXml(xml)
+  return (parsed?.root === 'Error' && textOf(parsed.node, 'Code')) || `Http${status}`
+}
+
+const AMBIGUOUS_STATUS = new Set([408, 429])
+
+function failureOf(answer: StoreAnswer): StoreFailure {
+  const code = errorCode(answer)
+  if (code === 'NoSuchUpload') return new StoreFailure('no-such-upload', code, answer.status)
+  const definite =
+    answer.status >= 400 && answer.status < 500 && !AMBIGUOUS_STATUS.has(answer.status)
+  return new StoreFailure(definite ? 'refused' : 'ambiguous', code, answer.status)
+}
+
+/** Sends and reads the whole answer. Throws StoreFailure for all but 2xx; a status in `also` is answered too. */
+export async function sendToStore(
+  fetchFrom: typeof fetch,
+  request: StoreRequest,
+  also: readonly number[] = [],
+): Promise<StoreAnswer> {
+  let answer: StoreAnswer
+  try {
+    const response = await fetchFrom(request.url, {
+      method: request.method,
+      headers: request.headers,
+      body: request.body,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    })
+    answer = {
+      status: response.status,
+      headers: response.headers,
+      body: await readBounded(response),
+    }
+  } catch (cause) {
+    throw new StoreFailure('ambiguous', 'NoAnswer', 0, cause)
+  }
+  if (also.includes(answer.status)) return answer
+  if (answer.status < 200 || answer.status > 299) throw failureOf(answer)
+  return answer
+}
+
+/** The root element of a 200 answer. An error body, a cut one or HTML is ambiguous: the store may have acted. */
+export function expectXml(answer: StoreAnswer, root: string) {
+  const parsed = parseXml(answer.body)
+  if (parsed?.root === root) return parsed.node
+  if (parsed?.root === 'Error') throw failureOf(answer)
+  throw new StoreFailure('ambiguous', 'UnreadableAnswer', answer.status)
+}
