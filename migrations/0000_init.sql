@@ -123,6 +123,7 @@ CREATE TABLE "uploads" (
 	"filename" text NOT NULL,
 	"content_type" text NOT NULL,
 	"size_bytes" bigint,
+	"final_size_bytes" bigint,
 	"part_size_bytes" bigint NOT NULL,
 	"part_count" integer,
 	"max_part_count" integer,

@@ -63,3 +63,8 @@ export function percentEncode(text: string): string {
 /** As percentEncode, with slashes left alone: the form of an object key in a path. */
 export const percentEncodePath = (text: string): string =>
   text.split('/').map(percentEncode).join('/')
+
+/** SHA-256 of a text, in hex. */
+export async function digestHex(text: string): Promise<string> {
+  return hex(new Uint8Array(await crypto.subtle.digest('SHA-256', utf8(text))))
+}

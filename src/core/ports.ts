@@ -111,6 +111,8 @@ export interface ObjectStore {
   ): Promise<void>
   /** Throws StoreFailure `no-such-upload` where there is nothing (left) to abort. */
   abort(upload: StoredUpload): Promise<void>
+  /** Storage uploads in progress under exactly this key: what an initiate without an answer may have left. */
+  listUploads(key: string): Promise<StoredUpload[]>
   head(key: string): Promise<StoredObject | undefined>
   putEmpty(object: ObjectSpec): Promise<void>
   delete(key: string, only: { ifMatch: string }): Promise<void>
@@ -165,6 +167,7 @@ export interface UploadsDb {
   claimCompletion(
     appId: string,
     id: string,
+    declared: { sizeBytes?: number; checksum?: string },
     now: Date,
     leaseUntil: Date,
   ): Promise<UploadSession | undefined>
@@ -199,6 +202,10 @@ export interface UploadsDb {
     storageUploadId: string,
     now: Date,
   ): Promise<UploadSession | undefined>
+  /** When the sweep looks at it next. */
+  scheduleSweep(session: UploadSession, at: Date): Promise<void>
+  /** Ends the lease of a reservation that the store did not answer, for a repeat to take over. */
+  releaseReservation(session: UploadSession, now: Date): Promise<void>
   /** Unsettled sessions whose time has come, oldest first; each is put off so that a second sweeper takes others. */
   claimDue(appId: string, now: Date, again: Date, limit: number): Promise<UploadSession[]>
   /** Frees idempotency keys older than a day. */

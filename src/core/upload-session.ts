@@ -67,6 +67,8 @@ export interface UploadSession {
   filename: string
   contentType: string
   plan: PartPlan
+  /** What the client said at completion, where the plan does not know the size. */
+  finalSizeBytes?: number
   reservedBytes: number
   fingerprint?: string
   checksum?: string
@@ -81,6 +83,8 @@ export interface UploadSession {
   /** Counts attempts to complete; whoever holds the number holds the lease. */
   attempt: number
   attemptAt?: Date
+  /** The attempt before the one that holds the lease. */
+  priorAttemptAt?: Date
   missingSince?: Date
   direct: boolean
   endedAt?: Date

@@ -56,9 +56,10 @@ export async function startEmbeddedPostgres(
 
   try {
     const launcher = await chooseLauncher(directory, programs, log, rootMethod)
-    await recoverOrphan(join(launcher.home, 'data'), signal, log)
+    const prepare = () => recoverOrphan(join(launcher.home, 'data'), signal, log)
+    await prepare()
     const { data, password } = await ensureCluster(directory, launcher, fsync)
-    const server = await startServer(launcher, { data, fsync, detached, signal, log })
+    const server = await startServer(launcher, { data, fsync, detached, prepare, signal, log })
     return {
       url: `postgres://countersign:${password}@127.0.0.1:${server.port}/countersign`,
       stop: once(() => server.stop().finally(() => lock.release())),

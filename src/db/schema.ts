@@ -118,6 +118,7 @@ export const uploads = pgTable(
     filename: text('filename').notNull(),
     contentType: text('content_type').notNull(),
     sizeBytes: bytes('size_bytes'),
+    finalSizeBytes: bytes('final_size_bytes'),
     partSizeBytes: bytes('part_size_bytes').notNull(),
     partCount: integer('part_count'),
     maxPartCount: integer('max_part_count'),

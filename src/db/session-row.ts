@@ -24,6 +24,7 @@ export interface UploadRow {
   filename: string
   content_type: string
   size_bytes: number | null
+  final_size_bytes: number | null
   part_size_bytes: number
   part_count: number | null
   max_part_count: number | null
@@ -40,6 +41,7 @@ export interface UploadRow {
   lease_until: string | null
   attempt: number
   attempt_at: string | null
+  prior_attempt_at: string | null
   missing_since: string | null
   direct: boolean
   ended_at: string | null
@@ -79,6 +81,7 @@ export const toSession = (row: UploadRow): UploadSession => ({
   filename: row.filename,
   contentType: row.content_type,
   plan: planOf(row),
+  finalSizeBytes: row.final_size_bytes ?? undefined,
   reservedBytes: row.reserved_bytes,
   fingerprint: row.fingerprint ?? undefined,
   checksum: row.checksum ?? undefined,
@@ -92,6 +95,7 @@ export const toSession = (row: UploadRow): UploadSession => ({
   leaseUntil: date(row.lease_until),
   attempt: row.attempt,
   attemptAt: date(row.attempt_at),
+  priorAttemptAt: date(row.prior_attempt_at),
   missingSince: date(row.missing_since),
   direct: row.direct,
   endedAt: date(row.ended_at),

@@ -22,12 +22,17 @@ const among = (states: readonly UploadState[]): SQL =>
 
 const after = (date: Date, milliseconds: number) => new Date(date.getTime() + milliseconds)
 
-/** When the sweep looks at an open session next: at its idle end, sooner where the policy completes by itself. */
-const openSweepAt = ({ policy }: UploadSession, now: Date): SQL =>
+/** A single PUT may have arrived without a word from the client, so it is looked for when its URL has ended. */
+const SINGLE_SWEEP_MS = 16 * 60_000
+
+/** When the sweep looks at an open session next: at its idle end. */
+const openSweepAt = ({ method, policy }: UploadSession, now: Date): SQL =>
   instant(
     after(
       now,
-      1000 * (policy.autoComplete ? 600 : (policy.idleSeconds ?? POLICY_DEFAULTS.idleSeconds)),
+      method === 'single'
+        ? SINGLE_SWEEP_MS
+        : 1000 * (policy.idleSeconds ?? POLICY_DEFAULTS.idleSeconds),
     ),
   )
 
@@ -88,12 +93,14 @@ export function uploadsDb(database: Database): UploadsDb {
           ${cursor === undefined ? sql`` : sql`and upload_id < ${cursor}`}
         order by upload_id desc limit ${limit}`),
 
-    claimCompletion: (appId, id, now, leaseUntil) =>
+    claimCompletion: (appId, id, declared, now, leaseUntil) =>
       transition(database, {
         appId,
         uploadId: id,
         set: sql`state = 'completing', lease_until = ${instant(leaseUntil)}, attempt = attempt + 1,
           prior_attempt_at = attempt_at, attempt_at = ${instant(now)}, active_at = ${instant(now)},
+          final_size_bytes = coalesce(${declared.sizeBytes ?? null}::bigint, final_size_bytes),
+          checksum = coalesce(checksum, ${declared.checksum ?? null}),
           missing_since = case when state = 'open' then null else missing_since end,
           sweep_at = ${instant(after(leaseUntil, 60_000))}`,
         guard: sql`(state = 'open' and expires_at > ${instant(now)})
@@ -171,6 +178,22 @@ export function uploadsDb(database: Database): UploadsDb {
         guard: sql`state = 'open' and storage_upload_id is not distinct from ${session.storageUploadId ?? null}
           and ${noRecentAttempt(now)}`,
       }),
+
+    async scheduleSweep({ appId, id }, at) {
+      await database
+        .update(uploads)
+        .set({ sweepAt: at })
+        .where(and(eq(uploads.appId, appId), eq(uploads.uploadId, id)))
+    },
+
+    async releaseReservation(session, now) {
+      await transition(database, {
+        appId: session.appId,
+        uploadId: session.id,
+        set: sql`lease_until = ${instant(now)}`,
+        guard: sql`state = 'initiating'`,
+      })
+    },
 
     // Two sweepers take different rows: the claim puts each off.
     claimDue: (appId, now, again, limit) =>

@@ -21,16 +21,15 @@ export async function recoverOrphan(
   log: Log,
 ): Promise<void> {
   const pid = readPid(data)
-  const start = pid === undefined ? undefined : processStart(pid)
-  // PostgreSQL itself removes the pid file of a process that is gone.
-  if (pid === undefined || start === undefined) return
-
-  const command = commandLine(pid)
+  if (pid === undefined) return
+  const start = processStart(pid)
+  const command = start && commandLine(pid)
   // Not to be known: PostgreSQL decides, and refuses to start where it must.
-  if (command === undefined) return
-  if (!isServerOf(data, command)) {
-    // The pid was given to another process, and PostgreSQL would take that for a running server.
-    log('info', 'removed a stale postmaster.pid', { data, pid })
+  if (start && command === undefined) return
+  if (!start || !command || !isServerOf(data, command)) {
+    // PostgreSQL would take a zombie, or a process that has got the old pid, for a running server. Should
+    // anything of the old server still be at work, the shared memory it holds makes PostgreSQL refuse.
+    log('debug', 'removed a stale postmaster.pid', { data, pid })
     return rmSync(join(data, 'postmaster.pid'), { force: true })
   }
 
@@ -42,16 +41,17 @@ export async function recoverOrphan(
   throw new Error(`an abandoned PostgreSQL (pid ${pid}) on ${data} could not be stopped`)
 }
 
-/** The command line that `server.ts` gives it: `…/postgres -D <data> -c …`. */
+/** The command line that it was given: `…/postgres -D <data> -c …`, or `--single` while it was prepared. */
 function isServerOf(data: string, command: string): boolean {
   const [program = ''] = command.split(' -D ', 1)
-  return /postgres(\.exe)?$/.test(program) && `${command} `.includes(` -D ${data} `)
+  return /postgres( --single)?$/.test(program) && `${command} `.includes(` -D ${data} `)
 }
 
+/** Undefined without a file; 0 when it was not written to its end. A single-user server notes its pid negated. */
 function readPid(data: string): number | undefined {
   try {
     const pid = Number.parseInt(readFileSync(join(data, 'postmaster.pid'), 'utf8'), 10)
-    return pid > 0 ? pid : undefined
+    return Math.abs(pid) || 0
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw error

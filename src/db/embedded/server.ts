@@ -3,11 +3,13 @@
 import type { ChildProcess } from 'node:child_process'
 import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Launcher, Log } from './launcher.ts'
 
 const START_LIMIT_MS = 60_000
 const STOP_LIMIT_MS = 10_000
-const PORT_ATTEMPTS = 5
+const ATTEMPTS = 10
+const ATTEMPT_DELAY_MS = 200
 
 export interface RunningServer {
   port: number
@@ -19,6 +21,8 @@ export interface ServerOptions {
   fsync: boolean
   /** In its own process group, so that a Ctrl-C in the terminal reaches only us. */
   detached: boolean
+  /** Called before each attempt: frees the data from a server that nobody owns. */
+  prepare(): Promise<void>
   signal(pid: number, name: NodeJS.Signals): Promise<void> | void
   log: Log
 }
@@ -29,16 +33,20 @@ export async function startServer(
   options: ServerOptions,
 ): Promise<RunningServer> {
   for (let attempt = 1; ; attempt++) {
+    await options.prepare()
     const port = await freePort()
     const started = await attemptStart(launcher, port, options)
     if (!('failure' in started)) return { port, ...started }
-    // Somebody took the port between our look and the start.
-    const taken = started.lines.some((line) => line.includes('could not bind'))
-    if (!taken || attempt === PORT_ATTEMPTS) {
+    const passing = started.lines.some((line) => PASSING.test(line))
+    if (!passing || attempt === ATTEMPTS) {
       throw new Error(explain(started.failure, started.lines.join('\n')))
     }
+    await delay(ATTEMPT_DELAY_MS)
   }
 }
+
+/** Somebody took the port between our look and the start; the rest of a killed server is still going away. */
+const PASSING = /could not bind|"postmaster\.pid" already exists|pre-existing shared memory block/
 
 /** The message of a failed step: what failed, what PostgreSQL said, what to do. */
 export function explain(failure: string, stderr: string): string {

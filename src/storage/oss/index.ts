@@ -220,6 +220,35 @@ export function oss(options: OssOptions): ObjectStore {
       })
     },
 
+    async listUploads(key) {
+      const found: Array<{ key: string; storageUploadId: string }> = []
+      let marker: ReadonlyArray<readonly [string, string]> = []
+      for (;;) {
+        const answer = await send({
+          method: 'GET',
+          query: [
+            ['encoding-type', 'url'],
+            ['max-uploads', '1000'],
+            ['prefix', key],
+            ['uploads', ''],
+            ...marker,
+          ],
+        })
+        const page = expectXml(answer, 'ListMultipartUploadsResult')
+        for (const upload of listOf(page, 'Upload')) {
+          const storageUploadId = textOf(upload, 'UploadId')
+          // Sorted by key: the exact key comes before all longer ones that it begins.
+          if (decodeURIComponent(textOf(upload, 'Key') ?? '') !== key) return found
+          if (storageUploadId) found.push({ key, storageUploadId })
+        }
+        if (textOf(page, 'IsTruncated') !== 'true') return found
+        marker = [
+          ['key-marker', decodeURIComponent(textOf(page, 'NextKeyMarker') ?? '')],
+          ['upload-id-marker', textOf(page, 'NextUploadIdMarker') ?? ''],
+        ]
+      }
+    },
+
     async head(key) {
       const { status, headers } = await send({ method: 'HEAD', key }, undefined, [404])
       if (status === 404) return undefined

@@ -1,0 +1,97 @@
+// Public keys of trusted issuers, by URL: kept five minutes, used up to a day longer while a fresh copy is fetched,
+// and fetched out of turn for an unknown key at most twice a minute per URL.
+import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
+
+const FRESH_MS = 5 * 60_000
+const STALE_MS = 24 * 3600_000
+const REFRESH_INTERVAL_MS = 30_000
+const FETCH_TIMEOUT_MS = 5_000
+const MAX_BYTES = 256 * 1024
+const MAX_URLS = 1_000
+
+interface Entry {
+  keys: JWTVerifyGetKey
+  fetchedAt: number
+}
+
+interface Slot {
+  entry?: Entry
+  triedAt: number
+  running?: Promise<Entry | undefined>
+}
+
+export interface JwksOptions {
+  fetch: typeof fetch
+  clock: () => Date
+  background: (work: Promise<unknown>) => void
+  /** Says why a URL must not be fetched. */
+  refuseUrl: (url: string) => string | undefined
+}
+
+async function load({ fetch: fetchFrom, refuseUrl }: JwksOptions, url: string) {
+  const refused = refuseUrl(url)
+  if (refused) throw new Error(refused)
+  const response = await fetchFrom(url, {
+    redirect: 'error',
+    signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
+    headers: { accept: 'application/json' },
+  })
+  if (!response.ok) throw new Error(`The JWKS answered ${response.status}`)
+  const reader = response.body?.getReader()
+  const chunks: Uint8Array[] = []
+  for (let size = 0; reader; ) {
+    const { done, value } = await reader.read()
+    if (done) break
+    size += value.length
+    if (size > MAX_BYTES) {
+      await reader.cancel()
+      throw new Error('The JWKS is too large')
+    }
+    chunks.push(value)
+  }
+  const text = await new Blob(chunks as Uint8Array<ArrayBuffer>[]).text()
+  return createLocalJWKSet(JSON.parse(text) as JSONWebKeySet)
+}
+
+/** Answers the key set of a URL, or undefined where there is none to be had. `wanted: 'newer'` asks for an unknown key's sake. */
+export function jwksCache(options: JwksOptions) {
+  const slots = new Map<string, Slot>()
+
+  function refresh(slot: Slot, url: string): Promise<Entry | undefined> {
+    slot.running ??= (async () => {
+      slot.triedAt = options.clock().getTime()
+      try {
+        slot.entry = { keys: await load(options, url), fetchedAt: options.clock().getTime() }
+      } catch {
+        // The old keys serve on; the next request after the interval tries again.
+      } finally {
+        slot.running = undefined
+      }
+      return slot.entry
+    })()
+    return slot.running
+  }
+
+  return async function keysOf(
+    url: string,
+    wanted: 'any' | 'newer' = 'any',
+  ): Promise<JWTVerifyGetKey | undefined> {
+    const now = options.clock().getTime()
+    let slot = slots.get(url)
+    if (!slot) {
+      if (slots.size >= MAX_URLS) slots.delete(slots.keys().next().value!)
+      slot = { triedAt: Number.NEGATIVE_INFINITY }
+      slots.set(url, slot)
+    }
+    const mayTry = now - slot.triedAt >= REFRESH_INTERVAL_MS
+    const age = slot.entry ? now - slot.entry.fetchedAt : Number.POSITIVE_INFINITY
+    if (age > STALE_MS || wanted === 'newer') {
+      if (slot.running || mayTry) return (await refresh(slot, url))?.keys
+      return age > STALE_MS ? undefined : slot.entry?.keys
+    }
+    if (age > FRESH_MS && mayTry) options.background(refresh(slot, url))
+    return slot.entry?.keys
+  }
+}
+
+export type JwksCache = ReturnType<typeof jwksCache>

@@ -1,0 +1,100 @@
+// User JWTs of registered issuers. (iss, aud) finds the registration; its keys and algorithms alone verify the token.
+import {
+  decodeJwt,
+  errors,
+  importJWK,
+  type JWK,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  createLocalJWKSet,
+  jwtVerify,
+} from 'jose'
+import { isWellFormed, utf8 } from '../core/bytes.ts'
+import type { AppsDb, Issuer } from '../core/ports.ts'
+import type { JwtPrincipal } from '../core/principal.ts'
+import type { JwksCache } from './jwks.ts'
+
+const CLOCK_TOLERANCE_SECONDS = 5
+const MAX_SUBJECT_LENGTH = 255
+const MAX_AUDIENCES = 20
+
+export interface JwtServices {
+  apps: AppsDb
+  jwks: JwksCache
+  clock: () => Date
+}
+
+function audiencesOf({ aud }: JWTPayload): string[] {
+  const list = Array.isArray(aud) ? aud : [aud]
+  return list.filter((entry): entry is string => typeof entry === 'string').slice(0, MAX_AUDIENCES)
+}
+
+async function check(
+  { jwks, clock }: JwtServices,
+  issuer: Issuer,
+  token: string,
+): Promise<JWTPayload> {
+  const options = {
+    algorithms: issuer.algorithms,
+    issuer: issuer.issuer,
+    audience: issuer.audience,
+    requiredClaims: ['exp', issuer.subjectClaim],
+    clockTolerance: CLOCK_TOLERANCE_SECONDS,
+    currentDate: clock(),
+  }
+  const by = async (keys: JWTVerifyGetKey) => (await jwtVerify(token, keys, options)).payload
+  if (issuer.secret !== undefined) {
+    return (await jwtVerify(token, utf8(issuer.secret), options)).payload
+  }
+  if (issuer.publicKeys) {
+    const [only] = issuer.publicKeys as JWK[]
+    if (issuer.publicKeys.length === 1 && only && only.kid === undefined) {
+      const key = await importJWK({ ...only, alg: only.alg ?? issuer.algorithms[0] })
+      return (await jwtVerify(token, key, options)).payload
+    }
+    return by(createLocalJWKSet({ keys: issuer.publicKeys as JWK[] }))
+  }
+  const url = issuer.jwksUrl!
+  const keys = await jwks(url)
+  if (!keys) throw new errors.JWKSNoMatchingKey()
+  try {
+    return await by(keys)
+  } catch (error) {
+    if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
+    const newer = await jwks(url, 'newer')
+    if (!newer) throw error
+    return by(newer)
+  }
+}
+
+/** Undefined for whatever is not a valid token of exactly one registration. */
+export async function verifyJwt(
+  services: JwtServices,
+  token: string,
+): Promise<JwtPrincipal | undefined> {
+  try {
+    const unverified = decodeJwt(token)
+    if (typeof unverified.iss !== 'string') return undefined
+    const found = await services.apps.findIssuers(unverified.iss, audiencesOf(unverified))
+    const [issuer] = found
+    if (!issuer || found.length !== 1) return undefined
+    const payload = await check(services, issuer, token)
+    const subject = payload[issuer.subjectClaim]
+    if (typeof subject !== 'string' || subject === '' || subject.length > MAX_SUBJECT_LENGTH) {
+      return undefined
+    }
+    if (!isWellFormed(subject) || subject.includes('\u0000')) return undefined
+    const claimed = issuer.policyClaim ? payload[issuer.policyClaim] : undefined
+    return {
+      kind: 'jwt',
+      appId: issuer.appId,
+      subject,
+      issuerId: issuer.issuerId,
+      policies: issuer.policies,
+      claimedPolicy: typeof claimed === 'string' ? claimed : undefined,
+    }
+  } catch (error) {
+    if (error instanceof errors.JOSEError || error instanceof TypeError) return undefined
+    throw error
+  }
+}

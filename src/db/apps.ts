@@ -1,0 +1,144 @@
+// Apps and what they own: api keys (hash only), policies, trusted issuers, grants.
+import { and, eq, inArray, isNull, sql } from 'drizzle-orm'
+import type { AppsDb, Issuer, Vault } from '../core/ports.ts'
+import { Problem } from '../core/problem.ts'
+import type { Database } from './connect.ts'
+import { apiKeys, apps, grants, issuers, policies } from './schema.ts'
+
+export function appsDb(database: Database, vault: Vault): AppsDb {
+  return {
+    async createApp(app, apiKey, policy, now) {
+      await database.transaction(async (transaction) => {
+        // Prefixes are compared over all apps, so creations queue up behind one lock.
+        await transaction.execute(sql`select pg_advisory_xact_lock(hashtext('countersign-key-prefix'))`)
+        const overlapping = await transaction
+          .select({ appId: apps.appId })
+          .from(apps)
+          .where(
+            sql`starts_with(${apps.keyPrefix} || '/', ${`${app.keyPrefix}/`})
+              or starts_with(${`${app.keyPrefix}/`}, ${apps.keyPrefix} || '/')`,
+          )
+          .limit(1)
+        if (overlapping.length) {
+          throw new Problem('key-prefix-taken', {
+            detail: 'Choose a keyPrefix that neither begins another app’s nor is begun by one.',
+          })
+        }
+        await transaction.insert(apps).values({
+          appId: app.id,
+          name: app.name,
+          keyPrefix: app.keyPrefix,
+          allowedOrigins: app.allowedOrigins,
+          createdAt: now,
+        })
+        await transaction
+          .insert(apiKeys)
+          .values({ appId: app.id, keyId: apiKey.keyId, hash: apiKey.hash, createdAt: now })
+        if (policy) {
+          await transaction
+            .insert(policies)
+            .values({ appId: app.id, name: 'default', document: policy, updatedAt: now })
+        }
+      })
+    },
+
+    async findApp(appId) {
+      const [found] = await database.select().from(apps).where(eq(apps.appId, appId))
+      return found && { ...found, id: found.appId }
+    },
+
+    async putPolicy(appId, name, policy, now) {
+      const document = JSON.stringify(policy)
+      const changed = await database.execute(sql`
+        insert into policies (app_id, name, document, updated_at)
+        select app_id, ${name}, ${document}::jsonb, ${now.toISOString()}::timestamptz
+        from apps where app_id = ${appId}
+        on conflict (app_id, name) do update
+          set document = excluded.document, updated_at = excluded.updated_at
+        returning 1`)
+      return changed.length === 1
+    },
+
+    async findPolicy(appId, name) {
+      const [found] = await database
+        .select()
+        .from(apps)
+        .leftJoin(policies, and(eq(policies.appId, apps.appId), eq(policies.name, name)))
+        .where(eq(apps.appId, appId))
+      return (
+        found && { app: { ...found.apps, id: appId }, policy: found.policies?.document ?? undefined }
+      )
+    },
+
+    async createIssuer(issuer, now) {
+      const encryptedSecret = issuer.secret ? await vault.seal(issuer.secret) : null
+      await database.transaction(async (transaction) => {
+        // (issuer, audience) decides the app, so it is unique over all of them, although each key holds app_id.
+        await transaction.execute(
+          sql`select pg_advisory_xact_lock(hashtext(${`${issuer.issuer}\n${issuer.audience}`}))`,
+        )
+        const taken = await transaction
+          .select({ appId: issuers.appId })
+          .from(issuers)
+          .where(and(eq(issuers.issuer, issuer.issuer), eq(issuers.audience, issuer.audience)))
+          .limit(1)
+        if (taken.length) {
+          throw new Problem('issuer-taken', {
+            detail: 'This issuer and audience are registered already. Use another audience.',
+          })
+        }
+        const { secret: _, ...columns } = issuer
+        await transaction.insert(issuers).values({ ...columns, encryptedSecret, createdAt: now })
+      })
+    },
+
+    async findIssuers(issuer, audiences) {
+      if (!audiences.length) return []
+      const found = await database
+        .select()
+        .from(issuers)
+        .where(and(eq(issuers.issuer, issuer), inArray(issuers.audience, [...audiences])))
+        .limit(2)
+      return Promise.all(
+        found.map(
+          async (row): Promise<Issuer> => ({
+            ...row,
+            jwksUrl: row.jwksUrl ?? undefined,
+            publicKeys: row.publicKeys ?? undefined,
+            policyClaim: row.policyClaim ?? undefined,
+            secret: row.encryptedSecret ? await vault.open(row.encryptedSecret) : undefined,
+          }),
+        ),
+      )
+    },
+
+    async findApiKey(appId, hash) {
+      const [found] = await database
+        .select({ keyId: apiKeys.keyId })
+        .from(apiKeys)
+        .where(and(eq(apiKeys.appId, appId), eq(apiKeys.hash, hash), isNull(apiKeys.revokedAt)))
+      return found
+    },
+
+    async createGrant(grant, now) {
+      await database.insert(grants).values({ ...grant, createdAt: now })
+    },
+
+    async revokeGrant(appId, grantId, now) {
+      const revoked = await database
+        .update(grants)
+        .set({ revokedAt: sql`coalesce(${grants.revokedAt}, ${now.toISOString()}::timestamptz)` })
+        .where(and(eq(grants.appId, appId), eq(grants.grantId, grantId)))
+        .returning({ grantId: grants.grantId })
+      return revoked.length === 1
+    },
+
+    async grantIsRevoked(appId, grantId) {
+      const [found] = await database
+        .select({ revokedAt: grants.revokedAt })
+        .from(grants)
+        .where(and(eq(grants.appId, appId), eq(grants.grantId, grantId)))
+      return found === undefined || found.revokedAt !== null
+    },
+  }
+}

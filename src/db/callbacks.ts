@@ -1,0 +1,63 @@
+// The inbox of the stores' callbacks: durable before it is answered, bounded per session, idempotent by the store's request id.
+import { sql } from 'drizzle-orm'
+import type { CallbackRow, CallbacksDb } from '../core/ports.ts'
+import type { Database } from './connect.ts'
+import { toSession, type UploadRow } from './session-row.ts'
+import { instant, json } from './transition.ts'
+
+/** Rows that a session may have: OSS calls at most five URLs, replays add nothing. */
+const MAX_ROWS = 20
+
+export function callbacksDb(database: Database): CallbacksDb {
+  return {
+    async insert({ appId, uploadId, requestId, store, body }, now) {
+      const [found] = await database.execute<{
+        row: UploadRow | null
+        inserted: boolean
+        rows: number
+      }>(sql`
+        with session as (
+          select * from uploads where app_id = ${appId} and upload_id = ${uploadId} and store = ${store}),
+        earlier as (
+          select count(*)::int as rows from callbacks where app_id = ${appId} and upload_id = ${uploadId}),
+        kept as (
+          insert into callbacks (app_id, upload_id, request_id, store, body, received_at)
+          select ${appId}, ${uploadId}, ${requestId}, ${store}, ${json(body)}, ${instant(now)}
+          from session, earlier where earlier.rows < ${MAX_ROWS}
+          on conflict do nothing returning 1)
+        select (select to_jsonb(session) from session) as row,
+          exists (select from kept) as inserted, (select rows from earlier) as rows`)
+      return {
+        session: found?.row ? toSession(found.row) : undefined,
+        inserted: found?.inserted ?? false,
+        rows: found?.rows ?? 0,
+      }
+    },
+
+    async markProcessed({ appId, uploadId, requestId }, outcome, now) {
+      await database.execute(sql`
+        update callbacks set processed_at = ${instant(now)}, outcome = ${outcome}
+        where app_id = ${appId} and upload_id = ${uploadId} and request_id = ${requestId}
+          and processed_at is null`)
+    },
+
+    async unprocessed(appId, before, limit) {
+      const rows = await database.execute<{
+        upload_id: string
+        request_id: string
+        store: string
+        body: Record<string, string>
+      }>(sql`
+        select upload_id, request_id, store, body from callbacks
+        where app_id = ${appId} and processed_at is null and received_at <= ${instant(before)}
+        order by received_at limit ${limit}`)
+      return rows.map((row) => ({
+        appId,
+        uploadId: row.upload_id,
+        requestId: row.request_id,
+        store: row.store,
+        body: row.body,
+      }))
+    },
+  }
+}

@@ -1,0 +1,91 @@
+// Where things lie on disk, and how a small file is replaced so that a kill leaves the old one or the new one.
+//
+//   objects/<sha256 of key>.json   a manifest: what the object is, and which data files hold its bytes
+//   uploads/<id>/upload.json       an open multipart upload; <number>.json beside it: one part
+//   data/<id>                      bytes; worth nothing until a manifest or a part names them
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+
+export interface Layout {
+  objects: string
+  uploads: string
+  data: string
+  object(key: string): string
+  upload(id: string): string
+  uploadRecord(id: string): string
+  part(id: string, partNumber: number): string
+  bytes(dataId: string): string
+}
+
+export async function openLayout(directory: string): Promise<Layout> {
+  const [objects, uploads, data] = ['objects', 'uploads', 'data'].map((name) =>
+    join(directory, name),
+  ) as [string, string, string]
+  for (const path of [directory, objects, uploads, data]) {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+  }
+  return {
+    objects,
+    uploads,
+    data,
+    object: (key) => join(objects, `${createHash('sha256').update(key).digest('hex')}.json`),
+    upload: (id) => join(uploads, id),
+    uploadRecord: (id) => join(uploads, id, 'upload.json'),
+    part: (id, partNumber) => join(uploads, id, `${partNumber}.json`),
+    bytes: (dataId) => join(data, dataId),
+  }
+}
+
+export const randomId = (): string => randomBytes(16).toString('hex').toUpperCase()
+
+/** A written and synced file that `commit` puts in place; the folder is the caller's to sync. */
+export interface StagedFile {
+  commit(): Promise<void>
+  discard(): Promise<void>
+}
+
+export async function stageJson(path: string, value: unknown): Promise<StagedFile> {
+  const temporary = `${path}.${randomId()}.tmp`
+  const file = await open(temporary, 'wx', 0o600)
+  try {
+    await file.writeFile(JSON.stringify(value))
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  return {
+    commit: () => rename(temporary, path),
+    discard: () => rm(temporary, { force: true }),
+  }
+}
+
+export async function writeJson(path: string, value: unknown): Promise<void> {
+  const staged = await stageJson(path, value)
+  await staged.commit()
+  await syncDirectory(dirname(path))
+}
+
+/** Undefined where there is no such file. */
+export async function readJson(path: string): Promise<unknown> {
+  try {
+    return JSON.parse(await readFile(path, 'utf8'))
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
+  }
+}
+
+export const isMissing = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'ENOENT'
+
+/** Makes a rename or removal outlive a power cut. Windows cannot open a directory and does without. */
+export async function syncDirectory(path: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const directory = await open(path, 'r')
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}

@@ -1,0 +1,71 @@
+// Which operation a request means. What is not in the table is refused, never taken for a plain PUT or GET.
+
+import { listParts, listUploads } from './listing.ts'
+import { abort, complete, initiate, uploadPart } from './multipart.ts'
+import { deleteObject, getObject, headObject, putObject } from './objects.ts'
+import { invalidArgument, refusal } from './refusal.ts'
+import type { Handler } from './services.ts'
+import type { Address, WireRequest } from './wire.ts'
+
+export interface Route {
+  name: string
+  handler: Handler
+}
+
+const OBJECT_ROUTES: Record<string, Record<string, Route>> = {
+  '': {
+    PUT: { name: 'PutObject', handler: putObject },
+    GET: { name: 'GetObject', handler: getObject },
+    HEAD: { name: 'HeadObject', handler: headObject },
+    DELETE: { name: 'DeleteObject', handler: deleteObject },
+  },
+  uploads: { POST: { name: 'InitiateMultipartUpload', handler: initiate } },
+  uploadId: {
+    PUT: { name: 'UploadPart', handler: uploadPart },
+    POST: { name: 'CompleteMultipartUpload', handler: complete },
+    DELETE: { name: 'AbortMultipartUpload', handler: abort },
+    GET: { name: 'ListParts', handler: listParts },
+  },
+}
+
+const BUCKET_ROUTES: Record<string, Record<string, Route>> = {
+  uploads: { GET: { name: 'ListMultipartUploads', handler: listUploads } },
+}
+
+/** Sub-resources of OSS that change what a request means and that are not offered here. */
+const NOT_OFFERED = [
+  'acl',
+  'append',
+  'asyncFetch',
+  'delete',
+  'live',
+  'objectMeta',
+  'restore',
+  'rtmp',
+  'symlink',
+  'tagging',
+  'versionId',
+  'x-oss-async-process',
+  'x-oss-process',
+]
+
+/** Throws NotImplemented or MethodNotAllowed. */
+export function routeFor({ method, query, headers }: WireRequest, { key }: Address): Route {
+  const unknown = NOT_OFFERED.find((name) => query.has(name))
+  if (unknown) throw refusal('NotImplemented', { elements: { ArgumentName: unknown } })
+  if (headers['x-oss-copy-source'] !== undefined) {
+    throw refusal('NotImplemented', { elements: { Header: 'x-oss-copy-source' } })
+  }
+  const resource = query.has('uploadId') ? 'uploadId' : query.has('uploads') ? 'uploads' : ''
+  if (query.has('partNumber') && resource !== 'uploadId') {
+    throw invalidArgument('uploadId', '', 'partNumber needs an uploadId.')
+  }
+  const methods = (key === '' ? BUCKET_ROUTES : OBJECT_ROUTES)[resource] ?? {}
+  const route = methods[method]
+  if (route) return route
+  if (key === '') throw refusal('NotImplemented')
+  throw refusal('MethodNotAllowed', {
+    elements: { Method: method, ResourceType: resource ? 'MultipartUpload' : 'Object' },
+    headers: { allow: Object.keys(methods).join(', ') },
+  })
+}

@@ -1,0 +1,155 @@
+// From a node:http request to a reply: preflight, signature, bucket, route, handler; whatever fails becomes error XML.
+import { randomBytes } from 'node:crypto'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { PUBLIC_KEY_PATH } from './callback/send.ts'
+import { OWNER_PATH } from './owner.ts'
+import { isRefusal, refusal } from './refusal.ts'
+import { type ReplyContext, refusalReply, writeReply } from './reply.ts'
+import { routeFor } from './routes.ts'
+import type { Reply, StoreRequest, StoreServices } from './services.ts'
+import type { verifier } from './verify.ts'
+import { checkKey, readWire, type WireRequest } from './wire.ts'
+
+const IDLE_MS = 60_000
+const PREFLIGHT_SECONDS = 600
+
+export interface StoreServer {
+  server: Server
+  /** Cuts all connections and waits until no request works on the disk any more. */
+  close(): Promise<void>
+}
+
+export function storeServer(
+  services: StoreServices,
+  verify: ReturnType<typeof verifier>,
+): StoreServer {
+  const running = new Set<Promise<void>>()
+
+  function serve(message: IncomingMessage, response: ServerResponse, waits: boolean) {
+    const work = answer(message, response, waits).catch((error: unknown) => {
+      if (!message.socket.destroyed) services.log('error', 'reply failed', { error: String(error) })
+      response.destroy()
+    })
+    running.add(work)
+    void work.then(() => running.delete(work))
+  }
+
+  async function answer(message: IncomingMessage, response: ServerResponse, waits: boolean) {
+    const context: ReplyContext = {
+      requestId: randomBytes(12).toString('hex').toUpperCase(),
+      hostId: message.headers.host ?? '',
+      now: services.clock(),
+    }
+    const { method = '' } = message
+    const line: Record<string, unknown> = { method, requestId: context.requestId }
+    let reply: Reply
+    try {
+      reply = await handle(message, response, waits, context, line)
+    } catch (error) {
+      // The client went away while we read: there is no one to answer.
+      if (!isRefusal(error) && message.errored && !message.complete) {
+        services.log('debug', 'request cut', line)
+        response.destroy()
+        return
+      }
+      if (!isRefusal(error))
+        services.log('error', 'request failed', { ...line, error: String(error) })
+      const refused = isRefusal(error) ? error : refusal('InternalError')
+      line.code = refused.refusal.code
+      reply = refusalReply(refused, method, context)
+    }
+    try {
+      await writeReply(message, response, reply, context)
+    } finally {
+      await reply.end?.()
+      services.log('debug', 'request', { ...line, status: reply.status })
+    }
+  }
+
+  async function handle(
+    message: IncomingMessage,
+    response: ServerResponse,
+    waits: boolean,
+    { requestId }: ReplyContext,
+    line: Record<string, unknown>,
+  ): Promise<Reply> {
+    const wire = readWire(message, services.bucket)
+    if (wire.method === 'OPTIONS') return preflight(wire)
+    const open = wire.method === 'GET' ? openPage(wire, services) : undefined
+    if (open) return open
+    const address = verify(wire)
+    if (address.bucket !== services.bucket) {
+      throw refusal('NoSuchBucket', {
+        ec: '0015-00000101',
+        elements: { BucketName: address.bucket },
+      })
+    }
+    const route = routeFor(wire, address)
+    line.operation = route.name
+    if (address.key !== '') {
+      checkKey(address.key)
+      line.key = address.key
+    }
+    const request: StoreRequest = {
+      method: wire.method,
+      query: wire.query,
+      headers: wire.headers,
+      key: address.key,
+      requestId,
+      clientIp: (message.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
+      contentLength: contentLengthOf(wire),
+      body() {
+        if (waits) response.writeContinue()
+        // Leaving the loop early must not cut the connection: the refusal still has to go out.
+        return message.iterator({ destroyOnReturn: false })
+      },
+    }
+    return route.handler(request, services)
+  }
+
+  const server = createServer({ requestTimeout: 0, keepAliveTimeout: IDLE_MS })
+  server.timeout = IDLE_MS
+  server.on('request', (message, response) => serve(message, response, false))
+  server.on('checkContinue', (message, response) => serve(message, response, true))
+
+  async function close() {
+    const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+    server.closeAllConnections()
+    await closed
+    await Promise.all(running)
+  }
+
+  return { server, close }
+}
+
+const contentLengthOf = ({ headers }: WireRequest): number | undefined =>
+  headers['content-length'] === undefined ? undefined : Number(headers['content-length'])
+
+/** Any origin may ask: what counts is the signature, and no cookie is ever involved. */
+function preflight({ headers }: WireRequest): Reply {
+  if (headers.origin === undefined || headers['access-control-request-method'] === undefined) {
+    throw refusal('BadRequest', { message: 'A preflight needs Origin and a method.' })
+  }
+  const asked = headers['access-control-request-headers']
+  return {
+    status: 200,
+    headers: {
+      'access-control-allow-methods': 'GET, PUT, POST, DELETE, HEAD',
+      ...(asked ? { 'access-control-allow-headers': asked } : {}),
+      'access-control-max-age': String(PREFLIGHT_SECONDS),
+      vary: 'Access-Control-Request-Headers',
+    },
+  }
+}
+
+/** What is served without a signature, on the store's own address only. */
+function openPage(wire: WireRequest, { bucket, callbackKey, ownerId }: StoreServices) {
+  if (wire.addresses.some((address) => address.bucket === bucket)) return undefined
+  if (wire.rawPath === OWNER_PATH) return { status: 200, body: ownerId }
+  if (wire.rawPath !== PUBLIC_KEY_PATH) return undefined
+  return {
+    status: 200,
+    headers: { 'content-type': 'application/x-pem-file' },
+    body: callbackKey.publicKeyPem,
+  }
+}

@@ -1,0 +1,45 @@
+// What every handler is given: the options of the store, its state on disk and its callback key.
+import type { Disk } from './disk/index.ts'
+import type { WireRequest } from './wire.ts'
+
+export type Log = (
+  level: 'debug' | 'info' | 'warn' | 'error',
+  message: string,
+  fields?: Record<string, unknown>,
+) => void
+
+export interface StoreServices {
+  bucket: string
+  disk: Disk
+  clock: () => Date
+  fetch: typeof fetch
+  log: Log
+  callbackKey: { sign(text: Uint8Array): string; publicKeyPem: string }
+  /** Tells another start on the same directory that this one lives. */
+  ownerId: string
+  /** The store's own address, without a slash at its end. */
+  url: () => string
+  /** Aborted when the store closes. */
+  closing: AbortSignal
+}
+
+/** A verified request: the signature covers method, key, query and the signed headers. */
+export interface StoreRequest extends Omit<WireRequest, 'addresses' | 'rawPath'> {
+  key: string
+  requestId: string
+  clientIp: string
+  /** Undefined for a chunked body. */
+  contentLength: number | undefined
+  /** Starts reading; a client that waits for "100 Continue" is told to go on. */
+  body(): AsyncIterable<Uint8Array>
+}
+
+export interface Reply {
+  status: number
+  headers?: Record<string, string>
+  body?: string | AsyncIterable<Uint8Array>
+  /** Called when the reply has been written, or could not be. */
+  end?: () => Promise<void>
+}
+
+export type Handler = (request: StoreRequest, services: StoreServices) => Promise<Reply>

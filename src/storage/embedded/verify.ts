@@ -1,0 +1,209 @@
+// Verifies signature V4, in the Authorization header or in the query, over the bytes received.
+// Source: Alibaba Cloud OSS, "Include a V4 signature in the Authorization header", "Add a V4 signature to a URL".
+import { equalInConstantTime, hex, utf8 } from '../../core/bytes.ts'
+import {
+  canonicalRequest,
+  OSS4_ALGORITHM,
+  oss4DateTime,
+  signature,
+  signingKey,
+  stringToSign,
+  UNSIGNED_PAYLOAD,
+} from '../../signing/oss4.ts'
+import { refusal } from './refusal.ts'
+import type { Address, WireRequest } from './wire.ts'
+
+const SKEW_MS = 15 * 60 * 1000
+const MAX_EXPIRES_SECONDS = 604_800
+
+export interface VerifyOptions {
+  accessKeyId: string
+  secretAccessKey: string
+  region: string
+  clock: () => Date
+}
+
+/** What a request says about its own signature. */
+interface Claim {
+  credential: string
+  dateTime: string
+  additionalHeaders: string[]
+  signature: string
+}
+
+/** Returns a function that gives the address whose signature is right, or throws a refusal. */
+export function verifier({ accessKeyId, secretAccessKey, region, clock }: VerifyOptions) {
+  let cached: { date: string; key: Uint8Array } = { date: '', key: new Uint8Array() }
+
+  const keyFor = (dateTime: string): Uint8Array => {
+    const date = dateTime.slice(0, 8)
+    if (cached.date !== date)
+      cached = { date, key: signingKey(secretAccessKey, { dateTime, region }) }
+    return cached.key
+  }
+
+  return function verify(request: WireRequest): Address {
+    const claim = readClaim(request, clock())
+    checkCredential(claim, accessKeyId, region)
+    checkSignedNames(request)
+    const scope = { dateTime: claim.dateTime, region }
+    const attempts = request.addresses.map((address) => {
+      const canonical = canonicalRequest({
+        method: request.method,
+        ...address,
+        query: [...request.query],
+        headers: request.headers,
+        additionalHeaders: claim.additionalHeaders,
+      })
+      const toSign = stringToSign(scope, canonical)
+      const right = equalInConstantTime(signature(keyFor(claim.dateTime), toSign), claim.signature)
+      return { address, canonical, toSign, right }
+    })
+    const found = attempts.find(({ right }) => right)
+    if (found) return found.address
+    throw mismatch(claim, accessKeyId, attempts[0]!)
+  }
+}
+
+function readClaim(request: WireRequest, now: Date): Claim {
+  const { headers, query } = request
+  const inQuery = ['x-oss-signature', 'x-oss-signature-version', 'x-oss-credential'].some((name) =>
+    query.has(name),
+  )
+  const legacy = ['Signature', 'OSSAccessKeyId', 'x-oss-access-key-id'].some((name) =>
+    query.has(name),
+  )
+  if (headers.authorization !== undefined) {
+    if (inQuery || legacy) throw malformed('Both a header and a query signature were given.')
+    return readHeaderClaim(headers.authorization, headers, now)
+  }
+  if (inQuery) return readQueryClaim(query, now)
+  if (legacy) throw malformed('Only signature version 4 (OSS4-HMAC-SHA256) is accepted.')
+  throw refusal('AccessDenied', { message: 'Anonymous access is forbidden for this operation.' })
+}
+
+/** Spaces after the commas and any order are accepted: official SDKs differ. */
+function readHeaderClaim(authorization: string, headers: WireRequest['headers'], now: Date): Claim {
+  const [algorithm, rest] = splitOnce(authorization.trim(), ' ')
+  if (algorithm !== OSS4_ALGORITHM) {
+    throw malformed('Only signature version 4 (OSS4-HMAC-SHA256) is accepted.')
+  }
+  const fields = new Map<string, string>()
+  for (const field of rest.split(',')) {
+    const [name, value] = splitOnce(field.trim(), '=')
+    if (!['Credential', 'AdditionalHeaders', 'Signature'].includes(name) || fields.has(name)) {
+      throw malformed('The Authorization header is malformed.')
+    }
+    fields.set(name, value)
+  }
+  const credential = fields.get('Credential')
+  const given = fields.get('Signature')
+  if (!credential || !given) throw malformed('The Authorization header is malformed.')
+  const dateTime = headers['x-oss-date'] ?? headers.date ?? ''
+  const time = parseDateTime(dateTime)
+  if (time === undefined) {
+    const message = 'OSS authentication requires a valid Date or x-oss-date.'
+    throw refusal('AccessDenied', { message, ec: '0002-00000503' })
+  }
+  if (Math.abs(now.getTime() - time) > SKEW_MS) throw skewed(dateTime, now)
+  const additional = fields.get('AdditionalHeaders') ?? ''
+  return { credential, dateTime, signature: given, additionalHeaders: headerNames(additional) }
+}
+
+function readQueryClaim(query: WireRequest['query'], now: Date): Claim {
+  if (query.get('x-oss-signature-version') !== OSS4_ALGORITHM) {
+    throw malformed('x-oss-signature-version must be OSS4-HMAC-SHA256.')
+  }
+  const credential = query.get('x-oss-credential')
+  const given = query.get('x-oss-signature')
+  const dateTime = query.get('x-oss-date') ?? ''
+  const time = parseDateTime(dateTime)
+  if (!credential || !given) throw malformed('x-oss-credential or x-oss-signature is missing.')
+  if (time === undefined) throw malformed('x-oss-date must be like 20231216T162057Z.')
+  const expires = query.get('x-oss-expires')
+  if (!expires) {
+    throw refusal('AccessDenied', { message: 'x-oss-expires is missing.', ec: '0002-00000215' })
+  }
+  const seconds = /^\d{1,9}$/.test(expires) ? Number(expires) : 0
+  if (seconds < 1 || seconds > MAX_EXPIRES_SECONDS) {
+    const message = 'x-oss-expires must be 1 to 604800 seconds.'
+    throw refusal('AccessDenied', { message, ec: '0002-00000232' })
+  }
+  if (now.getTime() < time - SKEW_MS || now.getTime() > time + seconds * 1000) {
+    throw refusal('AccessDenied', { message: 'Request has expired.', ec: '0002-00000236' })
+  }
+  const additional = query.get('x-oss-additional-headers') ?? ''
+  return { credential, dateTime, signature: given, additionalHeaders: headerNames(additional) }
+}
+
+function checkCredential(claim: Claim, accessKeyId: string, region: string): void {
+  const [id, date, signedRegion, product, terminator, ...more] = claim.credential.split('/')
+  if (terminator === undefined || more.length > 0) throw malformed('The credential is malformed.')
+  if (!equalInConstantTime(id!, accessKeyId)) {
+    throw refusal('InvalidAccessKeyId', { elements: { OSSAccessKeyId: id! } })
+  }
+  if (date !== claim.dateTime.slice(0, 8)) throw malformed('Invalid signing date in credential.')
+  if (signedRegion !== region) throw malformed(`Invalid signing region, this is ${region}.`)
+  if (product !== 'oss') throw malformed('Invalid signing product in credential.')
+  if (terminator !== 'aliyun_v4_request') throw malformed('Invalid terminator in credential.')
+}
+
+/** No name may stand in the query and in a signed header with two values; payload hashes and tokens are not offered. */
+function checkSignedNames({ headers, query }: WireRequest): void {
+  for (const [name, value] of query) {
+    const header = name.startsWith('x-oss-') ? headers[name] : undefined
+    if (header !== undefined && header !== value) {
+      throw malformed('A parameter and a header of one name have different values.')
+    }
+  }
+  const token = headers['x-oss-security-token'] ?? query.get('x-oss-security-token')
+  if (token !== undefined) throw refusal('InvalidSecurityToken', { ec: '0002-00000008' })
+  const payload = headers['x-oss-content-sha256'] ?? UNSIGNED_PAYLOAD
+  if (payload !== UNSIGNED_PAYLOAD)
+    throw malformed('x-oss-content-sha256 must be UNSIGNED-PAYLOAD.')
+}
+
+function mismatch(
+  claim: Claim,
+  accessKeyId: string,
+  { canonical, toSign }: { canonical: string; toSign: string },
+) {
+  return refusal('SignatureDoesNotMatch', {
+    elements: {
+      OSSAccessKeyId: accessKeyId,
+      SignatureProvided: claim.signature,
+      StringToSign: toSign,
+      StringToSignBytes: hex(utf8(toSign))
+        .toUpperCase()
+        .replace(/(..)(?=.)/g, '$1 '),
+      CanonicalRequest: canonical,
+    },
+  })
+}
+
+const malformed = (message: string) => refusal('InvalidArgument', { message })
+
+const skewed = (dateTime: string, now: Date) =>
+  refusal('RequestTimeTooSkewed', {
+    ec: '0002-00000504',
+    elements: {
+      MaxAllowedSkewMilliseconds: String(SKEW_MS),
+      RequestTime: dateTime,
+      ServerTime: now.toISOString(),
+    },
+  })
+
+const headerNames = (list: string): string[] => list.split(';').filter((name) => name !== '')
+
+function splitOnce(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator)
+  return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)]
+}
+
+function parseDateTime(text: string): number | undefined {
+  const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text)
+  if (!match) return undefined
+  const [, year, month, day, hour, minute, second] = match
+  const time = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
+  return Number.isNaN(time) || oss4DateTime(new Date(time)) !== text ? undefined : time
+}

@@ -1,0 +1,122 @@
+// A request as it came over the wire: path and query are percent-decoded once, by us, from the bytes received.
+// Nothing is normalised, because the signature covers exactly these bytes.
+import type { IncomingMessage } from 'node:http'
+import { isIP } from 'node:net'
+import { invalidArgument, refusal } from './refusal.ts'
+
+/** The bucket and key that a request means. The key is '' for a request to the bucket. */
+export interface Address {
+  bucket: string
+  key: string
+}
+
+export interface WireRequest {
+  method: string
+  rawPath: string
+  /** One reading, or two where host and path both name the bucket; the signature decides. */
+  addresses: Address[]
+  query: ReadonlyMap<string, string>
+  /** Names in lower case, several values joined by a comma. */
+  headers: Readonly<Record<string, string>>
+}
+
+/** Throws a refusal for what has no single meaning. */
+export function readWire(message: IncomingMessage, bucket: string): WireRequest {
+  const headers = readHeaders(message.rawHeaders)
+  const target = (message.url ?? '/').replace(/^https?:\/\/[^/?#]*/i, '')
+  const mark = target.indexOf('?')
+  const rawPath = mark < 0 ? target : target.slice(0, mark)
+  return {
+    method: message.method ?? 'GET',
+    rawPath,
+    addresses: readAddresses(rawPath, headers.host ?? '', bucket),
+    query: readQuery(mark < 0 ? '' : target.slice(mark + 1)),
+    headers,
+  }
+}
+
+const ONE_VALUE = ['authorization', 'host', 'content-length', 'content-type', 'content-md5', 'date']
+
+function readHeaders(raw: readonly string[]): Record<string, string> {
+  const headers: Record<string, string> = Object.create(null)
+  for (let index = 0; index < raw.length; index += 2) {
+    const name = raw[index]!.toLowerCase()
+    const value = textOf(Buffer.from(raw[index + 1]!, 'latin1')) ?? raw[index + 1]!
+    const previous = headers[name]
+    if (previous !== undefined && ONE_VALUE.includes(name)) {
+      throw invalidArgument(name, '', `The header ${name} is repeated.`)
+    }
+    headers[name] = previous === undefined ? value : `${previous},${value}`
+  }
+  return headers
+}
+
+function readQuery(raw: string): Map<string, string> {
+  const query = new Map<string, string>()
+  for (const pair of raw.split('&')) {
+    if (pair === '') continue
+    const equals = pair.indexOf('=')
+    const name = percentDecode(equals < 0 ? pair : pair.slice(0, equals))
+    const value = percentDecode(equals < 0 ? '' : pair.slice(equals + 1))
+    if (name === undefined || value === undefined) {
+      throw refusal('InvalidArgument', { message: 'The query is not percent-encoded UTF-8.' })
+    }
+    if (query.has(name)) {
+      throw refusal('InvalidArgument', { message: 'A query parameter is repeated.' })
+    }
+    query.set(name, value)
+  }
+  return query
+}
+
+/**
+ * Path style names the bucket first; virtual-hosted style in the first label of the host. `ali-oss` with `sldEnable`
+ * and an IP endpoint does both at once, so a path that starts with the bucket's name is read both ways.
+ */
+function readAddresses(rawPath: string, host: string, bucket: string): Address[] {
+  const slash = rawPath.indexOf('/', 1)
+  const first = decodePath(slash < 0 ? rawPath.slice(1) : rawPath.slice(1, slash))
+  const path = {
+    bucket: first,
+    key: slash < 0 ? '' : decodePath(rawPath.slice(slash + 1)),
+  }
+  const name = host.replace(/:\d+$/, '').toLowerCase()
+  const virtual = isIP(name) === 0 && name.startsWith(`${bucket}.`)
+  if (!virtual) return [path]
+  const hosted = { bucket, key: decodePath(rawPath.slice(1)) }
+  return first === bucket ? [path, hosted] : [hosted]
+}
+
+function decodePath(raw: string): string {
+  const text = percentDecode(raw)
+  if (text === undefined) {
+    throw refusal('InvalidObjectName', { message: 'The path is not percent-encoded UTF-8.' })
+  }
+  return text
+}
+
+/** Undefined for a lone percent sign or for bytes that are not UTF-8. A plus sign stays one. */
+export function percentDecode(raw: string): string | undefined {
+  if (/%(?![0-9A-Fa-f]{2})/.test(raw)) return undefined
+  const binary = raw.replace(/%(..)/g, (_, digits) => String.fromCharCode(parseInt(digits, 16)))
+  return textOf(Buffer.from(binary, 'latin1'))
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+function textOf(bytes: Uint8Array): string | undefined {
+  try {
+    return decoder.decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+/** The rules of OSS for object names, and none with control characters. */
+export function checkKey(key: string): void {
+  const bytes = Buffer.byteLength(key)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
+  if (bytes < 1 || bytes > 1023 || /^[/\\]/.test(key) || /[\u0000-\u001f\u007f]/.test(key)) {
+    throw refusal('InvalidObjectName')
+  }
+}

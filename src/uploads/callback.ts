@@ -1,0 +1,118 @@
+// Direct completion, reported by the store. A callback is a hint: it may lead to `finish` and to nothing else.
+import type { CallbackFields, CallbackRow, RawRequest, Services } from '../core/ports.ts'
+import { Problem } from '../core/problem.ts'
+import { isStoreFailure } from '../core/store-failure.ts'
+import { isExpired, openToken } from '../core/token.ts'
+import { hasEnded, type UploadSession } from '../core/upload-session.ts'
+import { failMismatch, finish, lookForObject } from './finish.ts'
+
+export type CallbackServices = Pick<
+  Services,
+  | 'uploads'
+  | 'callbacks'
+  | 'clock'
+  | 'newId'
+  | 'nudgeDeliveries'
+  | 'storeNamed'
+  | 'hasStore'
+  | 'tokenKeys'
+  | 'delay'
+  | 'background'
+  | 'log'
+>
+
+/** OSS waits five seconds for the answer and relays it to the uploader; ours is out by three. */
+const ANSWER_MS = 3_000
+const MAX_REQUEST_ID_LENGTH = 128
+
+const refused = (detail: string) => new Problem('callback-not-verified', { detail })
+
+/** Without a completion token of ours: no row, no store call, no outgoing request. */
+async function authorise(
+  { storeNamed, hasStore, tokenKeys, clock }: CallbackServices,
+  storeName: string,
+  request: RawRequest,
+): Promise<{ fields: CallbackFields; appId: string; uploadId: string }> {
+  if (!hasStore(storeName)) throw refused('There is no such store.')
+  const store = storeNamed(storeName)
+  const claimed = store.readCallback(request)?.token
+  const token = claimed ? await openToken(tokenKeys, 'completion', claimed) : undefined
+  if (!token || isExpired(token, clock())) {
+    throw refused('The body carries no valid completion token.')
+  }
+  const fields = store.verifyCallback(request)
+  if (!fields) throw refused('The signature does not hold.')
+  return { fields, appId: token.app, uploadId: token.upload }
+}
+
+/** The inbox is keyed by what the store signed, never by a header. */
+function requestIdOf(fields: CallbackFields): string {
+  const id = fields.reqId
+  if (!id || id.length > MAX_REQUEST_ID_LENGTH) throw refused('The body has no request id.')
+  return id
+}
+
+/** Answers the session as it is by then. After the durable insert it never throws a Problem. */
+export async function receiveCallback(
+  services: CallbackServices,
+  storeName: string,
+  request: RawRequest,
+): Promise<UploadSession> {
+  const { callbacks, clock, background, delay, log } = services
+  const { fields, appId, uploadId } = await authorise(services, storeName, request)
+  const { token: _, ...body } = fields
+  const row: CallbackRow = {
+    appId,
+    uploadId,
+    requestId: requestIdOf(fields),
+    store: storeName,
+    body,
+  }
+  const { session, inserted } = await callbacks.insert(row, clock())
+  if (!session) throw refused('The session is not known here.')
+  if (!inserted || hasEnded(session.state)) return session
+  const work = processCallback(services, row, session).catch((error: unknown) => {
+    log('error', 'a callback is left for the sweep', { upload: session.id, error: String(error) })
+    return session
+  })
+  background(work)
+  return Promise.race([work, delay(ANSWER_MS).then(() => session)])
+}
+
+/** Looks for the session's own object; the callback's own words about it decide nothing. */
+export async function processCallback(
+  services: CallbackServices,
+  row: CallbackRow,
+  session: UploadSession,
+): Promise<UploadSession> {
+  const { callbacks, clock, log } = services
+  if (hasEnded(session.state)) {
+    await callbacks.markProcessed(row, session.state, clock())
+    return session
+  }
+  if (row.body.object !== session.key) {
+    await callbacks.markProcessed(row, 'other-object', clock())
+    return session
+  }
+  try {
+    const presence = await lookForObject(services, session)
+    const reached = await act(services, session, presence)
+    await callbacks.markProcessed(row, presence.kind, clock())
+    return reached
+  } catch (failure) {
+    if (!isStoreFailure(failure)) throw failure
+    log('warn', 'a callback waits for the store', { upload: session.id, reason: failure.code })
+    return session
+  }
+}
+
+function act(
+  services: CallbackServices,
+  session: UploadSession,
+  presence: Awaited<ReturnType<typeof lookForObject>>,
+): Promise<UploadSession> | UploadSession {
+  if (presence.kind === 'own') return finish(services, session, presence.object)
+  // The store's object disagrees with what was declared. The callback only made us look.
+  if (presence.kind === 'mismatch') return failMismatch(services, session, presence.object)
+  return session
+}

@@ -1,0 +1,197 @@
+// Completion, relayed or direct. The store's own listing is checked before the object exists; HEAD decides what is ambiguous.
+import type { ObjectStore, Services, StoredUpload } from '../core/ports.ts'
+import { Problem } from '../core/problem.ts'
+import { isStoreFailure, type StoreFailure } from '../core/store-failure.ts'
+import { hasEnded, type UploadSession } from '../core/upload-session.ts'
+import { notOpen } from './abort.ts'
+import { expectedSize, failMismatch, finish, lookForObject } from './finish.ts'
+import { checkParts, type ListedParts, listAllParts } from './stored-parts.ts'
+import { objectSpec } from './tokens.ts'
+
+/** Longer than the store is waited for, so that a lease ends only when its holder is gone. */
+const LEASE_MS = 90_000
+const WAIT_MS = 25_000
+const POLL_MS = 250
+
+export interface CompleteInput {
+  sizeBytes?: number
+  checksum?: string
+}
+
+export type CompleteServices = Pick<
+  Services,
+  'uploads' | 'clock' | 'newId' | 'nudgeDeliveries' | 'storeNamed' | 'delay' | 'log'
+>
+
+/** Problems that need no look at the store. */
+export function checkInput(session: UploadSession, { sizeBytes, checksum }: CompleteInput): void {
+  const { plan } = session
+  if (plan.sizeBytes === null && sizeBytes === undefined && session.finalSizeBytes === undefined) {
+    throw new Problem('size-required', {
+      detail: 'Say sizeBytes: this upload began without a size.',
+    })
+  }
+  if (plan.sizeBytes !== null && sizeBytes !== undefined && sizeBytes !== plan.sizeBytes) {
+    throw new Problem('parts-mismatch', {
+      detail: `The upload was created for ${plan.sizeBytes} bytes.`,
+      members: { sizeBytes: plan.sizeBytes },
+    })
+  }
+  if (plan.sizeBytes === null && (sizeBytes ?? 0) > plan.maxPartCount * plan.partSizeBytes) {
+    throw new Problem('file-too-large', { detail: 'More bytes than were reserved.' })
+  }
+  if (checksum !== undefined && session.checksum !== undefined && checksum !== session.checksum) {
+    throw new Problem('checksum-mismatch', {
+      detail: 'Another checksum was declared when the upload was created.',
+    })
+  }
+}
+
+/**
+ * Ends in `completed` or `completing`; any other outcome is a Problem. Repeating it is always safe:
+ * it answers what has been reached.
+ */
+export async function completeUpload(
+  services: CompleteServices,
+  found: UploadSession,
+  input: CompleteInput,
+): Promise<UploadSession> {
+  if (found.state === 'completed') return found
+  if (hasEnded(found.state)) throw notOpen(found, services.clock())
+  checkInput(found, input)
+  const waitedSince = services.clock().getTime()
+  for (let waited = 0; ; waited += POLL_MS) {
+    const now = services.clock()
+    const lease = new Date(now.getTime() + LEASE_MS)
+    const claimed = await services.uploads.claimCompletion(found.appId, found.id, input, now, lease)
+    if (claimed) return completeClaimed(services, claimed)
+    const current = await services.uploads.find(found.appId, found.id)
+    if (current?.state === 'completed') return current
+    if (!current || hasEnded(current.state)) throw notOpen(current ?? found, now)
+    if (current.state !== 'completing') {
+      if (current.expiresAt <= now) {
+        throw new Problem('upload-expired', { detail: 'The upload has expired. Create a new one.' })
+      }
+      throw notOpen({ ...current, state: 'initiating' }, now)
+    }
+    if (waited >= WAIT_MS || now.getTime() - waitedSince >= WAIT_MS) return current
+    await services.delay(POLL_MS)
+  }
+}
+
+/** The holder of the lease. Problems found before the store was asked to complete leave no trace of an attempt. */
+async function completeClaimed(
+  services: CompleteServices,
+  session: UploadSession,
+): Promise<UploadSession> {
+  const { uploads, clock } = services
+  try {
+    const doubt = await makeObject(services, session)
+    return await settle(services, session, doubt)
+  } catch (error) {
+    if (error instanceof Problem) await uploads.reopen(session, { wasAttempt: false }, clock())
+    throw error
+  }
+}
+
+/** What the attempt leaves open: `gone` where the store no longer knows the storage upload. */
+type Doubt = 'none' | 'gone' | 'unknown'
+
+/** Checks what is stored and has the store make the object of it. A definite no is a Problem. */
+async function makeObject(
+  { storeNamed }: Pick<Services, 'storeNamed'>,
+  session: UploadSession,
+): Promise<Doubt> {
+  const store = storeNamed(session.store)
+  const size = expectedSize(session)!
+  try {
+    if (size === 0) await store.putEmpty(objectSpec(session))
+    else if (session.storageUploadId) {
+      const upload = { key: session.key, storageUploadId: session.storageUploadId }
+      const listed = await listBefore(store, upload)
+      if (listed === 'gone') return 'gone'
+      checkParts(session.plan, size, listed, session.checksum)
+      await store.complete(upload, listed.parts, objectSpec(session))
+    }
+    return 'none'
+  } catch (failure) {
+    if (!isStoreFailure(failure)) throw failure
+    if (failure.kind === 'no-such-upload') return 'gone'
+    if (failure.kind === 'ambiguous') return 'unknown'
+    if (failure.code === 'FileAlreadyExists') return 'none' // HEAD tells whose it is.
+    throw refusal(failure)
+  }
+}
+
+/** Nothing was asked of the store's complete yet, so all but a lost storage upload is a plain Problem. */
+async function listBefore(store: ObjectStore, upload: StoredUpload): Promise<ListedParts | 'gone'> {
+  try {
+    return await listAllParts(store, upload)
+  } catch (failure) {
+    if (!isStoreFailure(failure)) throw failure
+    if (failure.kind === 'no-such-upload') return 'gone'
+    throw refusal(failure)
+  }
+}
+
+/** A store's no, in our words. The codes are OSS's and S3's. */
+export function refusal(failure: StoreFailure): Problem {
+  const code = failure.code
+  if (code === 'FileAlreadyExists' || code === 'PreconditionFailed') return objectExists()
+  if (['InvalidPart', 'InvalidPartOrder', 'FilePartNotExist', 'EntityTooSmall'].includes(code)) {
+    return new Problem('parts-mismatch', {
+      detail: 'The stored parts changed meanwhile. Ask for the status and complete again.',
+      cause: failure,
+    })
+  }
+  return new Problem('storage-unavailable', {
+    detail: 'The store did not answer as expected. Try again.',
+    cause: failure,
+    retryAfterSeconds: 2,
+    members: { storeCode: code },
+  })
+}
+
+const objectExists = () =>
+  new Problem('object-exists', {
+    detail:
+      'Another object has this key, and the policy says never to overwrite. Abort this upload and use another name.',
+  })
+
+/** HEAD decides. Without the session's own object the outcome stays open only where the store may still bring it. */
+async function settle(
+  services: CompleteServices,
+  session: UploadSession,
+  doubt: Doubt,
+): Promise<UploadSession> {
+  const { uploads, clock, log } = services
+  const presence = await lookForObject(services, session).catch((failure: unknown) => {
+    if (!isStoreFailure(failure)) throw failure
+    return undefined
+  })
+  if (presence?.kind === 'own') return finish(services, session, presence.object)
+  if (presence?.kind === 'mismatch') {
+    await failMismatch(services, session, presence.object)
+    throw new Problem('object-mismatch', {
+      detail: `The stored object ${presence.reason}. It was removed; create a new upload.`,
+    })
+  }
+  if (presence && doubt === 'none') {
+    if (presence.kind === 'foreign') throw objectExists()
+    if (session.method === 'single') {
+      throw new Problem('parts-mismatch', {
+        detail: 'The file is not stored yet. Send it to the signed URL, then complete.',
+        members: { missing: [1], unexpected: [], wrongSize: [] },
+      })
+    }
+  }
+  const firstAttempt = !session.priorAttemptAt
+  if (presence && doubt === 'gone' && firstAttempt) {
+    throw new Problem('storage-upload-lost', {
+      detail: 'The store no longer knows this upload. GET it: it is begun anew, then send the parts.',
+    })
+  }
+  log('warn', 'the outcome of a completion is not known yet', { upload: session.id })
+  await uploads.releaseLease(session, { missing: doubt === 'gone' && presence !== undefined }, clock())
+  return session
+}

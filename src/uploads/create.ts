@@ -1,0 +1,346 @@
+// Authorises, plans, reserves and begins one upload. A repeat with the same Idempotency-Key, and a resume, find the first.
+import { digestHex } from '../core/bytes.ts'
+import { uploadEvent } from '../core/event.ts'
+import { DEFAULT_KEY_TEMPLATE, renderKey } from '../core/object-key.ts'
+import { type PartPlan, planParts } from '../core/part-plan.ts'
+import { checkPolicy, largestSize, POLICY_DEFAULTS, type Policy } from '../core/policy.ts'
+import type { App, NewUpload, ObjectStore, Services } from '../core/ports.ts'
+import { type Principal, policyNameFor } from '../core/principal.ts'
+import { Problem } from '../core/problem.ts'
+import { isStoreFailure } from '../core/store-failure.ts'
+import { hasEnded, type UploadMethod, type UploadSession } from '../core/upload-session.ts'
+import { refusal } from './complete.ts'
+import { abortOrphans, releaseStorage } from './release.ts'
+import { objectSpec } from './tokens.ts'
+
+/** A request that died while initiating is taken over after this long. */
+const LEASE_MS = 30_000
+const WAIT_MS = 5_000
+const POLL_MS = 100
+const IDEMPOTENCY_MS = 24 * 3600_000
+const DEFAULT_CONTENT_TYPE = 'application/octet-stream'
+
+export interface CreateInput {
+  filename: string
+  sizeBytes?: number
+  contentType?: string
+  partSizeBytes?: number
+  fingerprint?: string
+  checksum?: string
+  metadata?: Record<string, string>
+  resume?: boolean
+  policy?: string
+  method?: 'form'
+  subject?: string
+}
+
+export type CreateServices = Pick<
+  Services,
+  | 'apps'
+  | 'uploads'
+  | 'clock'
+  | 'newId'
+  | 'nudgeDeliveries'
+  | 'storeNamed'
+  | 'hasStore'
+  | 'delay'
+  | 'log'
+>
+
+export interface Created {
+  kind: 'created' | 'repeated' | 'resumed'
+  session: UploadSession
+  app: App
+}
+
+const invalid = (pointer: string, detail: string) =>
+  new Problem('invalid-request', {
+    detail: `${pointer.slice(1)} ${detail}`,
+    members: { errors: [{ pointer, detail }] },
+  })
+
+function subjectOf(principal: Principal, { subject }: CreateInput): string {
+  if (principal.kind === 'api-key') {
+    if (subject === undefined) {
+      throw invalid('/subject', 'is needed with an api key: whose upload is it?')
+    }
+    return subject
+  }
+  if (subject !== undefined) throw invalid('/subject', 'comes from the credential: leave it out')
+  return principal.subject
+}
+
+function checkCredential(principal: Principal): void {
+  if (principal.kind !== 'grant') return
+  if (principal.expired) {
+    throw new Problem('unauthenticated', {
+      detail: 'The grant has expired. Ask the app for a new one.',
+    })
+  }
+  if (principal.grant.use !== 'api') {
+    throw new Problem('forbidden', {
+      detail: `This grant is for "${principal.grant.use}", not for creating uploads here.`,
+    })
+  }
+}
+
+/** One part that the signature lets nobody write twice goes as a single PUT; everything else as multipart. */
+function methodFor(policy: Policy, plan: PartPlan, store: ObjectStore): UploadMethod {
+  if (plan.sizeBytes === null || plan.partCount > 1) return 'multipart'
+  const fits = plan.sizeBytes <= (policy.singleMaxBytes ?? POLICY_DEFAULTS.singleMaxBytes)
+  return fits && store.createOnlyPut && policy.overwrite !== 'replace' ? 'single' : 'multipart'
+}
+
+interface Decision {
+  app: App
+  policyName: string
+  policy: Policy
+  store: ObjectStore
+  plan: PartPlan
+}
+
+async function decide(
+  { apps, storeNamed, hasStore }: CreateServices,
+  principal: Principal,
+  input: CreateInput,
+): Promise<Decision> {
+  const policyName = policyNameFor(principal, input.policy)
+  const found = await apps.findPolicy(principal.appId, policyName)
+  if (!found?.policy) {
+    throw new Problem('policy-not-found', {
+      detail: `The app has no policy "${policyName}". Its owner makes one with PUT /v1/apps/{id}/policies/${policyName}.`,
+    })
+  }
+  const backendCompletes = principal.kind === 'grant' && principal.grant.completion === 'backend'
+  const policy: Policy = backendCompletes
+    ? { ...found.policy, completion: 'backend' }
+    : found.policy
+  const storeName = policy.store ?? POLICY_DEFAULTS.store
+  if (!hasStore(storeName)) {
+    throw new Problem('storage-unavailable', {
+      detail: `The policy names the store "${storeName}", which is not configured.`,
+    })
+  }
+  const store = storeNamed(storeName)
+  if (input.method === 'form') {
+    throw invalid('/method', 'form uploads are not offered by this store: leave it out')
+  }
+  checkPolicy(
+    policy,
+    { sizeBytes: input.sizeBytes, contentType: input.contentType ?? DEFAULT_CONTENT_TYPE },
+    store.limits,
+  )
+  const { minPartSizeBytes, maxPartSizeBytes } = store.limits
+  const asked = input.partSizeBytes
+  if (asked !== undefined && (asked < minPartSizeBytes || asked > maxPartSizeBytes)) {
+    throw invalid(
+      '/partSizeBytes',
+      `must be between ${minPartSizeBytes} and ${maxPartSizeBytes} bytes for this store`,
+    )
+  }
+  const plan = planParts(
+    {
+      sizeBytes: input.sizeBytes,
+      maxSizeBytes: largestSize(policy, store.limits),
+      preferredPartSizeBytes: asked ?? policy.partSizeBytes ?? POLICY_DEFAULTS.partSizeBytes,
+      minPartSizeBytes: policy.minPartSizeBytes,
+    },
+    store.limits,
+  )
+  return { app: found.app, policyName, policy, store, plan }
+}
+
+function newUpload(
+  { newId, clock }: CreateServices,
+  principal: Principal,
+  input: CreateInput,
+  decision: Decision,
+  idempotency: { key?: string; requestHash: string },
+): NewUpload {
+  const { app, policy, policyName, plan, store } = decision
+  const now = clock()
+  const id = newId('upl')
+  const subject = subjectOf(principal, input)
+  const key = renderKey(app.keyPrefix, policy.keyTemplate ?? DEFAULT_KEY_TEMPLATE, {
+    subject,
+    uploadId: id,
+    filename: input.filename,
+    createdAt: now,
+  })
+  const lifetime = (policy.maxSeconds ?? POLICY_DEFAULTS.maxSeconds) * 1000
+  return {
+    appId: app.id,
+    id,
+    subject,
+    credential: principal.kind,
+    grantId: principal.kind === 'grant' ? principal.grant.grant : undefined,
+    policyName,
+    policy,
+    method: methodFor(policy, plan, store),
+    store: store.name,
+    key,
+    filename: input.filename,
+    contentType: input.contentType ?? DEFAULT_CONTENT_TYPE,
+    plan,
+    reservedBytes: plan.sizeBytes ?? largestSize(policy, store.limits),
+    fingerprint: input.fingerprint,
+    checksum: input.checksum,
+    metadata: input.metadata,
+    generation: 1,
+    createdAt: now,
+    activeAt: now,
+    expiresAt: new Date(now.getTime() + lifetime),
+    leaseUntil: new Date(now.getTime() + LEASE_MS),
+    idempotencyKey: idempotency.key,
+    requestHash: idempotency.requestHash,
+    quota: policy.quota ?? {},
+  }
+}
+
+/** The owner's unfinished session for the same file under the same policy, newest first. */
+async function findResumable(
+  { uploads, clock }: CreateServices,
+  principal: Principal,
+  input: CreateInput,
+  { app, policyName, plan }: Decision,
+): Promise<UploadSession | undefined> {
+  if (!input.resume || input.fingerprint === undefined) return undefined
+  const candidates = await uploads.list(app.id, {
+    subject: subjectOf(principal, input),
+    fingerprint: input.fingerprint,
+    limit: 20,
+  })
+  return candidates.find(
+    (session) =>
+      !hasEnded(session.state) &&
+      session.state !== 'initiating' &&
+      session.expiresAt > clock() &&
+      session.policyName === policyName &&
+      session.plan.sizeBytes === plan.sizeBytes &&
+      session.contentType === (input.contentType ?? DEFAULT_CONTENT_TYPE) &&
+      session.checksum === input.checksum,
+  )
+}
+
+export async function createUpload(
+  services: CreateServices,
+  principal: Principal,
+  input: CreateInput,
+  idempotencyKey?: string,
+): Promise<Created> {
+  checkCredential(principal)
+  subjectOf(principal, input)
+  const decision = await decide(services, principal, input)
+  const { app } = decision
+  const resumable = await findResumable(services, principal, input, decision)
+  if (resumable) return { kind: 'resumed', session: resumable, app }
+  const requestHash = await digestHex(JSON.stringify(input))
+  const upload = newUpload(services, principal, input, decision, {
+    key: idempotencyKey,
+    requestHash,
+  })
+  const reservation = await reserve(services, upload)
+  if (reservation.kind === 'reserved') {
+    return { kind: 'created', session: await begin(services, reservation.session), app }
+  }
+  if (reservation.requestHash !== requestHash) {
+    throw new Problem('idempotency-key-reused', {
+      detail: 'This Idempotency-Key was used with another body. Use a new key for a new upload.',
+    })
+  }
+  return { kind: 'repeated', session: await awaitFirst(services, reservation.session), app }
+}
+
+async function reserve({ uploads, apps, clock }: CreateServices, upload: NewUpload) {
+  const now = clock()
+  try {
+    const reservation = await uploads.reserve(upload, now)
+    const expired =
+      reservation.kind === 'repeated' &&
+      now.getTime() - reservation.session.createdAt.getTime() > IDEMPOTENCY_MS
+    if (!expired) return reservation
+    await uploads.forgetIdempotencyKeys(upload.appId, new Date(now.getTime() - IDEMPOTENCY_MS))
+    return await uploads.reserve(upload, now)
+  } catch (error) {
+    const exhausted = error instanceof Problem && error.code === 'grant-exhausted'
+    if (exhausted && upload.grantId && (await apps.grantIsRevoked(upload.appId, upload.grantId))) {
+      throw new Problem('grant-revoked', { detail: 'Ask the app for a new grant.' })
+    }
+    throw error
+  }
+}
+
+/** Begins the storage upload and opens the session, unless the session is no longer waiting for it. */
+async function begin(services: CreateServices, session: UploadSession): Promise<UploadSession> {
+  const { uploads, clock, newId, nudgeDeliveries, storeNamed } = services
+  const store = storeNamed(session.store)
+  const parts = session.method === 'multipart' && session.plan.sizeBytes !== 0
+  let storageUploadId: string | undefined
+  try {
+    storageUploadId = parts ? await store.initiate(objectSpec(session)) : undefined
+  } catch (failure) {
+    if (!isStoreFailure(failure)) throw failure
+    const problem = refusal(failure)
+    if (failure.kind === 'refused') await failReservation(services, session, problem)
+    else await uploads.releaseReservation(session, clock())
+    throw problem
+  }
+  const now = clock()
+  const event = uploadEvent('upload.created', newId('evt'), now, { ...session, state: 'open' })
+  const opened = await uploads.open(session, storageUploadId, event, now)
+  if (opened) {
+    nudgeDeliveries()
+    return opened
+  }
+  if (storageUploadId) await store.abort({ key: session.key, storageUploadId })
+  throw new Problem('upload-not-open', {
+    detail: 'The upload was ended while it was being created. Create a new one.',
+  })
+}
+
+async function failReservation(
+  services: CreateServices,
+  session: UploadSession,
+  { code: failure }: Problem,
+): Promise<void> {
+  const { uploads, clock, newId, nudgeDeliveries } = services
+  const now = clock()
+  const after = { ...session, state: 'failed' as const, failure, endedAt: now }
+  const event = uploadEvent('upload.failed', newId('evt'), now, after)
+  const failed = await uploads.end(
+    session,
+    'failed',
+    { failure, from: ['initiating'] },
+    event,
+    now,
+  )
+  if (!failed) return
+  nudgeDeliveries()
+  await releaseStorage(services, failed)
+}
+
+/** A repeat waits for the first request, and takes its place where that one is gone. */
+async function awaitFirst(services: CreateServices, first: UploadSession): Promise<UploadSession> {
+  const { uploads, clock, delay } = services
+  let session = first
+  for (let waited = 0; session.state === 'initiating'; waited += POLL_MS) {
+    const now = clock()
+    const lease = new Date(now.getTime() + LEASE_MS)
+    const taken = await uploads.takeOver(session.appId, session.id, now, lease)
+    if (taken) {
+      await abortOrphans(services, taken).catch((failure: unknown) => {
+        throw isStoreFailure(failure) ? refusal(failure) : failure
+      })
+      return begin(services, taken)
+    }
+    if (waited >= WAIT_MS) {
+      throw new Problem('idempotency-conflict', {
+        detail: 'The first request with this Idempotency-Key is still running. Repeat it later.',
+        retryAfterSeconds: 2,
+      })
+    }
+    await delay(POLL_MS)
+    session = (await uploads.find(session.appId, session.id)) ?? session
+  }
+  return session
+}

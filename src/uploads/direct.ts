@@ -1,0 +1,56 @@
+// Direct completion: after the same check as for the relayed one, the client gets a signed Complete whose callback
+// brings the completion token back to us.
+import type { Services, SignedRequest } from '../core/ports.ts'
+import { Problem } from '../core/problem.ts'
+import { isStoreFailure } from '../core/store-failure.ts'
+import type { UploadSession } from '../core/upload-session.ts'
+import { notOpen } from './abort.ts'
+import { type CompleteInput, checkInput, refusal } from './complete.ts'
+import { checkParts, listAllParts } from './stored-parts.ts'
+import { mintTokens, objectSpec, offersDirect } from './tokens.ts'
+
+const URL_SECONDS = 15 * 60
+
+export interface DirectCompletion extends SignedRequest {
+  expiresAt: Date
+}
+
+/** Throws `forbidden` where direct completion is not offered, and whatever the relayed one throws before it asks the store. */
+export async function signDirectCompletion(
+  services: Pick<Services, 'uploads' | 'clock' | 'storeNamed' | 'tokenKeys' | 'publicUrl'>,
+  session: UploadSession,
+  input: CompleteInput,
+): Promise<DirectCompletion> {
+  const { uploads, clock, storeNamed, publicUrl } = services
+  const now = clock()
+  if (!offersDirect(services, session)) {
+    throw new Problem('forbidden', {
+      detail: 'Direct completion is not offered for this upload: complete without "mode".',
+    })
+  }
+  if (session.state !== 'open') throw notOpen(session, now)
+  checkInput(session, input)
+  const store = storeNamed(session.store)
+  const upload = { key: session.key, storageUploadId: session.storageUploadId! }
+  const listed = await listAllParts(store, upload).catch((failure: unknown) => {
+    if (isStoreFailure(failure, 'no-such-upload')) {
+      throw new Problem('storage-upload-lost', {
+        detail: 'The store no longer knows this upload. GET it, then send what is missing.',
+      })
+    }
+    throw isStoreFailure(failure) ? refusal(failure) : failure
+  })
+  checkParts(session.plan, session.plan.sizeBytes!, listed, session.checksum ?? input.checksum)
+  const recorded = await uploads.recordDirect(session.appId, session.id, now)
+  if (!recorded) throw notOpen((await uploads.find(session.appId, session.id)) ?? session, now)
+  const { completionToken } = await mintTokens(services, recorded, { owner: true })
+  const untilEnd = Math.floor((session.expiresAt.getTime() - now.getTime()) / 1000)
+  const seconds = Math.max(1, Math.min(URL_SECONDS, untilEnd, store.maxUrlSeconds(now)))
+  const signed = store.presignComplete!(
+    upload,
+    { url: `${publicUrl()}/v1/callbacks/${store.name}`, token: completionToken! },
+    objectSpec(session),
+    { from: now, seconds },
+  )
+  return { ...signed, expiresAt: new Date(now.getTime() + seconds * 1000) }
+}

@@ -1,0 +1,101 @@
+// Presigns a set of parts from an upload token alone: no database, no store.
+import { type Part, partsAt } from '../core/part-plan.ts'
+import type { PartToSign, Services, SignedRequest } from '../core/ports.ts'
+import { Problem } from '../core/problem.ts'
+import type { UploadToken } from '../core/token.ts'
+
+/** A single PUT is create-only and cannot be revoked at the store, so its URL never lives longer. */
+const MAX_SINGLE_URL_SECONDS = 15 * 60
+
+export interface PresignPartsInput {
+  partNumbers: readonly number[]
+  /** Only where the size is unknown: the shorter last part. */
+  last?: Part
+  ttlSeconds?: number
+  /** Part number → checksum of that part. */
+  checksums?: Record<string, string>
+}
+
+export interface SignedPart extends SignedRequest {
+  partNumber: number
+  sizeBytes: number
+}
+
+export interface SignedParts {
+  parts: SignedPart[]
+  expiresAt: Date
+}
+
+const invalid = (pointer: string, detail: string) =>
+  new Problem('invalid-request', {
+    detail: `${pointer.slice(1)} ${detail}`,
+    members: { errors: [{ pointer, detail }] },
+  })
+
+function checkLast({ plan }: UploadToken, { last, partNumbers }: PresignPartsInput): void {
+  if (!last) return
+  if (plan.sizeBytes !== null) throw invalid('/last', 'is only for uploads of unknown size')
+  if (last.sizeBytes > plan.partSizeBytes) {
+    throw invalid('/last/sizeBytes', `is more than a part's ${plan.partSizeBytes} bytes`)
+  }
+  if (!partNumbers.includes(last.partNumber)) {
+    throw invalid('/last/partNumber', 'is not among the part numbers asked for')
+  }
+}
+
+function contentMd5(checksums: Record<string, string>, partNumber: number): string | undefined {
+  const checksum = checksums[partNumber]
+  if (checksum === undefined) return undefined
+  if (!checksum.startsWith('md5:')) {
+    throw new Problem('checksum-unsupported', {
+      detail: 'This store binds MD5 to a part: send "md5:<base64>", or leave the checksum out.',
+    })
+  }
+  return checksum.slice('md5:'.length)
+}
+
+/** Seconds that a URL may live: never longer than asked, than the policy says, than the session or the signing credential. */
+function urlSeconds(token: UploadToken, asked: number | undefined, most: number, now: Date) {
+  const untilEnd = token.end - Math.ceil(now.getTime() / 1000)
+  const single = token.method === 'single' ? MAX_SINGLE_URL_SECONDS : Number.POSITIVE_INFINITY
+  return Math.min(asked ?? token.urlSeconds, token.urlSeconds, untilEnd, single, most)
+}
+
+/** Throws `part-out-of-range`, `checksum-unsupported`, `upload-expired` and `invalid-request`. */
+export function presignParts(
+  { storeNamed, clock }: Pick<Services, 'storeNamed' | 'clock'>,
+  token: UploadToken,
+  input: PresignPartsInput,
+): SignedParts {
+  const now = clock()
+  const store = storeNamed(token.store)
+  checkLast(token, input)
+  const parts = partsAt(token.plan, input.partNumbers, input.last).map(
+    (part): PartToSign => ({
+      ...part,
+      contentMd5: contentMd5(input.checksums ?? {}, part.partNumber),
+    }),
+  )
+  const validity = {
+    from: now,
+    seconds: urlSeconds(token, input.ttlSeconds, store.maxUrlSeconds(now), now),
+  }
+  if (validity.seconds < 1) {
+    throw new Problem('upload-expired', { detail: 'The upload has expired. Create a new one.' })
+  }
+  const signed = token.object
+    ? parts.map((part) => store.presignPut(token.object!, part, validity))
+    : store.presignParts(
+        { key: token.key, storageUploadId: token.storage ?? '' },
+        parts,
+        validity,
+      )
+  return {
+    parts: signed.map((request, index) => ({
+      partNumber: parts[index]!.partNumber,
+      ...request,
+      sizeBytes: parts[index]!.sizeBytes,
+    })),
+    expiresAt: new Date(now.getTime() + validity.seconds * 1000),
+  }
+}

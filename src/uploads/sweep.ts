@@ -1,0 +1,194 @@
+// Scheduled reconciliation: inbox leftovers, sessions stuck half-way, expiry, and storage that is not released yet.
+// Bounded, oldest first, and harmless when two run at once: every change is guarded.
+import { uploadEvent } from '../core/event.ts'
+import { POLICY_DEFAULTS } from '../core/policy.ts'
+import type { Services } from '../core/ports.ts'
+import { isStoreFailure } from '../core/store-failure.ts'
+import { attemptIsRecent, type UploadSession } from '../core/upload-session.ts'
+import { processCallback } from './callback.ts'
+import { failMismatch, finish, lookForObject } from './finish.ts'
+import { releaseStorage } from './release.ts'
+
+export type SweepServices = Pick<
+  Services,
+  | 'uploads'
+  | 'callbacks'
+  | 'clock'
+  | 'newId'
+  | 'nudgeDeliveries'
+  | 'storeNamed'
+  | 'hasStore'
+  | 'tokenKeys'
+  | 'delay'
+  | 'background'
+  | 'log'
+>
+
+const AGAIN_MS = 60_000
+const SESSIONS_PER_APP = 100
+const CALLBACKS_PER_APP = 100
+const IDEMPOTENCY_MS = 24 * 3600_000
+/** A callback that is being worked on right now is left alone. */
+const INBOX_AGE_MS = 10_000
+
+export async function sweep(services: SweepServices): Promise<{ looked: number }> {
+  const { uploads, clock } = services
+  let looked = 0
+  for (const appId of await uploads.appsWithDueWork(clock())) {
+    looked += await sweepInbox(services, appId)
+    const now = clock()
+    await uploads.forgetIdempotencyKeys(appId, new Date(now.getTime() - IDEMPOTENCY_MS))
+    const again = new Date(now.getTime() + AGAIN_MS)
+    for (const session of await uploads.claimDue(appId, now, again, SESSIONS_PER_APP)) {
+      looked++
+      await sweepSession(services, session)
+    }
+  }
+  return { looked }
+}
+
+async function sweepInbox(services: SweepServices, appId: string): Promise<number> {
+  const { callbacks, uploads, clock } = services
+  const before = new Date(clock().getTime() - INBOX_AGE_MS)
+  const rows = await callbacks.unprocessed(appId, before, CALLBACKS_PER_APP)
+  for (const row of rows) {
+    const session = await uploads.find(appId, row.uploadId)
+    if (session) await processCallback(services, row, session)
+  }
+  return rows.length
+}
+
+/** One session that cannot be looked at must not keep the others from it. */
+async function sweepSession(services: SweepServices, session: UploadSession): Promise<void> {
+  try {
+    await look(services, session)
+  } catch (error) {
+    const reason = isStoreFailure(error) ? error.code : String(error)
+    services.log('warn', 'the sweep could not settle a session', { upload: session.id, reason })
+  }
+}
+
+async function look(services: SweepServices, session: UploadSession): Promise<void> {
+  if (!services.hasStore(session.store)) return
+  switch (session.state) {
+    case 'initiating':
+      return sweepInitiating(services, session)
+    case 'open':
+      return sweepOpen(services, session)
+    case 'completing':
+      return sweepCompleting(services, session)
+    case 'aborted':
+    case 'expired':
+    case 'failed':
+      await releaseStorage(services, session)
+      return
+    case 'completed':
+      return
+    default:
+      session.state satisfies never
+  }
+}
+
+async function endAs(
+  services: SweepServices,
+  session: UploadSession,
+  to: 'expired' | 'failed',
+  failure?: string,
+): Promise<void> {
+  const { uploads, clock, newId, nudgeDeliveries } = services
+  const now = clock()
+  const event = uploadEvent(`upload.${to}`, newId('evt'), now, {
+    ...session,
+    state: to,
+    failure,
+    endedAt: now,
+  })
+  const attempt = session.state === 'completing' ? session.attempt : undefined
+  const options = { failure, from: [session.state], attempt }
+  const ended = await uploads.end(session, to, options, event, now)
+  if (!ended) return
+  nudgeDeliveries()
+  await releaseStorage(services, ended)
+}
+
+async function sweepInitiating(services: SweepServices, session: UploadSession): Promise<void> {
+  if ((session.leaseUntil?.getTime() ?? 0) > services.clock().getTime()) return
+  await endAs(services, session, 'failed', 'initiate-incomplete')
+}
+
+async function sweepOpen(services: SweepServices, session: UploadSession): Promise<void> {
+  const { uploads, clock } = services
+  const now = clock()
+  const backendCompletes = session.policy.completion === 'backend'
+  if (session.direct || (session.method === 'single' && !backendCompletes)) {
+    const presence = await lookForObject(services, session)
+    if (presence.kind === 'own') return void (await finish(services, session, presence.object))
+    if (presence.kind === 'mismatch') {
+      return void (await failMismatch(services, session, presence.object))
+    }
+  }
+  if (attemptIsRecent(session, now)) return
+  const idleMs = (session.policy.idleSeconds ?? POLICY_DEFAULTS.idleSeconds) * 1000
+  const idleEnd = (await lastActivity(services, session)) + idleMs
+  if (session.expiresAt <= now || idleEnd <= now.getTime()) {
+    return endAs(services, session, 'expired')
+  }
+  await uploads.scheduleSweep(session, new Date(Math.min(idleEnd, session.expiresAt.getTime())))
+}
+
+/** The newest of what we saw of the client and what the store saw, in milliseconds since the epoch. */
+async function lastActivity(
+  { storeNamed }: SweepServices,
+  session: UploadSession,
+): Promise<number> {
+  let newest = session.activeAt.getTime()
+  if (!session.storageUploadId) return newest
+  const upload = { key: session.key, storageUploadId: session.storageUploadId }
+  try {
+    for await (const page of storeNamed(session.store).listParts(upload)) {
+      for (const { lastModified } of page) newest = Math.max(newest, lastModified.getTime())
+    }
+  } catch (failure) {
+    // A lost storage upload is healed by the client's next GET; until then the session ages.
+    if (!isStoreFailure(failure, 'no-such-upload')) throw failure
+  }
+  return newest
+}
+
+/** The holder of the lease is gone, or left the outcome open. */
+async function sweepCompleting(services: SweepServices, session: UploadSession): Promise<void> {
+  const { uploads, clock } = services
+  const now = clock()
+  if (session.leaseUntil && session.leaseUntil > now) return
+  const presence = await lookForObject(services, session)
+  if (presence.kind === 'own') return void (await finish(services, session, presence.object))
+  if (presence.kind === 'mismatch') {
+    return void (await failMismatch(services, session, presence.object))
+  }
+  if (await stillListed(services, session)) {
+    if (attemptIsRecent(session, now)) return
+    return void (await uploads.reopen(session, { wasAttempt: true }, now))
+  }
+  const missingFor = session.missingSince ? now.getTime() - session.missingSince.getTime() : 0
+  if (!session.missingSince) return uploads.releaseLease(session, { missing: true }, now)
+  if (missingFor < AGAIN_MS) return
+  if (session.expiresAt > now) {
+    return void (await uploads.reopen(session, { wasAttempt: true }, now))
+  }
+  await endAs(services, session, 'failed', 'storage-upload-lost')
+}
+
+async function stillListed(
+  { storeNamed }: SweepServices,
+  session: UploadSession,
+): Promise<boolean> {
+  if (!session.storageUploadId) return true // A single PUT can always come again.
+  const upload = { key: session.key, storageUploadId: session.storageUploadId }
+  try {
+    for await (const _ of storeNamed(session.store).listParts(upload)) break
+    return true
+  } catch (failure) {
+    if (isStoreFailure(failure, 'no-such-upload')) return false
+    throw failure
+  }
+}

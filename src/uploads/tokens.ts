@@ -1,0 +1,72 @@
+// The capabilities of a session: what its owner, or whoever holds its upload token, is handed with every answer.
+import { POLICY_DEFAULTS } from '../core/policy.ts'
+import type { ObjectSpec, Services } from '../core/ports.ts'
+import { mintToken, UPLOAD_TOKEN_SECONDS } from '../core/token.ts'
+import type { UploadSession } from '../core/upload-session.ts'
+
+export const seconds = (date: Date): number => Math.floor(date.getTime() / 1000)
+
+export const objectSpec = (session: UploadSession): ObjectSpec => ({
+  key: session.key,
+  uploadId: session.id,
+  contentType: session.contentType,
+  overwrite: session.policy.overwrite ?? 'never',
+  headers: session.policy.object,
+})
+
+/** True where a client may complete at the store itself: never for a stream, a replacement or the backend's completion. */
+export function offersDirect(
+  { storeNamed }: Pick<Services, 'storeNamed'>,
+  session: UploadSession,
+): boolean {
+  const { policy, plan, method } = session
+  return (
+    policy.direct === true &&
+    method === 'multipart' &&
+    policy.completion !== 'backend' &&
+    policy.overwrite !== 'replace' &&
+    plan.sizeBytes !== null &&
+    storeNamed(session.store).presignComplete !== undefined
+  )
+}
+
+export interface SessionTokens {
+  uploadToken: string
+  completionToken?: string
+  complete: { url: string; direct: boolean }
+}
+
+/** `owner: false` leaves the completion token out. No token outlives the session. */
+export async function mintTokens(
+  services: Pick<Services, 'tokenKeys' | 'clock' | 'publicUrl' | 'storeNamed'>,
+  session: UploadSession,
+  { owner, origins }: { owner: boolean; origins?: string[] },
+): Promise<SessionTokens> {
+  const { tokenKeys, clock, publicUrl } = services
+  const end = seconds(session.expiresAt)
+  const shared = { app: session.appId, upload: session.id, ...(origins ? { origins } : {}) }
+  const uploadToken = await mintToken(tokenKeys, 'upload', {
+    ...shared,
+    method: session.method,
+    store: session.store,
+    key: session.key,
+    storage: session.storageUploadId,
+    generation: session.generation,
+    plan: session.plan,
+    end,
+    urlSeconds: session.policy.urlSeconds ?? POLICY_DEFAULTS.urlSeconds,
+    ...(session.policy.readBack ? { readBack: true } : {}),
+    ...(session.method === 'single' ? { object: objectSpec(session) } : {}),
+    exp: Math.min(seconds(clock()) + UPLOAD_TOKEN_SECONDS, end),
+  })
+  const complete = {
+    url: `${publicUrl()}/v1/uploads/${session.id}/complete`,
+    direct: offersDirect(services, session),
+  }
+  if (!owner || session.policy.completion === 'backend') return { uploadToken, complete }
+  return {
+    uploadToken,
+    completionToken: await mintToken(tokenKeys, 'completion', { ...shared, exp: end }),
+    complete,
+  }
+}

@@ -1,0 +1,228 @@
+// The official npm client, unmodified, against the embedded store: what a user's own ali-oss code would do.
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+// @ts-expect-error ali-oss brings no types; `Client` below says what is used of it.
+import OSS from 'ali-oss'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type EmbeddedStore, startEmbeddedStore } from '../../src/storage/embedded/index.ts'
+
+interface Checkpoint {
+  uploadId: string
+  name: string
+  doneParts: Array<{ number: number; etag: string }>
+}
+
+interface MultipartOptions {
+  partSize?: number
+  parallel?: number
+  checkpoint?: Checkpoint
+  meta?: Record<string, string>
+  mime?: string
+  headers?: Record<string, string>
+  progress?: (share: number, checkpoint: Checkpoint | null) => Promise<void> | void
+}
+
+interface Client {
+  put(
+    name: string,
+    content: Buffer,
+    options?: { mime?: string; meta?: Record<string, string>; headers?: Record<string, string> },
+  ): Promise<{ res: { status: number; headers: Record<string, string> } }>
+  get(name: string): Promise<{ content: Buffer; res: { headers: Record<string, string> } }>
+  head(
+    name: string,
+  ): Promise<{ meta: Record<string, string> | null; res: { headers: Record<string, string> } }>
+  delete(name: string): Promise<{ res: { status: number } }>
+  initMultipartUpload(name: string): Promise<{ uploadId: string; name: string; bucket: string }>
+  multipartUpload(
+    name: string,
+    content: Buffer,
+    options?: MultipartOptions,
+  ): Promise<{ etag: string; name: string; bucket: string }>
+  abortMultipartUpload(name: string, uploadId: string): Promise<{ res: { status: number } }>
+  listUploads(query: Record<string, unknown>): Promise<{
+    uploads: Array<{ name: string; uploadId: string; initiated: string }>
+    isTruncated: boolean
+    nextKeyMarker: string
+    nextUploadIdMarker: string
+  }>
+  listParts(
+    name: string,
+    uploadId: string,
+    query?: Record<string, unknown>,
+  ): Promise<{
+    parts: Array<{ PartNumber: string; ETag: string; Size: string }>
+    isTruncated: string
+    nextPartNumberMarker: string
+  }>
+  signatureUrlV4(
+    method: string,
+    expiresSeconds: number,
+    request: { headers?: Record<string, string>; queries?: Record<string, unknown> },
+    name: string,
+    additionalHeaders?: string[],
+  ): Promise<string>
+  cancel(): void
+}
+
+const MiB = 1024 * 1024
+let directory: string
+let store: EmbeddedStore
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'countersign-ali-oss-'))
+  store = await startEmbeddedStore({
+    directory,
+    host: '127.0.0.1',
+    port: 0,
+    bucket: 'uploads-bucket',
+    region: 'local',
+    accessKeyId: 'test-key',
+    secretAccessKey: 'test-secret',
+    clock: () => new Date(),
+    fetch,
+    log: () => {},
+  })
+})
+
+afterEach(async () => {
+  await store.close()
+  await rm(directory, { recursive: true })
+})
+
+const aClient = (sldEnable: boolean, options: Record<string, unknown> = {}): Client =>
+  new OSS({
+    region: 'oss-local',
+    endpoint: store.url,
+    bucket: 'uploads-bucket',
+    accessKeyId: 'test-key',
+    accessKeySecret: 'test-secret',
+    authorizationV4: true,
+    sldEnable,
+    ...options,
+  })
+
+describe.each([
+  { style: 'path style (sldEnable)', sldEnable: true },
+  { style: 'virtual-hosted style', sldEnable: false },
+])('ali-oss in $style', ({ sldEnable }) => {
+  test.each([
+    'plain.txt',
+    "a b/ü+&?#%2F!'()*.txt",
+    'uploads-bucket/inner',
+    '文件/😀.bin',
+    'a//b/../c',
+  ])('puts, reads, heads and deletes %s', async (name) => {
+    const client = aClient(sldEnable)
+    const content = randomBytes(70_000)
+
+    const put = await client.put(name, content, { mime: 'text/plain', meta: { who: 'me' } })
+    const got = await client.get(name)
+    const head = await client.head(name)
+
+    expect(put.res.status).toBe(200)
+    expect(got.content.equals(content)).toBe(true)
+    expect(head.meta).toEqual({ who: 'me' })
+    expect(head.res.headers['content-type']).toBe('text/plain')
+    expect((await client.delete(name)).res.status).toBe(204)
+    await expect(client.head(name)).rejects.toMatchObject({ status: 404, code: 'NoSuchKey' })
+  })
+
+  test('uploads in parts', async () => {
+    const client = aClient(sldEnable)
+    const content = randomBytes(5 * MiB + 17)
+
+    const done = await client.multipartUpload('big file.bin', content, {
+      partSize: MiB,
+      meta: { session: 'upl_1' },
+      mime: 'video/mp4',
+    })
+
+    const got = await client.get('big file.bin')
+    expect(done.etag).toMatch(/^"[0-9A-F]{32}-6"$/)
+    expect(got.content.equals(content)).toBe(true)
+    expect(got.res.headers).toMatchObject({
+      'content-type': 'video/mp4',
+      'x-oss-meta-session': 'upl_1',
+      'x-oss-object-type': 'Multipart',
+    })
+  })
+
+  test('resumes from a checkpoint after an interruption', async () => {
+    const client = aClient(sldEnable)
+    const content = randomBytes(6 * MiB)
+    let saved: Checkpoint | undefined
+    const interrupted = client.multipartUpload('resumed.bin', content, {
+      partSize: MiB,
+      parallel: 1,
+      progress: (_, checkpoint) => {
+        if (!checkpoint) return
+        saved = structuredClone(checkpoint)
+        if (checkpoint.doneParts.length === 3) client.cancel()
+      },
+    })
+    await expect(interrupted).rejects.toMatchObject({ name: 'cancel' })
+    const before = await client.listParts('resumed.bin', saved!.uploadId)
+    expect(before.parts.map((part) => Number(part.PartNumber))).toEqual([1, 2, 3])
+
+    const second = aClient(sldEnable)
+    const checkpoint = { ...saved!, file: content }
+    const sent: number[] = []
+    await second.multipartUpload('resumed.bin', content, {
+      checkpoint,
+      progress: (_, current) => void sent.push(current?.doneParts.length ?? 0),
+    })
+
+    expect(sent.length).toBe(4)
+    expect((await second.get('resumed.bin')).content.equals(content)).toBe(true)
+    expect((await second.listUploads({})).uploads).toEqual([])
+  })
+
+  test('lists uploads and parts in pages, and aborts', async () => {
+    const client = aClient(sldEnable)
+    const [first, second] = [
+      await client.initMultipartUpload('list/a'),
+      await client.initMultipartUpload('list/b'),
+    ]
+
+    const page = await client.listUploads({ prefix: 'list/', 'max-uploads': 1 })
+    const rest = await client.listUploads({
+      prefix: 'list/',
+      'key-marker': page.nextKeyMarker,
+      'upload-id-marker': page.nextUploadIdMarker,
+    })
+
+    expect(page).toMatchObject({ isTruncated: true, uploads: [{ name: 'list/a' }] })
+    expect(rest.uploads.map(({ uploadId }) => uploadId)).toEqual([second.uploadId])
+    const aborted = await client.abortMultipartUpload('list/a', first.uploadId)
+    expect(aborted.res.status).toBe(204)
+    await expect(client.listParts('list/a', first.uploadId)).rejects.toMatchObject({
+      status: 404,
+      code: 'NoSuchUpload',
+    })
+  })
+
+  test('is told about a wrong secret', async () => {
+    const client = aClient(sldEnable, { accessKeySecret: 'wrong' })
+
+    await expect(client.put('x', Buffer.from('x'))).rejects.toMatchObject({
+      status: 403,
+      code: 'SignatureDoesNotMatch',
+    })
+  })
+
+  test('signs URLs that work', async () => {
+    const client = aClient(sldEnable)
+    await client.put('signed one.txt', Buffer.from('hello'))
+
+    const url = await client.signatureUrlV4('GET', 60, {}, 'signed one.txt')
+
+    const host = 'uploads-bucket.oss-local.aliyuncs.com'
+    expect(new URL(url).pathname).toBe(
+      sldEnable ? '/uploads-bucket/signed%20one.txt' : '/signed%20one.txt',
+    )
+    expect(host).toBeTruthy()
+  })
+})
