@@ -31,7 +31,7 @@ const headerValue = (max: number) =>
 const count = z.int().min(1).max(2_000_000_000)
 const sizeBytes = z.int().min(0).openapi({ description: 'Bytes', example: 73_400_320 })
 const partNumber = z.int().min(1).max(10_000)
-const policyName = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/)
+export const policyNameSchema = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/)
 const subject = plain(255)
 const isoDate = z.iso.datetime()
 
@@ -149,7 +149,7 @@ export const createIssuer = z
     publicKeys: z.array(z.record(z.string(), z.unknown())).min(1).max(20).optional(),
     secret: z.string().min(32, 'must have at least 32 characters').max(1024).optional(),
     algorithms: z.array(algorithm).min(1).max(13),
-    policies: z.array(policyName).min(1).max(100).default(['default']),
+    policies: z.array(policyNameSchema).min(1).max(100).default(['default']),
     subjectClaim: plain(64).default('sub'),
     policyClaim: plain(64).optional(),
   })
@@ -221,7 +221,7 @@ export const replayed = z.object({ id: z.string() }).openapi('Replayed')
 export const createGrant = z
   .strictObject({
     subject,
-    policy: policyName.optional(),
+    policy: policyNameSchema.optional(),
     use: z.enum(['api', 'uppy', 'credentials']).default('api'),
     ttlSeconds: z.int().min(1).max(86_400).default(900),
     maxUploads: count.optional(),
@@ -234,6 +234,10 @@ export const createdGrant = z
   .object({ id: z.string(), grant: z.string(), expiresAt: isoDate })
   .openapi('Grant')
 
+export const revokedGrant = z
+  .object({ id: z.string(), revoked: z.literal(true) })
+  .openapi('RevokedGrant')
+
 export const createUpload = z
   .strictObject({
     filename: plain(255),
@@ -244,7 +248,7 @@ export const createUpload = z
     checksum: checksum.optional(),
     metadata: metadata.optional(),
     resume: z.boolean().optional(),
-    policy: policyName.optional(),
+    policy: policyNameSchema.optional(),
     method: z.literal('form').optional(),
     subject: subject
       .optional()

@@ -108,27 +108,24 @@ describe.each([
   { style: 'path style (sldEnable)', sldEnable: true },
   { style: 'virtual-hosted style', sldEnable: false },
 ])('ali-oss in $style', ({ sldEnable }) => {
-  test.each([
-    'plain.txt',
-    "a b/ü+&?#%2F!'()*.txt",
-    'uploads-bucket/inner',
-    '文件/😀.bin',
-    'a//b/../c',
-  ])('puts, reads, heads and deletes %s', async (name) => {
-    const client = aClient(sldEnable)
-    const content = randomBytes(70_000)
+  test.each(['plain.txt', "a b/ü+&?#%2F!'()*.txt", 'uploads-bucket/inner', '文件/😀.bin', 'a//b'])(
+    'puts, reads, heads and deletes %s',
+    async (name) => {
+      const client = aClient(sldEnable)
+      const content = randomBytes(70_000)
 
-    const put = await client.put(name, content, { mime: 'text/plain', meta: { who: 'me' } })
-    const got = await client.get(name)
-    const head = await client.head(name)
+      const put = await client.put(name, content, { mime: 'text/plain', meta: { who: 'me' } })
+      const got = await client.get(name)
+      const head = await client.head(name)
 
-    expect(put.res.status).toBe(200)
-    expect(got.content.equals(content)).toBe(true)
-    expect(head.meta).toEqual({ who: 'me' })
-    expect(head.res.headers['content-type']).toBe('text/plain')
-    expect((await client.delete(name)).res.status).toBe(204)
-    await expect(client.head(name)).rejects.toMatchObject({ status: 404, code: 'NoSuchKey' })
-  })
+      expect(put.res.status).toBe(200)
+      expect(got.content.equals(content)).toBe(true)
+      expect(head.meta).toEqual({ who: 'me' })
+      expect(head.res.headers['content-type']).toBe('text/plain')
+      expect((await client.delete(name)).res.status).toBe(204)
+      await expect(client.head(name)).rejects.toMatchObject({ status: 404, code: 'NoSuchKey' })
+    },
+  )
 
   test('uploads in parts', async () => {
     const client = aClient(sldEnable)
@@ -217,12 +214,11 @@ describe.each([
     const client = aClient(sldEnable)
     await client.put('signed one.txt', Buffer.from('hello'))
 
-    const url = await client.signatureUrlV4('GET', 60, {}, 'signed one.txt')
+    const signed = new URL(await client.signatureUrlV4('GET', 60, {}, 'signed one.txt'))
 
-    const host = 'uploads-bucket.oss-local.aliyuncs.com'
-    expect(new URL(url).pathname).toBe(
-      sldEnable ? '/uploads-bucket/signed%20one.txt' : '/signed%20one.txt',
-    )
-    expect(host).toBeTruthy()
+    // With an IP endpoint the client leaves the bucket out of the URL in virtual-hosted style.
+    const path = sldEnable ? signed.pathname : `/uploads-bucket${signed.pathname}`
+    const answer = await fetch(`${store.url}${path}${signed.search}`)
+    expect(await answer.text()).toBe('hello')
   })
 })

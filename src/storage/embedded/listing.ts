@@ -3,7 +3,7 @@ import { percentEncode } from '../../core/bytes.ts'
 import type { OpenUpload, PartRecord } from './disk/records.ts'
 import { invalidArgument } from './refusal.ts'
 import type { Handler } from './services.ts'
-import { element, xmlDocument } from './xml.ts'
+import { element, xmlReply } from './xml.ts'
 
 const MAX_PAGE = 1000
 
@@ -121,12 +121,6 @@ const compareBytes = (a: string, b: string): number =>
 
 const compare = (a: Entry, b: Entry): number =>
   compareBytes(a.key, b.key) || compareBytes(a.upload?.id ?? '', b.upload?.id ?? '')
-
-const xmlReply = (root: string) => ({
-  status: 200,
-  headers: { 'content-type': 'application/xml' },
-  body: xmlDocument(root),
-})
 
 function readNumber(
   query: ReadonlyMap<string, string>,

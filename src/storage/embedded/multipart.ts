@@ -11,16 +11,10 @@ import { forbidsOverwrite, keptHeaders } from './object-headers.ts'
 import { type ListedPart, readPartList } from './part-list.ts'
 import { invalidArgument, refusal } from './refusal.ts'
 import type { Handler, StoreRequest, StoreServices } from './services.ts'
-import { element, xmlDocument } from './xml.ts'
+import { element, xmlReply } from './xml.ts'
 
 const MIN_PART_BYTES = 102_400
 const MAX_XML_BYTES = 2 * 1024 * 1024
-
-const xmlReply = (root: string, headers: Record<string, string> = {}) => ({
-  status: 200,
-  headers: { 'content-type': 'application/xml', ...headers },
-  body: xmlDocument(root),
-})
 
 /** `POST /key?uploads` */
 export const initiate: Handler = async (request, { bucket, disk, clock }) => {
@@ -152,6 +146,7 @@ function assemble(upload: OpenUpload, parts: readonly PartRecord[]) {
   const small = parts.slice(0, -1).find(({ sizeBytes }) => sizeBytes < MIN_PART_BYTES)
   if (small) {
     throw refusal('EntityTooSmall', {
+      ec: '0042-00000213',
       elements: {
         ProposedSize: String(small.sizeBytes),
         MinSizeAllowed: String(MIN_PART_BYTES),

@@ -66,8 +66,10 @@ export async function writeReply(
   else if (body === undefined && status !== 204 && status !== 304) {
     headers['content-length'] ??= '0'
   }
+  // A client that was never told to go on sends no body, or sends it now: either way the connection is of no more use.
+  const withheld = message.headers.expect !== undefined && !message.readableDidRead
   const unread = !message.complete
-  if (unread && !isShort(message)) headers.connection = 'close'
+  if (withheld || (unread && !isShort(message))) headers.connection = 'close'
   response.writeHead(status, latin1(headers))
   if (typeof body === 'object') {
     await pipeline(Readable.from(body, { objectMode: false }), response)
@@ -76,7 +78,7 @@ export async function writeReply(
   // Node ends the connection with the response, so the answer is sent first and ended after the body has been read.
   if (body) response.write(body)
   else response.flushHeaders()
-  if (unread) await drain(message)
+  if (unread && !withheld) await drain(message)
   response.end()
 }
 

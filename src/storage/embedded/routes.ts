@@ -39,7 +39,6 @@ const NOT_OFFERED = [
   'asyncFetch',
   'delete',
   'live',
-  'objectMeta',
   'restore',
   'rtmp',
   'symlink',
@@ -51,7 +50,10 @@ const NOT_OFFERED = [
 
 /** Throws NotImplemented or MethodNotAllowed. */
 export function routeFor({ method, query, headers }: WireRequest, { key }: Address): Route {
-  const unknown = NOT_OFFERED.find((name) => query.has(name))
+  const unknown =
+    NOT_OFFERED.find((name) => query.has(name)) ??
+    // HEAD answers the shorter HeadObject of OSS in full; a GET must not send the object instead.
+    (query.has('objectMeta') && method !== 'HEAD' ? 'objectMeta' : undefined)
   if (unknown) throw refusal('NotImplemented', { elements: { ArgumentName: unknown } })
   if (headers['x-oss-copy-source'] !== undefined) {
     throw refusal('NotImplemented', { elements: { Header: 'x-oss-copy-source' } })

@@ -169,6 +169,7 @@ function mismatch(
   { canonical, toSign }: { canonical: string; toSign: string },
 ) {
   return refusal('SignatureDoesNotMatch', {
+    ec: '0002-00000040',
     elements: {
       OSSAccessKeyId: accessKeyId,
       SignatureProvided: claim.signature,

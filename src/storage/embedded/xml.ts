@@ -14,3 +14,10 @@ export const element = (name: string, content: string | readonly string[]): stri
 
 export const xmlDocument = (root: string): string =>
   `<?xml version="1.0" encoding="UTF-8"?>\n${root}`
+
+/** A 200 answer with this root element. */
+export const xmlReply = (root: string, headers: Record<string, string> = {}) => ({
+  status: 200,
+  headers: { 'content-type': 'application/xml', ...headers },
+  body: xmlDocument(root),
+})

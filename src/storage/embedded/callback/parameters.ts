@@ -13,7 +13,6 @@ export type CallbackBodyType = 'application/json' | typeof FORM
 export interface CallbackPlan {
   /** Tried in order until one answers as it should. */
   urls: URL[]
-  host?: string
   template: string
   bodyType: CallbackBodyType
   /** `x:name` → value. */
@@ -33,6 +32,7 @@ export function readCallback({ headers, query }: StoreRequest): CallbackPlan | u
   const template = callback.callbackBody
   if (typeof url !== 'string') throw wrong('callbackUrl is missing.', '0007-00000004')
   if (typeof template !== 'string' || template === '') throw wrong('callbackBody is missing.')
+  // Checked only: `fetch` does not let Host be set, so the URL's own host is sent.
   const { callbackHost: host } = callback
   if (host !== undefined && (typeof host !== 'string' || !/^[\w.:[\]-]*$/.test(host))) {
     throw wrong('callbackHost is not a host.')
@@ -42,7 +42,6 @@ export function readCallback({ headers, query }: StoreRequest): CallbackPlan | u
   }
   return {
     urls: readUrls(url),
-    host: host || undefined,
     template,
     bodyType: readBodyType(callback.callbackBodyType),
     variables: readVariables(variables ?? {}),

@@ -63,7 +63,6 @@ async function post(
       'x-oss-signature-version': '1.0',
       'x-oss-additional-headers': '',
       'x-oss-tag': 'CALLBACK',
-      ...(plan.host ? { host: plan.host } : {}),
     },
     body,
   })

@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'
 import { refusal } from '../refusal.ts'
 import { crc64 } from './crc64.ts'
-import { type Layout, randomId } from './layout.ts'
+import { type Layout, randomId, syncDirectory } from './layout.ts'
 import type { Piece, StoredBody } from './records.ts'
 
 export interface Bodies {
@@ -23,6 +23,7 @@ export function bodies(layout: Layout): Bodies {
       const facts = await writeHashed(file, source, maxBytes)
       await file.sync()
       await file.close()
+      await syncDirectory(layout.data)
       return { dataId, ...facts }
     } catch (error) {
       await file.close()

@@ -65,10 +65,14 @@ export async function openDisk(directory: string, log: Log): Promise<Disk> {
     return upload
   }
 
-  async function checkOverwrite(key: string, { forbidOverwrite }: PutOptions) {
+  async function checkOverwrite(
+    key: string,
+    { forbidOverwrite }: PutOptions,
+    ec = '0026-00000002',
+  ) {
     const previous = await readManifest(key)
     if (previous && forbidOverwrite) {
-      throw refusal('FileAlreadyExists', { ec: '0026-00000002', elements: { Key: key } })
+      throw refusal('FileAlreadyExists', { ec, elements: { Key: key } })
     }
     return previous
   }
@@ -169,7 +173,7 @@ export async function openDisk(directory: string, log: Log): Promise<Disk> {
       withLock(key, async () => {
         const upload = findUpload(key, uploadId)
         const manifest = build(upload)
-        const previous = await checkOverwrite(key, options)
+        const previous = await checkOverwrite(key, options, '0042-00000214')
         await writeJson(layout.object(key), manifest)
         uploads.delete(uploadId)
         const used = new Set(manifest.pieces.map(({ dataId }) => dataId))

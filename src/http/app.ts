@@ -1,0 +1,83 @@
+// The HTTP rim: one Hono app for every runtime. Order matters: id and log first, then CORS, then the routes.
+import { OpenAPIHono } from '@hono/zod-openapi'
+import { cors } from 'hono/cors'
+import { secureHeaders } from 'hono/secure-headers'
+import type { Environment, Variables } from './environment.ts'
+import { appRoutes } from './apps.ts'
+import { callbackRoutes } from './callbacks.ts'
+import { type DemoApp, demoRoutes, healthRoutes } from './health.ts'
+import { notFound, renderProblem } from './problem.ts'
+import { documentSecurity } from './route.ts'
+import { uploadRoutes } from './uploads.ts'
+
+export interface HttpOptions {
+  /** Services for one request: on Workers they live no longer. */
+  servicesFor: (request: globalThis.Request) => Variables['services'] | Promise<Variables['services']>
+  isReady?: () => boolean
+  /** Present in embedded mode on a loopback host. */
+  demo?: DemoApp
+}
+
+const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/
+const PREFLIGHT_SECONDS = 7200
+
+export function httpApp({ servicesFor, isReady = () => true, demo }: HttpOptions) {
+  const api = new OpenAPIHono<Environment>()
+
+  api.onError(renderProblem)
+  api.notFound(notFound)
+
+  api.use(async function identifyAndLog(c, next) {
+    const services = await servicesFor(c.req.raw)
+    const given = c.req.header('x-request-id')
+    const requestId = given && REQUEST_ID.test(given) ? given : services.newId('req')
+    c.set('services', services)
+    c.set('requestId', requestId)
+    const began = services.clock().getTime()
+    await next()
+    c.header('x-request-id', requestId)
+    services.log('info', 'request', {
+      requestId,
+      method: c.req.method,
+      path: c.req.path.slice(0, 256),
+      status: c.res.status,
+      ms: services.clock().getTime() - began,
+    })
+  })
+
+  api.use(secureHeaders({ crossOriginResourcePolicy: 'cross-origin', crossOriginOpenerPolicy: false }))
+
+  // Bearer tokens only, no cookies: any origin may ask, and the credential's App decides (http/authenticate).
+  api.use(
+    '/v1/*',
+    cors({
+      origin: '*',
+      allowMethods: ['GET', 'POST', 'PUT', 'DELETE'],
+      allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'X-Request-Id'],
+      exposeHeaders: ['Location', 'Retry-After', 'X-Request-Id'],
+      maxAge: PREFLIGHT_SECONDS,
+    }),
+  )
+
+  healthRoutes(api, { isReady })
+  appRoutes(api)
+  uploadRoutes(api)
+  callbackRoutes(api)
+  if (demo) demoRoutes(api, demo)
+
+  documentSecurity(api)
+  api.get('/openapi.json', (c) =>
+    c.json(
+      api.getOpenAPI31Document({
+        openapi: '3.1.0',
+        info: {
+          title: 'Countersign',
+          version: '1',
+          description: 'Authorises uploads straight to object storage.',
+        },
+        servers: [{ url: c.get('services').publicUrl() }],
+      }),
+    ),
+  )
+  return api
+}

@@ -1,0 +1,230 @@
+// Apps and what belongs to them: policies and issuers for the admin, grants and webhook endpoints for the app's backend.
+import { newApiKey } from '../auth/api-key.ts'
+import * as contract from '../contract.ts'
+import type { Policy } from '../core/policy.ts'
+import { Problem } from '../core/problem.ts'
+import { mintToken } from '../core/token.ts'
+import { webhookSecret } from '../delivery/standard-webhooks.ts'
+import { checkUrl } from '../delivery/url-guard.ts'
+import { credentialFor, requireAdmin } from './authenticate.ts'
+import { readJson, readQuery, validate } from './body.ts'
+import type { Request } from './environment.ts'
+import { type Api, route } from './route.ts'
+
+const WEBHOOK_SECRET_BYTES = 32
+
+function checkTarget(c: Request, url: string): void {
+  const checked = checkUrl(url, { allowPrivate: c.get('services').allowPrivateTargets })
+  if ('url' in checked) return
+  throw new Problem('url-not-allowed', { detail: `The URL cannot be used: ${checked.reason}.` })
+}
+
+const noSuch = (what: string) => new Problem('not-found', { detail: `There is no such ${what}.` })
+
+export function appRoutes(api: Api): void {
+  route(
+    api,
+    {
+      method: 'post',
+      path: '/v1/apps',
+      summary: 'Create an app and its first api key',
+      security: ['admin'],
+      body: contract.createApp,
+      answers: { 201: contract.createdApp },
+    },
+    async (c) => {
+      requireAdmin(c)
+      const body = await readJson(c, contract.createApp)
+      const { apps, newId, randomBytes, clock, embedded } = c.get('services')
+      const id = newId('app')
+      const { apiKey, hash } = newApiKey(id, randomBytes)
+      const app = {
+        id,
+        name: body.name,
+        keyPrefix: body.keyPrefix ?? id,
+        allowedOrigins: body.allowedOrigins ?? ['*'],
+      }
+      const standard: Policy = embedded ? { readBack: true } : {}
+      const policy = body.policy === null ? undefined : (body.policy ?? standard)
+      await apps.createApp(app, { keyId: newId('key'), hash }, policy, clock())
+      return c.json({ id, name: app.name, keyPrefix: app.keyPrefix, apiKey }, 201)
+    },
+  )
+
+  route(
+    api,
+    {
+      method: 'put',
+      path: '/v1/apps/{id}/policies/{name}',
+      summary: 'Set a policy of an app',
+      security: ['admin'],
+      body: contract.policySchema,
+      answers: { 200: contract.storedPolicy },
+    },
+    async (c) => {
+      requireAdmin(c)
+      const name = validate(contract.policyNameSchema, c.req.param('name'))
+      const policy = await readJson(c, contract.policySchema)
+      const { apps, clock, hasStore } = c.get('services')
+      if (policy.store !== undefined && !hasStore(policy.store)) {
+        throw new Problem('invalid-request', {
+          detail: `store: no store named "${policy.store}" is configured`,
+          members: { errors: [{ pointer: '/store', detail: 'is not configured' }] },
+        })
+      }
+      const stored = await apps.putPolicy(c.req.param('id') ?? '', name, policy, clock())
+      if (!stored) throw noSuch('app')
+      return c.json({ name, policy })
+    },
+  )
+
+  route(
+    api,
+    {
+      method: 'post',
+      path: '/v1/apps/{id}/issuers',
+      summary: 'Trust an issuer of user JWTs',
+      security: ['admin'],
+      body: contract.createIssuer,
+      answers: { 201: contract.createdIssuer },
+    },
+    async (c) => {
+      requireAdmin(c)
+      const body = await readJson(c, contract.createIssuer)
+      if (body.jwksUrl !== undefined) checkTarget(c, body.jwksUrl)
+      const { apps, clock, newId } = c.get('services')
+      const appId = c.req.param('id') ?? ''
+      if (!(await apps.findApp(appId))) throw noSuch('app')
+      const issuerId = newId('iss')
+      await apps.createIssuer({ ...body, appId, issuerId }, clock())
+      const { secret: _, publicKeys: __, jwksUrl: ___, ...shown } = body
+      return c.json({ id: issuerId, ...shown }, 201)
+    },
+  )
+
+  route(
+    api,
+    {
+      method: 'post',
+      path: '/v1/grants',
+      summary: 'Mint a grant for a client',
+      security: ['apiKey'],
+      body: contract.createGrant,
+      answers: { 201: contract.createdGrant },
+    },
+    async (c) => {
+      const { appId } = await credentialFor(c, 'api-key')
+      const { ttlSeconds, policy = 'default', ...body } = await readJson(c, contract.createGrant)
+      const { apps, clock, newId, tokenKeys } = c.get('services')
+      if (!(await apps.findPolicy(appId, policy))?.policy) {
+        throw new Problem('policy-not-found', { detail: `The app has no policy "${policy}".` })
+      }
+      const grantId = newId('grt')
+      const expiresAt = new Date(clock().getTime() + ttlSeconds * 1000)
+      await apps.createGrant({ appId, grantId, policy, expiresAt, ...body }, clock())
+      const grant = await mintToken(tokenKeys, 'grant', {
+        app: appId,
+        grant: grantId,
+        policy,
+        ...body,
+        exp: Math.floor(expiresAt.getTime() / 1000),
+      })
+      return c.json({ id: grantId, grant, expiresAt: expiresAt.toISOString() }, 201)
+    },
+  )
+
+  route(
+    api,
+    {
+      method: 'delete',
+      path: '/v1/grants/{id}',
+      summary: 'Revoke a grant',
+      security: ['apiKey'],
+      answers: { 200: contract.revokedGrant },
+    },
+    async (c) => {
+      const { appId } = await credentialFor(c, 'api-key')
+      const { apps, clock } = c.get('services')
+      const id = c.req.param('id') ?? ''
+      if (!(await apps.revokeGrant(appId, id, clock()))) throw noSuch('grant')
+      return c.json({ id, revoked: true })
+    },
+  )
+
+  route(
+    api,
+    {
+      method: 'post',
+      path: '/v1/webhook-endpoints',
+      summary: 'Register a webhook endpoint',
+      security: ['apiKey'],
+      body: contract.createEndpoint,
+      answers: { 201: contract.createdEndpoint },
+    },
+    async (c) => {
+      const { appId } = await credentialFor(c, 'api-key')
+      const { url, events } = await readJson(c, contract.createEndpoint)
+      checkTarget(c, url)
+      const { deliveries, newId, randomBytes, clock } = c.get('services')
+      const endpoint = {
+        appId,
+        id: newId('whe'),
+        url,
+        events,
+        secret: webhookSecret(randomBytes(WEBHOOK_SECRET_BYTES)),
+      }
+      await deliveries.createEndpoint(endpoint, clock())
+      return c.json({ id: endpoint.id, url, events, secret: endpoint.secret }, 201)
+    },
+  )
+
+  route(
+    api,
+    {
+      method: 'get',
+      path: '/v1/webhook-endpoints/{id}/deliveries',
+      summary: 'Deliveries of an endpoint with their attempts, newest first',
+      security: ['apiKey'],
+      query: contract.pageQuery,
+      answers: { 200: contract.deliveryList },
+    },
+    async (c) => {
+      const { appId } = await credentialFor(c, 'api-key')
+      const page = readQuery(c, contract.pageQuery)
+      const { deliveries } = c.get('services')
+      const id = c.req.param('id') ?? ''
+      if (!(await deliveries.findEndpoint(appId, id))) throw noSuch('webhook endpoint')
+      const found = await deliveries.list(appId, id, page)
+      return c.json({
+        deliveries: found.map(({ id, eventId, type, state, nextAttemptAt, attempts }) => ({
+          id,
+          eventId,
+          type,
+          state,
+          nextAttemptAt: nextAttemptAt?.toISOString(),
+          attempts: attempts.map(({ at, ...rest }) => ({ at: at.toISOString(), ...rest })),
+        })),
+        nextCursor: found.length === page.limit ? found.at(-1)?.id : undefined,
+      })
+    },
+  )
+
+  route(
+    api,
+    {
+      method: 'post',
+      path: '/v1/deliveries/{id}/replay',
+      summary: 'Deliver an event once more: same id, same bytes',
+      security: ['apiKey'],
+      answers: { 202: contract.replayed },
+    },
+    async (c) => {
+      const { appId } = await credentialFor(c, 'api-key')
+      const { deliveries, clock, nudgeDeliveries } = c.get('services')
+      const id = c.req.param('id') ?? ''
+      if (!(await deliveries.replay(appId, id, clock()))) throw noSuch('delivery')
+      nudgeDeliveries()
+      return c.json({ id }, 202)
+    },
+  )
+}

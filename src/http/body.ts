@@ -1,0 +1,87 @@
+// Reads request bodies: bounded while they arrive, strictly JSON, validated by the contract.
+import type { z } from '@hono/zod-openapi'
+import { fromUtf8 } from '../core/bytes.ts'
+import { Problem } from '../core/problem.ts'
+import type { Request } from './environment.ts'
+
+const MAX_JSON_BYTES = 128 * 1024
+
+const tooLarge = (limit: number) =>
+  new Problem('payload-too-large', { detail: `A request body has at most ${limit} bytes.` })
+
+/** The raw bytes. Throws `payload-too-large` as soon as the limit is passed, chunked or not. */
+export async function readBody(c: Request, limit = MAX_JSON_BYTES): Promise<Uint8Array> {
+  const { body, headers } = c.req.raw
+  if (Number(headers.get('content-length') ?? 0) > limit) throw tooLarge(limit)
+  if (!body) return new Uint8Array()
+  const chunks: Uint8Array[] = []
+  let size = 0
+  const reader = body.getReader()
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) break
+    size += value.length
+    if (size > limit) {
+      void reader.cancel().catch(() => {})
+      throw tooLarge(limit)
+    }
+    chunks.push(value)
+  }
+  const bytes = new Uint8Array(size)
+  let offset = 0
+  for (const chunk of chunks) {
+    bytes.set(chunk, offset)
+    offset += chunk.length
+  }
+  return bytes
+}
+
+type Issues = ReadonlyArray<{ path: PropertyKey[]; message: string; code?: string }>
+
+function invalid(issues: Issues): Problem {
+  const errors = issues.slice(0, 20).map(({ path, message }) => ({
+    pointer: path.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join(''),
+    detail: message,
+  }))
+  const first = errors[0]
+  return new Problem('invalid-request', {
+    detail: first
+      ? `${first.pointer ? `${first.pointer.slice(1)}: ` : ''}${first.detail}`
+      : 'The request is not valid.',
+    members: { errors },
+  })
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(fromUtf8(bytes))
+  } catch {
+    throw new Problem('invalid-request', { detail: 'The body is not valid JSON in UTF-8.' })
+  }
+}
+
+/** The body as the schema has it. `optional` takes an empty body for `{}`. */
+export async function readJson<Schema extends z.ZodType>(
+  c: Request,
+  schema: Schema,
+  { optional = false } = {},
+): Promise<z.infer<Schema>> {
+  const bytes = await readBody(c)
+  if (bytes.length === 0 && optional) return validate(schema, {})
+  const type = c.req.header('content-type')?.split(';')[0]?.trim().toLowerCase()
+  if (type !== 'application/json') {
+    throw new Problem('unsupported-media-type', {
+      detail: 'Send the body as JSON with Content-Type: application/json.',
+    })
+  }
+  return validate(schema, parseJson(bytes))
+}
+
+export function validate<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
+  const parsed = schema.safeParse(value)
+  if (parsed.success) return parsed.data
+  throw invalid(parsed.error.issues)
+}
+
+export const readQuery = <Schema extends z.ZodType>(c: Request, schema: Schema): z.infer<Schema> =>
+  validate(schema, c.req.query())

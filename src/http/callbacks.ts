@@ -1,0 +1,46 @@
+// Where the stores call: the bytes are kept as they came, since the signature covers them, and answered within three seconds.
+import { receiveCallback } from '../uploads/callback.ts'
+import { sessionView } from '../uploads/view.ts'
+import { readBody } from './body.ts'
+import { type Api, route } from './route.ts'
+import { utf8 } from '../core/bytes.ts'
+
+const MAX_CALLBACK_BYTES = 64 * 1024
+
+/** Path and query as they stand in the request line; `new URL` would change them. */
+function rawTarget(url: string): { rawPath: string; rawQuery: string } {
+  const target = url.replace(/^[a-z]+:\/\/[^/?#]*/i, '').replace(/#.*$/, '')
+  const query = target.indexOf('?')
+  if (query === -1) return { rawPath: target || '/', rawQuery: '' }
+  return { rawPath: target.slice(0, query) || '/', rawQuery: target.slice(query) }
+}
+
+export function callbackRoutes(api: Api): void {
+  route(
+    api,
+    {
+      method: 'post',
+      path: '/v1/callbacks/{store}',
+      summary: 'Upload callbacks of a store: signed by it, authorised by our completion token',
+      answers: { 200: 'What the store relays to the uploader' },
+    },
+    async (c) => {
+      const request = {
+        method: c.req.method,
+        ...rawTarget(c.req.raw.url),
+        headers: c.req.raw.headers,
+        body: await readBody(c, MAX_CALLBACK_BYTES),
+      }
+      const session = await receiveCallback(c.get('services'), c.req.param('store') ?? '', request)
+      const { id, state, object } = sessionView(session)
+      const done = state === 'completed'
+      // Relayed to the uploader, so no token is in it; OSS insists on a Content-Length.
+      const body = JSON.stringify(done ? { id, state, object } : { id, state: 'completing' })
+      return c.newResponse(body, 200, {
+        'content-type': 'application/json',
+        'content-length': String(utf8(body).length),
+        'cache-control': 'no-store, no-transform',
+      })
+    },
+  )
+}

@@ -1,0 +1,53 @@
+// Renders every error as application/problem+json (RFC 9457). What is not a Problem becomes `internal`, and is logged.
+import type { ErrorHandler } from 'hono'
+import { Problem } from '../core/problem.ts'
+import type { Environment, Request } from './environment.ts'
+
+export const PROBLEM_TYPE = 'application/problem+json'
+
+function render(c: Request, problem: Problem): Response {
+  const headers = new Headers({ 'content-type': PROBLEM_TYPE, 'cache-control': 'no-store' })
+  if (problem.retryAfterSeconds !== undefined) {
+    headers.set('retry-after', String(problem.retryAfterSeconds))
+  }
+  if (problem.status === 401) headers.set('www-authenticate', 'Bearer realm="countersign"')
+  const body = {
+    type: `/docs/problems#${problem.code}`,
+    title: problem.title,
+    status: problem.status,
+    code: problem.code,
+    detail: problem.message,
+    instance: `urn:request:${c.get('requestId')}`,
+    ...problem.members,
+  }
+  return c.newResponse(JSON.stringify(body), problem.status as 400, Object.fromEntries(headers))
+}
+
+export const renderProblem: ErrorHandler<Environment> = (error, c) => {
+  if (error instanceof Problem) {
+    if (problemIsOurs(error)) {
+      c.get('services').log('warn', error.title, {
+        requestId: c.get('requestId'),
+        code: error.code,
+        cause: String(error.cause ?? ''),
+      })
+    }
+    return render(c, error)
+  }
+  c.get('services').log('error', 'an unexpected error', {
+    requestId: c.get('requestId'),
+    error: error.stack ?? String(error),
+    cause: error.cause instanceof Error ? error.cause.message : undefined,
+  })
+  return render(
+    c,
+    new Problem('internal', {
+      detail: 'An unexpected error. Repeat the request; if it stays, report the instance.',
+    }),
+  )
+}
+
+const problemIsOurs = ({ status }: Problem) => status >= 500
+
+export const notFound = (c: Request): Response =>
+  render(c, new Problem('not-found', { detail: 'There is no such route. See /openapi.json.' }))

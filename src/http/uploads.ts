@@ -1,0 +1,321 @@
+// The routes of a session: parse, call one flow, present. No rule and no query here.
+import * as contract from '../contract.ts'
+import { lastPartNumber } from '../core/part-plan.ts'
+import { type Credential, mayManage, type Principal } from '../core/principal.ts'
+import { Problem } from '../core/problem.ts'
+import { openToken } from '../core/token.ts'
+import type { UploadSession } from '../core/upload-session.ts'
+import { abortUpload } from '../uploads/abort.ts'
+import { completeUpload } from '../uploads/complete.ts'
+import { createUpload } from '../uploads/create.ts'
+import { signDirectCompletion } from '../uploads/direct.ts'
+import { type PresignPartsInput, presignParts, type SignedParts } from '../uploads/parts.ts'
+import { type UploadStatus, uploadStatus } from '../uploads/status.ts'
+import { mintTokens } from '../uploads/tokens.ts'
+import { sessionView } from '../uploads/view.ts'
+import { credentialFor, principalFor } from './authenticate.ts'
+import { readJson, readQuery } from './body.ts'
+import type { Request } from './environment.ts'
+import { type Api, route } from './route.ts'
+
+/** Parts that come signed with a new session; more are asked for when they are needed. */
+const FIRST_WINDOW = 20
+const OBJECT_URL_SECONDS = 300
+const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/
+
+const noSuchUpload = () =>
+  new Problem('upload-not-found', {
+    detail: 'There is no such upload for this credential. Check the id and whose it is.',
+  })
+
+/** The session of the path, for its owner, the app's own key or the holder of its upload token. */
+async function sessionFor(c: Request, credential: Credential): Promise<UploadSession> {
+  const id = c.req.param('id') ?? ''
+  const { uploads, clock } = c.get('services')
+  if (credential.kind === 'upload' && credential.token.upload !== id) throw noSuchUpload()
+  const session = await uploads.touch(credential.appId, id, clock())
+  if (!session) throw noSuchUpload()
+  if (credential.kind !== 'upload' && !mayManage(credential, session)) throw noSuchUpload()
+  return session
+}
+
+function idempotencyKey(c: Request): string | undefined {
+  const key = c.req.header('idempotency-key')
+  if (key === undefined || IDEMPOTENCY_KEY.test(key)) return key
+  throw new Problem('invalid-request', {
+    detail: 'Idempotency-Key has 1 to 255 printable ASCII characters without spaces.',
+  })
+}
+
+/** Origins that the tokens have to name: none where the App allows any. */
+const originsFor = (allowed: string[] | undefined) =>
+  !allowed || allowed.includes('*') ? undefined : allowed
+
+const presentParts = ({ parts, expiresAt }: SignedParts) => ({
+  parts: parts.map(({ partNumber, method, url, headers, sizeBytes }) => ({
+    partNumber,
+    method,
+    url,
+    headers,
+    sizeBytes,
+  })),
+  expiresAt: expiresAt.toISOString(),
+})
+
+/** Numbers of the first window out of what is missing. A plan of unknown size ends open. */
+function firstNumbers(session: UploadSession, missing: UploadStatus['missing']): number[] {
+  const end = lastPartNumber(session.plan)
+  const numbers: number[] = []
+  for (const [from, to] of missing) {
+    for (let number = from; number <= (to ?? end) && numbers.length < FIRST_WINDOW; number++) {
+      numbers.push(number)
+    }
+  }
+  return numbers
+}
+
+async function presentCreated(
+  c: Request,
+  { session, missing }: Pick<UploadStatus, 'session' | 'missing'>,
+  allowedOrigins: string[],
+) {
+  const services = c.get('services')
+  const tokens = await mintTokens(services, session, {
+    owner: true,
+    origins: originsFor(allowedOrigins),
+  })
+  const partNumbers = session.state === 'open' ? firstNumbers(session, missing) : []
+  const token = await openToken(services.tokenKeys, 'upload', tokens.uploadToken)
+  const window =
+    partNumbers.length && token ? presentParts(presignParts(services, token, { partNumbers })) : undefined
+  return {
+    ...sessionView(session),
+    parts: window?.parts ?? [],
+    partsExpireAt: window?.expiresAt,
+    ...tokens,
+    serverTime: services.clock().toISOString(),
+  }
+}
+
+export function uploadRoutes(api: Api): void {
+  route(
+    api,
+    {
+      method: 'post',
+      path: '/v1/uploads',
+      summary: 'Create an upload, or find the unfinished one of the same file',
+      security: ['owner'],
+      body: contract.createUpload,
+      answers: { 200: contract.createdUpload, 201: contract.createdUpload },
+    },
+    async (c) => {
+      const principal = await principalFor(c)
+      const body = await readJson(c, contract.createUpload)
+      const services = c.get('services')
+      const { kind, session, app } = await createUpload(services, principal, body, idempotencyKey(c))
+      const status =
+        kind === 'created'
+          ? { session, missing: [[1, Math.min(lastPartNumber(session.plan), FIRST_WINDOW)]] as UploadStatus['missing'] }
+          : await uploadStatus(services, session)
+      const answer = {
+        ...(await presentCreated(c, status, app.allowedOrigins)),
+        ...('storedParts' in status
+          ? { storedParts: status.storedParts, missing: status.missing, healed: status.healed || undefined }
+          : {}),
+      }
+      c.header('location', `${services.publicUrl()}/v1/uploads/${session.id}`)
+      c.header('cache-control', 'no-store')
+      return c.json(answer, kind === 'created' ? 201 : 200)
+    },
+  )
+
+  route(
+    api,
+    {
+      method: 'get',
+      path: '/v1/uploads',
+      summary: 'Uploads of the caller (with an api key: of the app), newest first',
+      security: ['owner'],
+      query: contract.listUploadsQuery,
+      answers: { 200: contract.uploadList },
+    },
+    async (c) => {
+      const principal = await principalFor(c)
+      const query = readQuery(c, contract.listUploadsQuery)
+      const filter = listFilter(principal, query)
+      const found = await c.get('services').uploads.list(principal.appId, filter)
+      return c.json({
+        uploads: found.map(sessionView),
+        nextCursor: found.length === query.limit ? found.at(-1)?.id : undefined,
+      })
+    },
+  )
+
+  route(
+    api,
+    {
+      method: 'post',
+      path: '/v1/uploads/{id}/parts',
+      summary: 'Sign URLs for parts',
+      security: ['uploadToken'],
+      body: contract.presignParts,
+      answers: { 200: contract.signedParts },
+    },
+    async (c) => {
+      const { token } = await credentialFor(c, 'upload')
+      if (token.upload !== c.req.param('id')) throw noSuchUpload()
+      const body = await readJson(c, contract.presignParts)
+      c.header('cache-control', 'no-store')
+      return c.json(presentParts(presignParts(c.get('services'), token, partsInput(body))))
+    },
+  )
+
+  route(
+    api,
+    {
+      method: 'get',
+      path: '/v1/uploads/{id}',
+      summary: 'What is stored, what is missing; heals a lost storage upload',
+      security: ['uploadToken', 'owner'],
+      query: contract.statusQuery,
+      answers: { 200: contract.uploadStatus },
+    },
+    async (c) => {
+      const credential = await credentialFor(c, 'upload', 'jwt', 'grant', 'api-key')
+      const query = readQuery(c, contract.statusQuery)
+      const session = await sessionFor(c, credential)
+      const page =
+        query.parts === 'true'
+          ? { after: Number(query.cursor ?? 0), limit: query.limit }
+          : undefined
+      c.header('cache-control', 'no-store')
+      return c.json(await presentStatus(c, credential, await uploadStatus(c.get('services'), session, page)))
+    },
+  )
+
+  route(
+    api,
+    {
+      method: 'post',
+      path: '/v1/uploads/{id}/complete',
+      summary: 'Complete an upload, or sign its direct completion',
+      security: ['completionToken', 'apiKey'],
+      body: contract.completeUpload,
+      answers: { 200: contract.completedUpload, 202: contract.completedUpload },
+    },
+    async (c) => {
+      const credential = await credentialFor(c, 'completion', 'api-key')
+      const id = c.req.param('id') ?? ''
+      if (credential.kind === 'completion' && credential.token.upload !== id) {
+        throw new Problem('completion-token-invalid', {
+          detail: 'This completion token belongs to another upload.',
+        })
+      }
+      const { mode, ...input } = await readJson(c, contract.completeUpload, { optional: true })
+      const services = c.get('services')
+      const session = await services.uploads.find(credential.appId, id)
+      if (!session) throw noSuchUpload()
+      if (credential.kind === 'completion' && session.policy.completion === 'backend') {
+        throw new Problem('forbidden', { detail: 'Only the app’s backend completes this upload.' })
+      }
+      c.header('cache-control', 'no-store')
+      if (mode === 'direct') {
+        const { expiresAt, ...signed } = await signDirectCompletion(services, session, input)
+        return c.json({ direct: { ...signed, expiresAt: expiresAt.toISOString() } })
+      }
+      const reached = await completeUpload(services, session, input)
+      if (reached.state === 'completed') return c.json(sessionView(reached))
+      c.header('retry-after', '2')
+      return c.json({ id, state: 'completing' as const }, 202)
+    },
+  )
+
+  route(
+    api,
+    {
+      method: 'get',
+      path: '/v1/uploads/{id}/object',
+      summary: 'Redirects to a short-lived signed GET of the completed object',
+      security: ['owner', 'uploadToken'],
+      answers: { 302: 'To the object, as an attachment' },
+    },
+    async (c) => {
+      const credential = await credentialFor(c, 'jwt', 'grant', 'api-key', 'upload')
+      if (credential.kind === 'upload' && !credential.token.readBack) {
+        throw new Problem('forbidden', {
+          detail: 'The policy does not let an upload token read the object back (readBack).',
+        })
+      }
+      const session = await sessionFor(c, credential)
+      if (session.state !== 'completed') {
+        throw new Problem('upload-not-open', {
+          detail: `There is no object yet: the upload is ${session.state}.`,
+          members: { state: session.state },
+        })
+      }
+      const { storeNamed, clock } = c.get('services')
+      const validity = { from: clock(), seconds: OBJECT_URL_SECONDS }
+      const { url } = storeNamed(session.store).presignGet(session.key, session.filename, validity)
+      c.header('cache-control', 'no-store')
+      c.header('referrer-policy', 'no-referrer')
+      return c.redirect(url, 302)
+    },
+  )
+
+  route(
+    api,
+    {
+      method: 'delete',
+      path: '/v1/uploads/{id}',
+      summary: 'Abort an upload and give back what it holds',
+      security: ['uploadToken', 'owner'],
+      answers: { 200: contract.abortedUpload },
+    },
+    async (c) => {
+      const credential = await credentialFor(c, 'upload', 'jwt', 'grant', 'api-key')
+      const session = await sessionFor(c, credential)
+      const aborted = await abortUpload(c.get('services'), session)
+      return c.json({ id: aborted.id, state: 'aborted' as const })
+    },
+  )
+}
+
+type ListQuery = { subject?: string; limit: number; state?: UploadSession['state']; fingerprint?: string; cursor?: string }
+
+function listFilter(principal: Principal, query: ListQuery) {
+  if (principal.kind === 'api-key') return query
+  if (query.subject !== undefined && query.subject !== principal.subject) {
+    throw new Problem('forbidden', { detail: 'Only an api key lists the uploads of others.' })
+  }
+  const grantId = principal.kind === 'grant' && principal.expired ? principal.grant.grant : undefined
+  return { ...query, subject: principal.subject, grantId }
+}
+
+function partsInput(body: contract.PresignPartsBody): PresignPartsInput {
+  const { partNumbers, from = 1, count = 0, ...rest } = body
+  return {
+    ...rest,
+    partNumbers: partNumbers ? [...new Set(partNumbers)] : Array.from({ length: count }, (_, index) => from + index),
+  }
+}
+
+async function presentStatus(c: Request, credential: Credential, status: UploadStatus) {
+  const services = c.get('services')
+  const { session, storedParts, missing, parts, nextPart, healed } = status
+  const owner = credential.kind !== 'upload'
+  const origins =
+    credential.kind === 'upload'
+      ? credential.token.origins
+      : originsFor((await services.apps.findApp(session.appId))?.allowedOrigins)
+  return {
+    ...sessionView(session),
+    storedParts,
+    missing,
+    parts: parts?.map(({ partNumber, sizeBytes, etag, crc64 }) => ({ partNumber, sizeBytes, etag, crc64 })),
+    nextCursor: nextPart?.toString(),
+    healed: healed || undefined,
+    ...(await mintTokens(services, session, { owner, origins })),
+    serverTime: services.clock().toISOString(),
+  }
+}
+
