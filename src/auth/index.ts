@@ -33,7 +33,12 @@ export async function verifyCredential(
     case 'upload': {
       const opened = await openToken(tokenKeys, 'upload', token)
       if (!opened) return undefined
-      return { kind: 'upload', appId: opened.app, token: opened, expired: isExpired(opened, clock()) }
+      return {
+        kind: 'upload',
+        appId: opened.app,
+        token: opened,
+        expired: isExpired(opened, clock()),
+      }
     }
     case 'completion': {
       const opened = await openToken(tokenKeys, 'completion', token)

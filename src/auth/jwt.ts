@@ -1,12 +1,12 @@
 // User JWTs of registered issuers. (iss, aud) finds the registration; its keys and algorithms alone verify the token.
 import {
+  createLocalJWKSet,
   decodeJwt,
   errors,
   importJWK,
   type JWK,
   type JWTPayload,
   type JWTVerifyGetKey,
-  createLocalJWKSet,
   jwtVerify,
 } from 'jose'
 import { isWellFormed, utf8 } from '../core/bytes.ts'

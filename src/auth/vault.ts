@@ -34,7 +34,9 @@ export async function createVault(
       const bytes = fromBase64url(sealed ?? '')
       const nonce = fromBase64url(iv ?? '')
       if (!key || !bytes || !nonce) {
-        throw new Error(`A stored secret was sealed with the key "${kid}", which SECRET_KEYS no longer lists`)
+        throw new Error(
+          `A stored secret was sealed with the key "${kid}", which SECRET_KEYS no longer lists`,
+        )
       }
       return fromUtf8(
         new Uint8Array(await crypto.subtle.decrypt({ name: 'AES-GCM', iv: nonce }, key, bytes)),

@@ -10,7 +10,9 @@ export function appsDb(database: Database, vault: Vault): AppsDb {
     async createApp(app, apiKey, policy, now) {
       await database.transaction(async (transaction) => {
         // Prefixes are compared over all apps, so creations queue up behind one lock.
-        await transaction.execute(sql`select pg_advisory_xact_lock(hashtext('countersign-key-prefix'))`)
+        await transaction.execute(
+          sql`select pg_advisory_xact_lock(hashtext('countersign-key-prefix'))`,
+        )
         const overlapping = await transaction
           .select({ appId: apps.appId })
           .from(apps)
@@ -66,7 +68,10 @@ export function appsDb(database: Database, vault: Vault): AppsDb {
         .leftJoin(policies, and(eq(policies.appId, apps.appId), eq(policies.name, name)))
         .where(eq(apps.appId, appId))
       return (
-        found && { app: { ...found.apps, id: appId }, policy: found.policies?.document ?? undefined }
+        found && {
+          app: { ...found.apps, id: appId },
+          policy: found.policies?.document ?? undefined,
+        }
       )
     },
 

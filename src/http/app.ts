@@ -2,9 +2,9 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { cors } from 'hono/cors'
 import { secureHeaders } from 'hono/secure-headers'
-import type { Environment, Variables } from './environment.ts'
 import { appRoutes } from './apps.ts'
 import { callbackRoutes } from './callbacks.ts'
+import type { Environment, Variables } from './environment.ts'
 import { type DemoApp, demoRoutes, healthRoutes } from './health.ts'
 import { notFound, renderProblem } from './problem.ts'
 import { documentSecurity } from './route.ts'
@@ -12,7 +12,9 @@ import { uploadRoutes } from './uploads.ts'
 
 export interface HttpOptions {
   /** Services for one request: on Workers they live no longer. */
-  servicesFor: (request: globalThis.Request) => Variables['services'] | Promise<Variables['services']>
+  servicesFor: (
+    request: globalThis.Request,
+  ) => Variables['services'] | Promise<Variables['services']>
   isReady?: () => boolean
   /** Present in embedded mode on a loopback host. */
   demo?: DemoApp
@@ -45,7 +47,9 @@ export function httpApp({ servicesFor, isReady = () => true, demo }: HttpOptions
     })
   })
 
-  api.use(secureHeaders({ crossOriginResourcePolicy: 'cross-origin', crossOriginOpenerPolicy: false }))
+  api.use(
+    secureHeaders({ crossOriginResourcePolicy: 'cross-origin', crossOriginOpenerPolicy: false }),
+  )
 
   // Bearer tokens only, no cookies: any origin may ask, and the credential's App decides (http/authenticate).
   api.use(

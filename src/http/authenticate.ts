@@ -46,7 +46,10 @@ export async function credentialFor<Kind extends CredentialName>(
   ...kinds: Kind[]
 ): Promise<Extract<Credential, { kind: Kind }>> {
   const credential = await verifyCredential(c.get('services').authentication, bearer(c))
-  if (!credential) throw unauthenticated('The credential is not valid: check its signature, issuer, audience and expiry.')
+  if (!credential)
+    throw unauthenticated(
+      'The credential is not valid: check its signature, issuer, audience and expiry.',
+    )
   if (!(kinds as string[]).includes(credential.kind)) {
     throw new Problem(
       kinds.length <= 2 && (kinds as string[]).includes('completion')

@@ -40,7 +40,9 @@ type Issues = ReadonlyArray<{ path: PropertyKey[]; message: string; code?: strin
 
 function invalid(issues: Issues): Problem {
   const errors = issues.slice(0, 20).map(({ path, message }) => ({
-    pointer: path.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join(''),
+    pointer: path
+      .map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`)
+      .join(''),
     detail: message,
   }))
   const first = errors[0]
@@ -77,7 +79,10 @@ export async function readJson<Schema extends z.ZodType>(
   return validate(schema, parseJson(bytes))
 }
 
-export function validate<Schema extends z.ZodType>(schema: Schema, value: unknown): z.infer<Schema> {
+export function validate<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+): z.infer<Schema> {
   const parsed = schema.safeParse(value)
   if (parsed.success) return parsed.data
   throw invalid(parsed.error.issues)

@@ -1,9 +1,10 @@
 // Where the stores call: the bytes are kept as they came, since the signature covers them, and answered within three seconds.
+
+import { utf8 } from '../core/bytes.ts'
 import { receiveCallback } from '../uploads/callback.ts'
 import { sessionView } from '../uploads/view.ts'
 import { readBody } from './body.ts'
 import { type Api, route } from './route.ts'
-import { utf8 } from '../core/bytes.ts'
 
 const MAX_CALLBACK_BYTES = 64 * 1024
 

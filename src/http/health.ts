@@ -44,7 +44,9 @@ function fromOwnPage(c: Request): boolean {
 export function demoRoutes(api: Api, { appId }: DemoApp): void {
   api.post('/demo/grant', async (c) => {
     if (!fromOwnPage(c as Request)) {
-      throw new Problem('not-found', { detail: 'Demo grants are for the page on this machine only.' })
+      throw new Problem('not-found', {
+        detail: 'Demo grants are for the page on this machine only.',
+      })
     }
     const { apps, clock, newId, tokenKeys } = c.get('services')
     const grantId = newId('grt')

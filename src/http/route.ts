@@ -28,7 +28,10 @@ const SENTENCES: Record<number, string> = {
 
 const parameterNames = (path: string) => [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!)
 
-function document(api: Api, { method, path, summary, security, query, body, answers }: RouteDescription) {
+function document(
+  api: Api,
+  { method, path, summary, security, query, body, answers }: RouteDescription,
+) {
   const pathParameters = parameterNames(path).map((name) => ({
     name,
     in: 'path' as const,
@@ -53,7 +56,9 @@ function document(api: Api, { method, path, summary, security, query, body, answ
     security: (security ?? []).map((name) => ({ [name]: [] })),
     request: {
       ...(query ? { query } : {}),
-      ...(body ? { body: { required: true, content: { 'application/json': { schema: body } } } } : {}),
+      ...(body
+        ? { body: { required: true, content: { 'application/json': { schema: body } } } }
+        : {}),
     },
     ...(pathParameters.length ? { parameters: pathParameters } : {}),
     responses: {

@@ -87,7 +87,9 @@ async function presentCreated(
   const partNumbers = session.state === 'open' ? firstNumbers(session, missing) : []
   const token = await openToken(services.tokenKeys, 'upload', tokens.uploadToken)
   const window =
-    partNumbers.length && token ? presentParts(presignParts(services, token, { partNumbers })) : undefined
+    partNumbers.length && token
+      ? presentParts(presignParts(services, token, { partNumbers }))
+      : undefined
   return {
     ...sessionView(session),
     parts: window?.parts ?? [],
@@ -112,15 +114,29 @@ export function uploadRoutes(api: Api): void {
       const principal = await principalFor(c)
       const body = await readJson(c, contract.createUpload)
       const services = c.get('services')
-      const { kind, session, app } = await createUpload(services, principal, body, idempotencyKey(c))
+      const { kind, session, app } = await createUpload(
+        services,
+        principal,
+        body,
+        idempotencyKey(c),
+      )
       const status =
         kind === 'created'
-          ? { session, missing: [[1, Math.min(lastPartNumber(session.plan), FIRST_WINDOW)]] as UploadStatus['missing'] }
+          ? {
+              session,
+              missing: [
+                [1, Math.min(lastPartNumber(session.plan), FIRST_WINDOW)],
+              ] as UploadStatus['missing'],
+            }
           : await uploadStatus(services, session)
       const answer = {
         ...(await presentCreated(c, status, app.allowedOrigins)),
         ...('storedParts' in status
-          ? { storedParts: status.storedParts, missing: status.missing, healed: status.healed || undefined }
+          ? {
+              storedParts: status.storedParts,
+              missing: status.missing,
+              healed: status.healed || undefined,
+            }
           : {}),
       }
       c.header('location', `${services.publicUrl()}/v1/uploads/${session.id}`)
@@ -189,7 +205,9 @@ export function uploadRoutes(api: Api): void {
           ? { after: Number(query.cursor ?? 0), limit: query.limit }
           : undefined
       c.header('cache-control', 'no-store')
-      return c.json(await presentStatus(c, credential, await uploadStatus(c.get('services'), session, page)))
+      return c.json(
+        await presentStatus(c, credential, await uploadStatus(c.get('services'), session, page)),
+      )
     },
   )
 
@@ -280,14 +298,21 @@ export function uploadRoutes(api: Api): void {
   )
 }
 
-type ListQuery = { subject?: string; limit: number; state?: UploadSession['state']; fingerprint?: string; cursor?: string }
+type ListQuery = {
+  subject?: string
+  limit: number
+  state?: UploadSession['state']
+  fingerprint?: string
+  cursor?: string
+}
 
 function listFilter(principal: Principal, query: ListQuery) {
   if (principal.kind === 'api-key') return query
   if (query.subject !== undefined && query.subject !== principal.subject) {
     throw new Problem('forbidden', { detail: 'Only an api key lists the uploads of others.' })
   }
-  const grantId = principal.kind === 'grant' && principal.expired ? principal.grant.grant : undefined
+  const grantId =
+    principal.kind === 'grant' && principal.expired ? principal.grant.grant : undefined
   return { ...query, subject: principal.subject, grantId }
 }
 
@@ -295,7 +320,9 @@ function partsInput(body: contract.PresignPartsBody): PresignPartsInput {
   const { partNumbers, from = 1, count = 0, ...rest } = body
   return {
     ...rest,
-    partNumbers: partNumbers ? [...new Set(partNumbers)] : Array.from({ length: count }, (_, index) => from + index),
+    partNumbers: partNumbers
+      ? [...new Set(partNumbers)]
+      : Array.from({ length: count }, (_, index) => from + index),
   }
 }
 
@@ -311,11 +338,15 @@ async function presentStatus(c: Request, credential: Credential, status: UploadS
     ...sessionView(session),
     storedParts,
     missing,
-    parts: parts?.map(({ partNumber, sizeBytes, etag, crc64 }) => ({ partNumber, sizeBytes, etag, crc64 })),
+    parts: parts?.map(({ partNumber, sizeBytes, etag, crc64 }) => ({
+      partNumber,
+      sizeBytes,
+      etag,
+      crc64,
+    })),
     nextCursor: nextPart?.toString(),
     healed: healed || undefined,
     ...(await mintTokens(services, session, { owner, origins })),
     serverTime: services.clock().toISOString(),
   }
 }
-

@@ -188,10 +188,15 @@ async function settle(
   const firstAttempt = !session.priorAttemptAt
   if (presence && doubt === 'gone' && firstAttempt) {
     throw new Problem('storage-upload-lost', {
-      detail: 'The store no longer knows this upload. GET it: it is begun anew, then send the parts.',
+      detail:
+        'The store no longer knows this upload. GET it: it is begun anew, then send the parts.',
     })
   }
   log('warn', 'the outcome of a completion is not known yet', { upload: session.id })
-  await uploads.releaseLease(session, { missing: doubt === 'gone' && presence !== undefined }, clock())
+  await uploads.releaseLease(
+    session,
+    { missing: doubt === 'gone' && presence !== undefined },
+    clock(),
+  )
   return session
 }

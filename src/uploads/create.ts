@@ -307,13 +307,7 @@ async function failReservation(
   const now = clock()
   const after = { ...session, state: 'failed' as const, failure, endedAt: now }
   const event = uploadEvent('upload.failed', newId('evt'), now, after)
-  const failed = await uploads.end(
-    session,
-    'failed',
-    { failure, from: ['initiating'] },
-    event,
-    now,
-  )
+  const failed = await uploads.end(session, 'failed', { failure, from: ['initiating'] }, event, now)
   if (!failed) return
   nudgeDeliveries()
   await releaseStorage(services, failed)

@@ -85,11 +85,7 @@ export function presignParts(
   }
   const signed = token.object
     ? parts.map((part) => store.presignPut(token.object!, part, validity))
-    : store.presignParts(
-        { key: token.key, storageUploadId: token.storage ?? '' },
-        parts,
-        validity,
-      )
+    : store.presignParts({ key: token.key, storageUploadId: token.storage ?? '' }, parts, validity)
   return {
     parts: signed.map((request, index) => ({
       partNumber: parts[index]!.partNumber,

@@ -1,10 +1,11 @@
 // What is stored and what is missing. A storage upload that the store has lost is looked into: finished, or healed.
+
+import { uploadEvent } from '../core/event.ts'
 import { missingParts, type PartPlan } from '../core/part-plan.ts'
 import type { Services, StoredPart } from '../core/ports.ts'
 import { Problem } from '../core/problem.ts'
 import { isStoreFailure } from '../core/store-failure.ts'
 import { attemptIsRecent, MAX_GENERATIONS, type UploadSession } from '../core/upload-session.ts'
-import { uploadEvent } from '../core/event.ts'
 import { notOpen } from './abort.ts'
 import { refusal } from './complete.ts'
 import { failMismatch, finish, lookForObject } from './finish.ts'

@@ -1,0 +1,220 @@
+// The environment, parsed once: every variable with its default and description, all faults reported together by name.
+import { z } from 'zod'
+import { fromBase64url } from './core/bytes.ts'
+
+const MIN_ADMIN_KEY = 24
+const MIN_MASTER_BYTES = 32
+const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/i
+
+const flag = z.enum(['true', 'false']).transform((text) => text === 'true')
+const port = z.coerce.number().int().min(0).max(65_535)
+const httpUrl = z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, ''))
+
+const secretKeys = z.string().transform((text, context) => {
+  const keys = text.split(',').map((entry) => {
+    const [kid = '', encoded = '', ...rest] = entry.trim().split(':')
+    const secret = fromBase64url(encoded)
+    if (!/^[\w-]{1,32}$/.test(kid) || !secret || secret.length < MIN_MASTER_BYTES || rest.length) {
+      context.addIssue({
+        code: 'custom',
+        message: `must list kid:base64url with at least ${MIN_MASTER_BYTES} random bytes each, separated by commas`,
+      })
+    }
+    return { kid, secret: secret ?? new Uint8Array() }
+  })
+  return keys
+})
+
+const storeSchema = z.strictObject({
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/),
+  dialect: z.enum(['oss'], 'must be "oss"'),
+  product: z.string().optional(),
+  endpoint: httpUrl.optional(),
+  publicEndpoint: httpUrl.optional(),
+  region: z.string().regex(/^[a-z0-9-]+$/),
+  bucket: z.string().regex(/^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/),
+  addressing: z.enum(['virtual', 'path']).default('virtual'),
+  accessKeyId: z.string().min(1),
+  secretAccessKey: z.string().min(1),
+  sessionToken: z.string().optional(),
+  bindLength: z.boolean().default(true),
+})
+export type StoreConfig = z.infer<typeof storeSchema>
+
+const environmentSchema = z.object({
+  PORT: port.default(8787).describe('Port of the service'),
+  HOST: z.string().default('127.0.0.1').describe('Address to listen on'),
+  DATA_DIR: z
+    .string()
+    .default('.countersign')
+    .describe('Folder of the embedded database, the embedded store and generated keys'),
+  DATABASE_URL: z.string().optional().describe('PostgreSQL 15 or newer; absent: embedded'),
+  PUBLIC_URL: httpUrl.optional().describe('Where clients and stores reach the service'),
+  ADMIN_KEY: z
+    .string()
+    .min(MIN_ADMIN_KEY, `must have at least ${MIN_ADMIN_KEY} characters`)
+    .optional()
+    .describe('Key of the operator'),
+  SECRET_KEYS: secretKeys
+    .optional()
+    .describe(
+      'List kid:base64url; the first signs, all verify. Token keys and the at-rest key derive from it',
+    ),
+  WEBHOOK_ALLOW_PRIVATE: flag
+    .optional()
+    .describe('Also send to http, loopback and private addresses; default only in embedded mode'),
+  LOG_LEVEL: z
+    .enum(['debug', 'info', 'warn', 'error'])
+    .default('info')
+    .describe('Least level logged'),
+  STORE_PORT: port
+    .optional()
+    .describe('Port of the embedded store; default PORT + 1, or a free one'),
+  STORE_DIALECT: z
+    .enum(['oss'])
+    .optional()
+    .describe('Dialect of the store "default"; absent: embedded'),
+  STORE_PRODUCT: z.string().optional().describe('Product row of the S3 family'),
+  STORE_ENDPOINT: httpUrl.optional().describe('Where the service reaches the store'),
+  STORE_PUBLIC_ENDPOINT: httpUrl.optional().describe('Endpoint in signed URLs, if another'),
+  STORE_REGION: z.string().optional().describe('Region, with or without oss-'),
+  STORE_BUCKET: z.string().optional().describe('Bucket'),
+  STORE_ADDRESSING: z
+    .enum(['virtual', 'path'])
+    .optional()
+    .describe('Bucket in the host or the path'),
+  STORE_ACCESS_KEY_ID: z.string().optional().describe('Access key id'),
+  STORE_SECRET_ACCESS_KEY: z.string().optional().describe('Secret access key'),
+  STORE_SESSION_TOKEN: z.string().optional().describe('Security token of temporary credentials'),
+  STORE_BIND_LENGTH: flag
+    .optional()
+    .describe('Sign the exact Content-Length of parts; default true'),
+  STORES: z
+    .string()
+    .optional()
+    .describe('JSON array of further stores, the same in camelCase plus name'),
+})
+type Environment = z.infer<typeof environmentSchema>
+
+/** Every variable with its description: docs/configuration.md is checked against it. */
+export const VARIABLES = Object.entries(environmentSchema.shape).map(([name, schema]) => ({
+  name,
+  description: schema.description ?? '',
+}))
+
+export interface Config {
+  port: number
+  host: string
+  dataDirectory: string
+  databaseUrl: string | undefined
+  publicUrl: string | undefined
+  adminKey: string | undefined
+  secretKeys: ReadonlyArray<{ kid: string; secret: Uint8Array<ArrayBuffer> }> | undefined
+  allowPrivateTargets: boolean
+  logLevel: 'debug' | 'info' | 'warn' | 'error'
+  storePort: number
+  stores: readonly StoreConfig[]
+  /** True where the store "default" is the embedded one. */
+  embeddedStore: boolean
+  /** Embedded store on a loopback host: keys are generated, a demo app is made. */
+  embedded: boolean
+}
+
+/** Thrown with every fault of the environment, one line each. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+}
+
+function storesOf(env: Environment): { stores: unknown[]; faults: string[] } {
+  const faults: string[] = []
+  const stores: unknown[] = []
+  if (env.STORE_DIALECT) {
+    stores.push({
+      name: 'default',
+      dialect: env.STORE_DIALECT,
+      product: env.STORE_PRODUCT,
+      endpoint: env.STORE_ENDPOINT,
+      publicEndpoint: env.STORE_PUBLIC_ENDPOINT,
+      region: env.STORE_REGION,
+      bucket: env.STORE_BUCKET,
+      addressing: env.STORE_ADDRESSING,
+      accessKeyId: env.STORE_ACCESS_KEY_ID,
+      secretAccessKey: env.STORE_SECRET_ACCESS_KEY,
+      sessionToken: env.STORE_SESSION_TOKEN,
+      bindLength: env.STORE_BIND_LENGTH,
+    })
+  }
+  if (env.STORES) {
+    try {
+      const more: unknown = JSON.parse(env.STORES)
+      if (!Array.isArray(more)) throw new TypeError('not a list')
+      stores.push(...more)
+    } catch {
+      faults.push('STORES: must be a JSON array of stores')
+    }
+  }
+  return { stores, faults }
+}
+
+const upperSnake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase()
+
+function parseStores(env: Environment, faults: string[]): StoreConfig[] {
+  const { stores, faults: listFaults } = storesOf(env)
+  faults.push(...listFaults)
+  return stores.flatMap((store, index) => {
+    const parsed = storeSchema.safeParse(store)
+    if (parsed.success) return [parsed.data]
+    const fromVariables = env.STORE_DIALECT !== undefined && index === 0
+    for (const { path, message } of parsed.error.issues) {
+      const where = fromVariables
+        ? `STORE_${upperSnake(String(path[0] ?? ''))}`
+        : `STORES[${index - (env.STORE_DIALECT ? 1 : 0)}].${path.join('.')}`
+      faults.push(`${where}: ${message}`)
+    }
+    return []
+  })
+}
+
+/** Throws ConfigError naming every variable that is missing or wrong. */
+export function parseConfig(variables: Record<string, string | undefined>): Config {
+  const present = Object.fromEntries(
+    Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''),
+  )
+  const parsed = environmentSchema.safeParse(present)
+  if (!parsed.success) {
+    throw new ConfigError(
+      parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'),
+    )
+  }
+  const env = parsed.data
+  const faults: string[] = []
+  const stores = parseStores(env, faults)
+  const embeddedStore = !env.STORE_DIALECT && !env.STORES
+  const loopback = LOOPBACK.test(env.HOST)
+  const embedded = embeddedStore && loopback
+  if (!embedded) {
+    if (!env.ADMIN_KEY)
+      faults.push('ADMIN_KEY: is needed outside embedded mode (24 characters or more)')
+    if (!env.SECRET_KEYS)
+      faults.push('SECRET_KEYS: is needed outside embedded mode (kid:base64url of 32 random bytes)')
+  }
+  if (new Set(stores.map(({ name }) => name)).size !== stores.length) {
+    faults.push('STORES: two stores have the same name')
+  }
+  if (faults.length) throw new ConfigError(faults.join('\n'))
+  return Object.freeze({
+    port: env.PORT,
+    host: env.HOST,
+    dataDirectory: env.DATA_DIR,
+    databaseUrl: env.DATABASE_URL,
+    publicUrl: env.PUBLIC_URL,
+    adminKey: env.ADMIN_KEY,
+    secretKeys: env.SECRET_KEYS,
+    allowPrivateTargets: env.WEBHOOK_ALLOW_PRIVATE ?? embedded,
+    logLevel: env.LOG_LEVEL,
+    storePort: env.STORE_PORT ?? (env.PORT === 0 ? 0 : env.PORT + 1),
+    stores,
+    embeddedStore,
+    embedded,
+  })
+}

@@ -1,0 +1,68 @@
+// Where we may be made to send requests: public https only, unless private targets are allowed by configuration.
+// A name is judged here by its form; the address it resolves to is judged at connect time, with addressAllowed.
+import ipaddr from 'ipaddr.js'
+
+export interface UrlGuardOptions {
+  /** Allows http, loopback and private addresses as well. Link-local ones, hence cloud metadata, stay refused. */
+  allowPrivate: boolean
+}
+
+const MAX_URL_LENGTH = 2048
+const PRIVATE_RANGES: readonly string[] = ['loopback', 'private', 'uniqueLocal']
+const PRIVATE_SUFFIXES = ['localhost', 'local', 'internal']
+/** All public IPv6 addresses are in here (IANA IPv6 address space); what is not may embed an IPv4 address. */
+const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3')
+
+/** The URL as parsed, whose `href` is to be used, or why it is not allowed: a clause for a person to read. */
+export function checkUrl(
+  text: string,
+  { allowPrivate }: UrlGuardOptions,
+): { url: URL } | { reason: string } {
+  if (text.length > MAX_URL_LENGTH) return { reason: `it is longer than ${MAX_URL_LENGTH}` }
+  const url = parse(text)
+  if (!url) return { reason: 'it is not an absolute URL' }
+  if (url.protocol !== 'https:' && !(allowPrivate && url.protocol === 'http:')) {
+    return { reason: allowPrivate ? 'it is neither http nor https' : 'it is not https' }
+  }
+  if (url.username || url.password) return { reason: 'it carries a user name or a password' }
+  if (text.includes('#')) return { reason: 'it carries a fragment' }
+  return hostAllowed(url.hostname, allowPrivate)
+    ? { url }
+    : { reason: 'its host is not a public one' }
+}
+
+/**
+ * True where a connection to this IP address is allowed. To be asked with the address that a name resolved to, by
+ * whoever opens the socket: a name may resolve to another address than when it was checked (DNS rebinding).
+ */
+export function addressAllowed(ip: string, { allowPrivate }: UrlGuardOptions): boolean {
+  const address = parseAddress(ip)
+  if (!address) return false
+  const range = address.range()
+  if (allowPrivate && PRIVATE_RANGES.includes(range)) return true
+  if (range !== 'unicast') return false
+  return address instanceof ipaddr.IPv4 || address.match(GLOBAL_UNICAST)
+}
+
+function parse(text: string): URL | undefined {
+  try {
+    return new URL(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Only whole addresses: no zone, no short or octal forms. An IPv4-mapped one is the IPv4 address it reaches. */
+function parseAddress(ip: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
+  if (ipaddr.IPv4.isValidFourPartDecimal(ip)) return ipaddr.IPv4.parse(ip)
+  return !ip.includes('%') && ipaddr.IPv6.isValid(ip) ? ipaddr.process(ip) : undefined
+}
+
+/** Takes a hostname as URL gives it: in lower case, IDNs in ASCII, numeric hosts in four decimal parts. */
+function hostAllowed(hostname: string, allowPrivate: boolean): boolean {
+  const host = hostname.replace(/^\[|\]$|\.$/g, '')
+  if (parseAddress(host)) return addressAllowed(host, { allowPrivate })
+  const labels = host.split('.')
+  if (labels.includes('')) return false
+  return allowPrivate || (labels.length > 1 && !PRIVATE_SUFFIXES.includes(labels.at(-1)!))
+}

@@ -1,0 +1,53 @@
+// Entry on Node: environment → configuration → everything started → signals.
+import { ConfigError, parseConfig } from './config.ts'
+import { jsonLog } from './log.ts'
+import { sendSample } from './node/sample.ts'
+import { start } from './node/start.ts'
+
+const say = (line: string) => process.stdout.write(`${line}\n`)
+
+async function main(): Promise<void> {
+  const config = parseConfig(process.env)
+  const log = jsonLog((line) => process.stderr.write(`${line}\n`), {
+    level: process.env.LOG_LEVEL || !config.embedded ? config.logLevel : 'warn',
+    clock: () => new Date(),
+  })
+  if (config.embeddedStore && !config.embedded) {
+    say('Warning: the embedded store is for laptops and tests; it now listens beyond this machine.')
+  }
+  const running = await start(config, log)
+
+  let stopping = false
+  const shutDown = (signal: string) => {
+    if (stopping) return
+    stopping = true
+    say(`${signal}: finishing what is under way …`)
+    running.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log('error', 'the stop failed', { error: String(error) })
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGTERM', () => shutDown('SIGTERM'))
+  process.on('SIGINT', () => shutDown('SIGINT'))
+
+  if (running.demo && !process.argv.includes('--no-sample')) {
+    await sendSample(config.dataDirectory, running.url, running.demo.apiKey, say)
+  }
+  if (running.storeUrl) say(`Embedded store (OSS protocol) at ${running.storeUrl}`)
+  if (running.generatedKeys) say(`Admin key: ${running.adminKey}`)
+  say(`Countersign ready at ${running.url}`)
+}
+
+main().catch((error: unknown) => {
+  const known = error instanceof ConfigError
+  const message = error instanceof Error ? error.message : String(error)
+  process.stderr.write(
+    known
+      ? `The configuration is not complete:\n${message.replaceAll(/^/gm, '  ')}\nSee docs/configuration.md.\n`
+      : `Countersign could not start: ${message}\n`,
+  )
+  process.exit(1)
+})

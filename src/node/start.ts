@@ -1,0 +1,231 @@
+// Starts and stops everything of a Node process in order: folder, database, store, service, timers.
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { getRequestListener } from '@hono/node-server'
+import type { Config, StoreConfig } from '../config.ts'
+import type { Log } from '../core/ports.ts'
+import { connect } from '../db/connect.ts'
+import { lockDirectory } from '../db/directory-lock.ts'
+import { startEmbeddedPostgres } from '../db/embedded.ts'
+import { migrate } from '../db/migrate.ts'
+import { deliverDue } from '../delivery/deliver.ts'
+import { httpApp } from '../http/app.ts'
+import { processServices } from '../services.ts'
+import { startEmbeddedStore } from '../storage/embedded/index.ts'
+import { verifyRsaMd5 } from '../storage/oss/rsa-native.ts'
+import { sweep } from '../uploads/sweep.ts'
+import {
+  demoApp,
+  embeddedKeys,
+  embeddedStoreCredentials,
+  openDataDirectory,
+  writeSecret,
+} from './data-directory.ts'
+import { nodeSender } from './send-webhook.ts'
+import { serveStatic } from './static.ts'
+import { repeat } from './timers.ts'
+
+const DELIVER_EVERY_MS = 1_000
+const SWEEP_EVERY_MS = 60_000
+const POOL_SIZE = 10
+const DRAIN_MS = 20_000
+
+export interface Running {
+  url: string
+  storeUrl: string | undefined
+  adminKey: string
+  /** True where the keys were generated: the operator has not seen the admin key yet. */
+  generatedKeys: boolean
+  demo: { appId: string; apiKey: string } | undefined
+  stop(): Promise<void>
+}
+
+const clock = () => new Date()
+
+export async function start(config: Config, log: Log): Promise<Running> {
+  // What was started last is stopped first; a start that fails half-way leaves nothing behind.
+  const stops: Array<() => Promise<unknown> | unknown> = []
+  const stop = async () => {
+    for (const end of stops.splice(0).reverse()) await end()
+  }
+  try {
+    return await startAll(config, log, stops, stop)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function startAll(
+  config: Config,
+  log: Log,
+  stops: Array<() => Promise<unknown> | unknown>,
+  stop: () => Promise<void>,
+): Promise<Running> {
+  const usesDirectory = config.embeddedStore || config.databaseUrl === undefined
+  if (usesDirectory) {
+    await openDataDirectory(config.dataDirectory)
+    const lock = await lockDirectory(config.dataDirectory)
+    stops.push(() => lock.release())
+  }
+  const databaseUrl = config.databaseUrl ?? (await ownDatabase(config, log, stops))
+  await migrate(databaseUrl)
+  const { database, close } = connect(databaseUrl, { maxConnections: POOL_SIZE })
+  stops.push(close)
+
+  const store = config.embeddedStore ? await ownStore(config, log, stops) : undefined
+  const generated = config.embedded ? await embeddedKeys(config.dataDirectory) : undefined
+  const adminKey = config.adminKey ?? generated!.adminKey
+  const sender = nodeSender({ allowPrivate: config.allowPrivateTargets })
+  stops.push(sender.close)
+
+  let url = config.publicUrl ?? ''
+  let ready = true
+  const background = new Set<Promise<unknown>>()
+  const processWide = await processServices({
+    secretKeys: config.secretKeys ?? generated!.secretKeys,
+    adminKey,
+    publicUrl: () => url,
+    allowPrivateTargets: config.allowPrivateTargets,
+    embedded: config.embedded,
+    stores: store ? [store.config] : config.stores,
+    embeddedCallbackKey: store?.callbackKey,
+    verifyRsaMd5,
+    log,
+    background(work) {
+      const settled = work.catch(() => {}).finally(() => background.delete(settled))
+      background.add(settled)
+    },
+    nudgeDeliveries: () => deliveries.nudge(),
+    sendWebhook: sender.send,
+  })
+  const services = processWide.forDatabase(database)
+  const deliveries = repeat('delivery', DELIVER_EVERY_MS, () => deliverDue(services), log)
+  const sweeping = repeat('sweep', SWEEP_EVERY_MS, () => sweep(services), log)
+  stops.push(
+    () => deliveries.stop(),
+    () => sweeping.stop(),
+    () => Promise.all(background),
+  )
+
+  const listening = await listen(config)
+  stops.push(listening.close)
+  url ||= listening.url
+  const demo = config.embedded
+    ? await demoApp(config.dataDirectory, listening.url, services)
+    : undefined
+  const app = httpApp({ servicesFor: () => services, isReady: () => ready, demo })
+  serveStatic(app)
+  listening.serve(app.fetch)
+  sweeping.nudge()
+  return {
+    url: listening.url,
+    storeUrl: store?.url,
+    adminKey,
+    generatedKeys: config.embedded && config.adminKey === undefined,
+    demo,
+    stop: () => {
+      ready = false
+      return stop()
+    },
+  }
+}
+
+async function ownDatabase(
+  config: Config,
+  log: Log,
+  stops: Array<() => Promise<unknown> | unknown>,
+): Promise<string> {
+  const directory = join(config.dataDirectory, 'postgres')
+  const postgres = await startEmbeddedPostgres({ directory, log })
+  stops.push(() => postgres.stop())
+  return postgres.url
+}
+
+async function ownStore(
+  config: Config,
+  log: Log,
+  stops: Array<() => Promise<unknown> | unknown>,
+): Promise<{ config: StoreConfig; url: string; callbackKey: string }> {
+  const credentials = await embeddedStoreCredentials(config.dataDirectory)
+  const { region, bucket, accessKeyId, secretAccessKey } = credentials
+  const store = await startEmbeddedStore({
+    directory: join(config.dataDirectory, 'store'),
+    host: config.host,
+    port: config.storePort,
+    orFreePort: true,
+    region,
+    bucket,
+    accessKeyId,
+    secretAccessKey,
+    clock,
+    fetch,
+    log,
+  })
+  stops.push(() => store.close())
+  await writeSecret(join(config.dataDirectory, 'store.json'), {
+    endpoint: store.url,
+    region,
+    bucket,
+    accessKeyId,
+    secretAccessKey,
+  })
+  return {
+    url: store.url,
+    callbackKey: store.callbackPublicKeyPem,
+    config: {
+      name: 'default',
+      dialect: 'oss',
+      endpoint: store.url,
+      region,
+      bucket,
+      addressing: 'path',
+      accessKeyId,
+      secretAccessKey,
+      bindLength: true,
+    },
+  }
+}
+
+type Fetch = (request: Request) => Response | Promise<Response>
+
+/** Binds first and serves later, so that the port is known before the first answer is made. */
+async function listen({ host, port }: Config) {
+  let serve: Fetch | undefined
+  const listener = getRequestListener((request) =>
+    serve ? serve(request) : new Response('starting', { status: 503 }),
+  )
+  const server = createServer((request, response) => {
+    void listener(request, response)
+  })
+  server.requestTimeout = 60_000
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      reject(
+        error.code === 'EADDRINUSE'
+          ? new Error(`Port ${port} on ${host} is taken. Stop what uses it, or set PORT.`)
+          : error,
+      ),
+    )
+    server.listen(port, host, resolve)
+  })
+  const bound = server.address() as AddressInfo
+  const name = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address
+  return {
+    url: `http://${name}:${bound.port}`,
+    serve: (fetch: Fetch) => {
+      serve = fetch
+    },
+    /** Answers what is under way, takes nothing new. */
+    close: () =>
+      new Promise<void>((resolve) => {
+        const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS)
+        server.close(() => {
+          clearTimeout(cut)
+          resolve()
+        })
+        server.closeIdleConnections()
+      }),
+  }
+}

@@ -1,0 +1,143 @@
+// Picks the adapters for a configuration. The only place that does, and the only clock and source of randomness.
+
+import { sql } from 'drizzle-orm'
+import { V7Generator } from 'uuidv7'
+import { jwksCache } from './auth/jwks.ts'
+import { createVault } from './auth/vault.ts'
+import type { StoreConfig } from './config.ts'
+import type { Log, ObjectStore, SendWebhook, Services } from './core/ports.ts'
+import { Problem } from './core/problem.ts'
+import { deriveTokenKeys } from './core/token.ts'
+import { appsDb } from './db/apps.ts'
+import { callbacksDb } from './db/callbacks.ts'
+import type { Database } from './db/connect.ts'
+import { deliveriesDb } from './db/deliveries.ts'
+import { uploadsDb } from './db/uploads.ts'
+import { fetchSender } from './delivery/send.ts'
+import { checkUrl } from './delivery/url-guard.ts'
+import type { Variables } from './http/environment.ts'
+import { parseCallbackBody, type RsaMd5Verify, verifyOssCallback } from './storage/oss/callback.ts'
+import { oss } from './storage/oss/index.ts'
+
+export interface ProcessOptions {
+  secretKeys: ReadonlyArray<{ kid: string; secret: Uint8Array<ArrayBuffer> }>
+  adminKey: string | undefined
+  publicUrl: () => string
+  allowPrivateTargets: boolean
+  embedded: boolean
+  stores: readonly StoreConfig[]
+  /** The embedded store's own callback key, trusted for the store "default" only. */
+  embeddedCallbackKey?: string
+  verifyRsaMd5: RsaMd5Verify
+  log: Log
+  background: (work: Promise<unknown>) => void
+  nudgeDeliveries?: () => void
+  sendWebhook?: SendWebhook
+  clock?: () => Date
+  fetch?: typeof fetch
+  delay?: (milliseconds: number) => Promise<void>
+}
+
+/** Lives as long as the process or isolate; `forDatabase` adds what lives as long as a connection may. */
+export async function processServices(options: ProcessOptions) {
+  const clock = options.clock ?? (() => new Date())
+  const fetchFrom: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init))
+  const randomBytes = (count: number) => crypto.getRandomValues(new Uint8Array(count))
+  const generator = new V7Generator({
+    nextUint32: () => crypto.getRandomValues(new Uint32Array(1))[0]!,
+  })
+  const [tokenKeys, vault] = await Promise.all([
+    deriveTokenKeys(options.secretKeys),
+    createVault(options.secretKeys, randomBytes),
+  ])
+  const stores = new Map(
+    options.stores.map((config) => [config.name, openStore(config, options, clock, fetchFrom)]),
+  )
+  const { allowPrivateTargets: allowPrivate } = options
+  const jwks = jwksCache({
+    fetch: fetchFrom,
+    clock,
+    background: options.background,
+    refuseUrl: (url) => {
+      const checked = checkUrl(url, { allowPrivate })
+      return 'reason' in checked ? checked.reason : undefined
+    },
+  })
+
+  const shared = {
+    storeNamed(name: string) {
+      const store = stores.get(name)
+      if (store) return store
+      throw new Problem('storage-unavailable', {
+        detail: `The store "${name}" is not configured any more.`,
+      })
+    },
+    hasStore: (name: string) => stores.has(name),
+    tokenKeys,
+    publicUrl: options.publicUrl,
+    allowPrivateTargets: allowPrivate,
+    embedded: options.embedded,
+    adminKey: options.adminKey,
+    clock,
+    newId: (prefix: string) =>
+      `${prefix}_${generator.generateOrResetCore(clock().getTime(), 10_000).toHex()}`,
+    randomBytes,
+    fetch: fetchFrom,
+    sendWebhook: options.sendWebhook ?? fetchSender({ fetch: fetchFrom, allowPrivate }),
+    delay:
+      options.delay ??
+      ((milliseconds: number) => new Promise<void>((end) => setTimeout(end, milliseconds))),
+    background: options.background,
+    nudgeDeliveries: options.nudgeDeliveries ?? (() => {}),
+    log: options.log,
+  } satisfies Partial<Services>
+
+  return {
+    forDatabase(database: Database): Variables['services'] {
+      const apps = appsDb(database, vault)
+      return {
+        ...shared,
+        apps,
+        uploads: uploadsDb(database),
+        callbacks: callbacksDb(database),
+        deliveries: deliveriesDb(database, vault),
+        async pingDatabase() {
+          await database.execute(sql`select 1`)
+        },
+        authentication: { apps, tokenKeys, jwks, clock },
+      }
+    },
+  }
+}
+
+const withoutPrefix = (region: string) => region.replace(/^oss-/, '')
+
+function openStore(
+  config: StoreConfig,
+  options: ProcessOptions,
+  clock: () => Date,
+  fetchFrom: typeof fetch,
+): ObjectStore {
+  const region = withoutPrefix(config.region)
+  const endpoint = config.endpoint ?? `https://oss-${region}.aliyuncs.com`
+  const embeddedKeyPem = config.name === 'default' ? options.embeddedCallbackKey : undefined
+  return oss({
+    name: config.name,
+    bucket: config.bucket,
+    region,
+    endpoint,
+    publicEndpoint: config.publicEndpoint ?? endpoint,
+    addressing: config.addressing,
+    credentials: {
+      accessKeyId: config.accessKeyId,
+      secretAccessKey: config.secretAccessKey,
+      sessionToken: config.sessionToken,
+    },
+    bindLength: config.bindLength,
+    clock,
+    fetch: fetchFrom,
+    parseCallbackBody,
+    verifyCallback: (request) =>
+      verifyOssCallback(request, { embeddedKeyPem, verify: options.verifyRsaMd5 }),
+  })
+}
