@@ -18,7 +18,8 @@ export function checkUrl(
   text: string,
   { allowPrivate }: UrlGuardOptions,
 ): { url: URL } | { reason: string } {
-  if (text.length > MAX_URL_LENGTH) return { reason: `it is longer than ${MAX_URL_LENGTH}` }
+  if (text.length > MAX_URL_LENGTH)
+    return { reason: `it is longer than ${MAX_URL_LENGTH} characters` }
   const url = parse(text)
   if (!url) return { reason: 'it is not an absolute URL' }
   if (url.protocol !== 'https:' && !(allowPrivate && url.protocol === 'http:')) {
@@ -26,9 +27,7 @@ export function checkUrl(
   }
   if (url.username || url.password) return { reason: 'it carries a user name or a password' }
   if (text.includes('#')) return { reason: 'it carries a fragment' }
-  return hostAllowed(url.hostname, allowPrivate)
-    ? { url }
-    : { reason: 'its host is not a public one' }
+  return hostAllowed(url.hostname, allowPrivate) ? { url } : { reason: 'its host is not allowed' }
 }
 
 /**

@@ -31,6 +31,7 @@ C0fTXv+nvlmklvkcolvpvXLTjaxUHR3W9LXxQ2EHXAJfCB+6H2YF1k8CAwEAAQ==
 const KEY_HOST = 'gosspublic.alicdn.com'
 const KEY_PATH = '/callback_pub_key_v1.pem'
 const MAX_BODY_BYTES = 64 * 1024
+const PERCENT = 0x25
 
 /** True where the store signed this request (signature version 1.0). Never throws for what a sender can send. */
 export function verifyOssCallback(request: RawRequest, trust: CallbackTrust): boolean {
@@ -114,7 +115,7 @@ function fieldsOf(pairs: Pairs | undefined): CallbackFields | undefined {
   if (!pairs) return undefined
   const fields: CallbackFields = Object.create(null)
   for (const [name, value] of pairs) {
-    if (name in fields || !isKeepable(name) || !isKeepable(value)) return undefined
+    if (name === '' || name in fields || !isKeepable(name + value)) return undefined
     fields[name] = value
   }
   return fields
@@ -175,5 +176,3 @@ function percentDecodeBytes(text: string): Uint8Array | undefined {
   }
   return decoded.subarray(0, size)
 }
-
-const PERCENT = 0x25

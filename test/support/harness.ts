@@ -1,0 +1,186 @@
+// The whole app on a fresh database and a real embedded store, with a clock of its own: what integration tests drive.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Log } from '../../src/core/ports.ts'
+import { connect } from '../../src/db/connect.ts'
+import { deliverDue } from '../../src/delivery/deliver.ts'
+import { httpApp } from '../../src/http/app.ts'
+import { redact } from '../../src/log.ts'
+import { nodeSender } from '../../src/node/send-webhook.ts'
+import { processServices } from '../../src/services.ts'
+import { startEmbeddedStore } from '../../src/storage/embedded/index.ts'
+import { verifyRsaMd5 } from '../../src/storage/oss/rsa-native.ts'
+import { sweep } from '../../src/uploads/sweep.ts'
+import { freshDatabase } from './postgres.ts'
+
+export const ADMIN_KEY = 'an-admin-key-for-the-tests'
+
+type FetchLike = typeof fetch
+
+export interface HarnessOptions {
+  /** Stands between the service and the store: to fail, hang or watch. */
+  storeFetch?: (forward: FetchLike) => FetchLike
+}
+
+export interface Answer<Body = Record<string, any>> {
+  status: number
+  headers: Headers
+  body: Body
+}
+
+export async function startHarness(options: HarnessOptions = {}) {
+  const directory = await mkdtemp(join(tmpdir(), 'countersign-harness-'))
+  const fresh = await freshDatabase()
+  const connection = connect(fresh.url, { maxConnections: 8 })
+  let offsetMs = 0
+  const clock = () => new Date(Date.now() + offsetMs)
+  const lines: string[] = []
+  const log: Log = (level, message, fields) =>
+    void lines.push(redact(JSON.stringify({ level, message, ...fields })))
+  const store = await startEmbeddedStore({
+    directory,
+    host: '127.0.0.1',
+    port: 0,
+    bucket: 'bucket',
+    region: 'local',
+    accessKeyId: 'test-key-id',
+    secretAccessKey: 'test-secret-of-the-store',
+    clock,
+    fetch: (input, init) => callbackFetch(input, init),
+    log: () => {},
+  })
+  let storeFetch: FetchLike = fetch
+  if (options.storeFetch) storeFetch = options.storeFetch(fetch)
+  const sender = nodeSender({ allowPrivate: true })
+  const background = new Set<Promise<unknown>>()
+  const processWide = await processServices({
+    secretKeys: [{ kid: 'k1', secret: new Uint8Array(32).fill(7) }],
+    adminKey: ADMIN_KEY,
+    publicUrl: () => 'http://countersign.test',
+    allowPrivateTargets: true,
+    embedded: true,
+    stores: [
+      {
+        name: 'default',
+        dialect: 'oss',
+        endpoint: store.url,
+        region: 'local',
+        bucket: 'bucket',
+        addressing: 'path',
+        accessKeyId: 'test-key-id',
+        secretAccessKey: 'test-secret-of-the-store',
+        bindLength: true,
+      },
+    ],
+    embeddedCallbackKey: store.callbackPublicKeyPem,
+    verifyRsaMd5,
+    log,
+    background: (work) => void background.add(work),
+    sendWebhook: sender.send,
+    clock,
+    fetch: (input, init) => storeFetch(input, init),
+    delay: (ms) => new Promise((resolve) => setTimeout(resolve, Math.min(ms, 3_000))),
+  })
+  const services = processWide.forDatabase(connection.database)
+  const app = httpApp({ servicesFor: () => services })
+
+  /** The store's callback reaches the app without a socket. */
+  const callbackFetch: FetchLike = async (input, init) => {
+    const answer = await app.request(String(input instanceof Request ? input.url : input), init)
+    const headers = new Headers(answer.headers)
+    return new Response(await answer.arrayBuffer(), { status: answer.status, headers })
+  }
+
+  async function call<Body = Record<string, any>>(
+    method: string,
+    path: string,
+    credential?: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<Answer<Body>> {
+    const response = await app.request(path, {
+      method,
+      headers: {
+        ...(credential ? { authorization: `Bearer ${credential}` } : {}),
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      body: body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body),
+    })
+    const text = await response.text()
+    const isJson = response.headers.get('content-type')?.includes('json')
+    return {
+      status: response.status,
+      headers: response.headers,
+      body: (isJson ? JSON.parse(text) : { text }) as Body,
+    }
+  }
+
+  async function createApp(policy?: Record<string, unknown> | null) {
+    const { body } = await call('POST', '/v1/apps', ADMIN_KEY, { name: 'test', policy })
+    return body as { id: string; apiKey: string; keyPrefix: string }
+  }
+
+  return {
+    app,
+    services,
+    store,
+    call,
+    createApp,
+    clock,
+    lines,
+    databaseUrl: fresh.url,
+    /** Puts something between the service and the store from now on. */
+    interceptStore(between: (forward: FetchLike) => FetchLike) {
+      storeFetch = between(fetch)
+    },
+    advance: ({ minutes = 0, hours = 0, seconds = 0 }) => {
+      offsetMs += ((hours * 60 + minutes) * 60 + seconds) * 1000
+    },
+    sweep: () => sweep(services),
+    deliver: () => deliverDue(services),
+    async stop() {
+      await Promise.allSettled(background)
+      sender.close()
+      await store.close()
+      await connection.close()
+      await fresh.drop()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+export type Harness = Awaited<ReturnType<typeof startHarness>>
+
+/** Bytes that differ everywhere, the same for the same seed. */
+export function someBytes(count: number, seed = 1): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(count)
+  let state = seed >>> 0 || 1
+  for (let index = 0; index < count; index++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    bytes[index] = state >>> 24
+  }
+  return bytes
+}
+
+export interface SignedPart {
+  partNumber: number
+  url: string
+  headers: Record<string, string>
+  sizeBytes: number
+}
+
+/** Sends one part to the store as a client does. */
+export const putPart = (
+  part: SignedPart,
+  bytes: Uint8Array<ArrayBuffer>,
+  partSizeBytes: number,
+): Promise<Response> => {
+  const from = (part.partNumber - 1) * partSizeBytes
+  return fetch(part.url, {
+    method: 'PUT',
+    headers: part.headers,
+    body: bytes.subarray(from, from + part.sizeBytes),
+  })
+}

@@ -1,0 +1,85 @@
+// The real entry as a process of its own: `node dist/node.js` on free ports with a folder of its own.
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const ENTRY = fileURLToPath(new URL('../../dist/node.js', import.meta.url))
+
+export interface Service {
+  url: string
+  storeUrl: string
+  dataDir: string
+  apiKey: string
+  appId: string
+  adminKey: string
+  process: ChildProcess
+  /** Everything that it printed, both streams. */
+  output(): string
+  /** SIGTERM; answers the exit code. The folder stays unless `remove`. */
+  stop(options?: { remove?: boolean }): Promise<number | null>
+  /** SIGKILL. */
+  kill(): Promise<void>
+}
+
+export interface ServiceOptions {
+  /** A folder of an earlier run. */
+  dataDir?: string
+  environment?: Record<string, string>
+  arguments?: string[]
+}
+
+export async function startService(options: ServiceOptions = {}): Promise<Service> {
+  const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'countersign-test-')))
+  const child = spawn(process.execPath, [ENTRY, ...(options.arguments ?? ['--no-sample'])], {
+    env: {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      PORT: '0',
+      DATA_DIR: dataDir,
+      LOG_LEVEL: 'info',
+      ...options.environment,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let output = ''
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve))
+  const url = await new Promise<string>((resolve, reject) => {
+    const read = (chunk: Buffer) => {
+      output += chunk.toString()
+      const ready = /Countersign ready at (\S+)/.exec(output)
+      if (ready) resolve(ready[1]!)
+    }
+    child.stdout.on('data', read)
+    child.stderr.on('data', read)
+    child.once('exit', (code) => reject(new Error(`The service ended with ${code}:\n${output}`)))
+  })
+  const json = async (name: string) =>
+    JSON.parse(await readFile(join(dataDir, name), 'utf8').catch(() => '{}'))
+  const [cli, store, keys] = await Promise.all([
+    json('cli.json'),
+    json('store.json'),
+    json('keys.json'),
+  ])
+  return {
+    url,
+    storeUrl: store.endpoint,
+    dataDir,
+    apiKey: cli.apiKey,
+    appId: cli.appId,
+    adminKey: options.environment?.ADMIN_KEY ?? keys.adminKey,
+    process: child,
+    output: () => output,
+    async stop({ remove = true } = {}) {
+      child.kill('SIGTERM')
+      const code = await exited
+      if (remove) await rm(dataDir, { recursive: true, force: true })
+      return code
+    },
+    async kill() {
+      child.kill('SIGKILL')
+      await exited
+    },
+  }
+}
