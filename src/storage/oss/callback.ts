@@ -38,15 +38,14 @@ export function verifyOssCallback(request: RawRequest, trust: CallbackTrust): bo
   const { method, headers } = request
   const version = headers.get('x-oss-signature-version')
   if (method !== 'POST' || (version !== null && version !== '1.0')) return false
-  if (
-    trust.embeddedKeyPem === undefined &&
-    !callbackKeyUrlAllowed(headers.get('x-oss-pub-key-url'))
-  )
+  const { embeddedKeyPem, verify } = trust
+  if (embeddedKeyPem === undefined && !callbackKeyUrlAllowed(headers.get('x-oss-pub-key-url'))) {
     return false
+  }
   const signature = fromBase64Strictly(headers.get('authorization'))
   const message = callbackStringToSign(request)
   if (!signature || !message) return false
-  return trust.verify(trust.embeddedKeyPem ?? OSS_CALLBACK_PUBLIC_KEY, message, signature)
+  return verify(embeddedKeyPem ?? OSS_CALLBACK_PUBLIC_KEY, message, signature)
 }
 
 /**
