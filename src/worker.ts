@@ -26,7 +26,7 @@ const MAX_CONNECTIONS = 3
 /** The driver's own socket leaves an unhandled rejection at its end in workerd (porsager/postgres#1196). */
 function openSocket({ host, port }: { host: string[]; port: number[] }): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    const socket = createConnection({ host: host[0], port: port[0] })
+    const socket = createConnection({ host: host[0] ?? 'localhost', port: port[0] ?? 5432 })
     socket.once('connect', () => resolve(socket))
     socket.once('error', reject)
   })
@@ -34,7 +34,9 @@ function openSocket({ host, port }: { host: string[]; port: number[] }): Promise
 
 const textVariables = (bindings: Bindings): Record<string, string> =>
   Object.fromEntries(
-    Object.entries(bindings).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+    Object.entries(bindings).filter(
+      (entry): entry is [string, string] => typeof entry[1] === 'string',
+    ),
   )
 
 async function openIsolate(bindings: Bindings) {

@@ -1,0 +1,47 @@
+// Writes the generated pages, docs/problems.md and docs/configuration.md, from the catalogue and the environment's schema.
+// `--check` compares instead, and fails where a page is not up to date.
+import { readFile, writeFile } from 'node:fs/promises'
+import { VARIABLES } from '../dist/config.js'
+import { PROBLEMS } from '../dist/core/problem.js'
+
+const table = (head, rows) =>
+  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+
+const pages = {
+  'docs/problems.md': `# Problems
+
+Errors are \`application/problem+json\` (RFC 9457). \`code\` is permanent; \`detail\` says what to do; \`instance\` is the request.
+
+${table(
+  ['code', 'status', 'meaning'],
+  Object.entries(PROBLEMS).map(([code, { status, title }]) => [
+    `<a id="${code}"></a>\`${code}\``,
+    status,
+    title,
+  ]),
+)}
+`,
+  'docs/configuration.md': `# Configuration
+
+The same names on Node (environment) and Workers (variables and secrets). All faults are reported together at the start.
+
+${table(
+  ['variable', 'meaning'],
+  VARIABLES.map(({ name, description }) => [`\`${name}\``, description]),
+)}
+
+**Embedded mode** is the embedded store on a loopback \`HOST\`, whichever database: only then absent keys are generated into
+\`DATA_DIR\`, the app \`demo\` is made, and private webhook targets are allowed. Anywhere else a start without keys names each.
+`,
+}
+
+let stale = false
+for (const [path, content] of Object.entries(pages)) {
+  if (!process.argv.includes('--check')) {
+    await writeFile(path, content)
+  } else if ((await readFile(path, 'utf8').catch(() => '')) !== content) {
+    console.error(`${path} is not up to date: run \`npm run docs\``)
+    stale = true
+  }
+}
+process.exitCode = stale ? 1 : 0

@@ -1,0 +1,42 @@
+// A file on disk as a Source: parts are read where they are needed, so memory stays at part size times parallelism.
+import { type FileHandle, open, stat } from 'node:fs/promises'
+import { basename } from 'node:path'
+import type { Source } from '../client/index.ts'
+
+export interface FileSource extends Source {
+  close(): Promise<void>
+}
+
+/** Throws an Error in plain words where the path is no readable file. */
+export async function fileSource(path: string, type?: string): Promise<FileSource> {
+  let file: FileHandle
+  try {
+    file = await open(path, 'r')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw new Error(
+      code === 'ENOENT' ? `There is no file ${path}.` : `${path} cannot be read (${code}).`,
+    )
+  }
+  const { size, mtimeMs } = await file.stat()
+  if (!(await stat(path)).isFile()) {
+    await file.close()
+    throw new Error(`${path} is not a file.`)
+  }
+  return {
+    name: basename(path),
+    size,
+    type,
+    lastModified: Math.floor(mtimeMs),
+    async slice(start, end) {
+      const bytes = new Uint8Array(end - start)
+      for (let offset = 0; offset < bytes.length; ) {
+        const { bytesRead } = await file.read(bytes, offset, bytes.length - offset, start + offset)
+        if (bytesRead === 0) throw new Error(`${path} became shorter while it was sent.`)
+        offset += bytesRead
+      }
+      return bytes
+    },
+    close: () => file.close(),
+  }
+}

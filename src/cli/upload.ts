@@ -1,0 +1,88 @@
+// `countersign upload` and `resume`: one file after the other, each with its progress; Ctrl-C keeps what was sent.
+import { resolve } from 'node:path'
+import { ApiProblem } from '../client/api.ts'
+import { type UploadResult, upload } from '../client/index.ts'
+import { fileSource } from './file-source.ts'
+import { type ProgressOutput, progressBar } from './progress.ts'
+import type { Unfinished, UnfinishedUploads } from './unfinished.ts'
+
+export interface UploadContext {
+  credential: string
+  /** False for a grant or a JWT, which carry their own subject. */
+  namesSubject: boolean
+  unfinished: UnfinishedUploads
+  parallel: number
+  json: boolean
+  out: (line: string) => void
+  progress: ProgressOutput
+  now: () => number
+  signal: AbortSignal
+}
+
+const STOPPED = 130
+const FAILED = 1
+
+/** Answers the exit code. */
+export async function uploadFile(context: UploadContext, entry: Unfinished): Promise<number> {
+  const { unfinished, signal, now } = context
+  const began = now()
+  const bar = progressBar(entry.file.split('/').at(-1)!, context.progress, now)
+  const say = (line: string) => {
+    bar.end()
+    context.progress.write(`${line}\n`)
+  }
+  try {
+    const source = await fileSource(entry.file, entry.contentType)
+    try {
+      const result = await upload(source, {
+        url: entry.url,
+        credential: context.credential,
+        subject: context.namesSubject ? entry.subject : undefined,
+        policy: entry.policy,
+        partSizeBytes: entry.partSizeBytes,
+        parallel: context.parallel,
+        signal,
+        onCreated({ id, resumed, partCount }) {
+          void unfinished.keep({ ...entry, uploadId: id })
+          if (resumed) say(`Continuing ${id} (${partCount} parts).`)
+        },
+        onProgress: bar.show,
+      })
+      bar.end()
+      await unfinished.forget(entry)
+      report(context, result, (now() - began) / 1000)
+      return 0
+    } finally {
+      await source.close()
+    }
+  } catch (error) {
+    if (signal.aborted) {
+      say(`Stopped. Continue with: npx countersign resume ${entry.file}`)
+      return STOPPED
+    }
+    say(explain(error, entry))
+    return FAILED
+  }
+}
+
+function report({ json, out }: UploadContext, result: UploadResult, seconds: number): void {
+  const { id, key, sizeBytes } = result
+  if (json) return out(JSON.stringify({ id, key, sizeBytes, seconds }))
+  out(`${key}  ${sizeBytes} bytes  ${id}  ${seconds.toFixed(1)} s`)
+}
+
+export function explain(error: unknown, { url, file }: Pick<Unfinished, 'url' | 'file'>): string {
+  if (error instanceof ApiProblem) {
+    return `Not uploaded (${error.code}): ${error.userMessage ?? error.message}`
+  }
+  const message = error instanceof Error ? error.message : String(error)
+  if (message === 'fetch failed') {
+    return `Not uploaded: no answer from ${url}. Is it running? Continue with: npx countersign resume ${file}`
+  }
+  return `Not uploaded: ${message}`
+}
+
+export const entryFor = (file: string, rest: Omit<Unfinished, 'file'>): Unfinished => ({
+  ...rest,
+  file: resolve(file),
+})

@@ -1,0 +1,123 @@
+// Sends parts in parallel. URLs are asked for late, in windows, and anew when the store no longer takes them.
+import type { Call, SignedPart } from './api.ts'
+import { isRetried, MOST_TRIES, pause, pauseMs, persist } from './retry.ts'
+
+const WINDOW = 20
+/** A URL that has less left than this is not used any more. */
+const MARGIN_MS = 30_000
+
+/** The store does not know the storage upload: the service has to be asked for the status, which heals it. */
+export class StorageUploadLost extends Error {
+  override readonly name = 'StorageUploadLost'
+}
+
+/** Sends one part and answers the store's status and body. */
+export type PutPart = (
+  part: SignedPart,
+  body: Blob | Uint8Array<ArrayBuffer>,
+  signal?: AbortSignal,
+) => Promise<{ status: number; text: string }>
+
+export const fetchPut: PutPart = async (part, body, signal) => {
+  const response = await fetch(part.url, {
+    method: part.method,
+    headers: part.headers,
+    body,
+    signal,
+  })
+  return { status: response.status, text: response.ok ? '' : await response.text() }
+}
+
+export interface SendPartsOptions {
+  call: Call
+  uploadId: string
+  uploadToken: string
+  /** Already signed, if any. */
+  signed: readonly SignedPart[]
+  signedUntil?: string
+  partNumbers: readonly number[]
+  read: (partNumber: number) => Promise<Blob | Uint8Array<ArrayBuffer>>
+  put: PutPart
+  parallel: number
+  signal?: AbortSignal
+  onSent: (partNumber: number, sizeBytes: number) => void
+}
+
+export async function sendParts(options: SendPartsOptions): Promise<void> {
+  const { call, uploadId, uploadToken, partNumbers, signal, parallel } = options
+  const urls = new Map<number, { part: SignedPart; until: number }>()
+  const keep = (parts: readonly SignedPart[], expiresAt: string | undefined) => {
+    const until = expiresAt ? Date.parse(expiresAt) : 0
+    for (const part of parts) urls.set(part.partNumber, { part, until })
+  }
+  keep(options.signed, options.signedUntil)
+  let signing: Promise<void> | undefined
+  let next = 0
+
+  /** One request for the next window, shared by all senders that wait for it. */
+  async function sign(from: number): Promise<void> {
+    const wanted = partNumbers.slice(from, from + WINDOW)
+    const { body } = await persist(
+      () =>
+        call<{ parts: SignedPart[]; expiresAt: string }>(
+          'POST',
+          `/v1/uploads/${uploadId}/parts`,
+          uploadToken,
+          { partNumbers: wanted },
+        ),
+      signal,
+    )
+    keep(body.parts, body.expiresAt)
+  }
+
+  async function urlFor(index: number): Promise<SignedPart> {
+    for (;;) {
+      const known = urls.get(partNumbers[index]!)
+      if (known && known.until - Date.now() > MARGIN_MS) return known.part
+      signing ??= sign(index).finally(() => {
+        signing = undefined
+      })
+      await signing
+    }
+  }
+
+  async function send(index: number): Promise<void> {
+    const partNumber = partNumbers[index]!
+    const body = await options.read(partNumber)
+    for (let attempt = 1; ; attempt++) {
+      signal?.throwIfAborted()
+      const part = await urlFor(index)
+      const answer = await options.put(part, body, signal).catch((error: unknown) => {
+        if (signal?.aborted) throw error
+        return { status: 0, text: String(error) }
+      })
+      if (answer.status >= 200 && answer.status < 300) {
+        options.onSent(partNumber, part.sizeBytes)
+        return
+      }
+      // A single PUT that was already taken: completing tells whether it is ours.
+      if (answer.status === 409 && answer.text.includes('FileAlreadyExists')) return
+      if (answer.status === 404 && answer.text.includes('NoSuchUpload'))
+        throw new StorageUploadLost()
+      if (answer.status === 403) urls.delete(partNumber)
+      else if (answer.status !== 0 && !isRetried(answer.status)) {
+        throw new Error(`The store refused part ${partNumber} with ${answer.status}.`)
+      }
+      if (attempt >= MOST_TRIES) {
+        throw new Error(`Part ${partNumber} could not be sent after ${attempt} tries.`)
+      }
+      await pause(pauseMs(attempt, Math.random()), signal)
+    }
+  }
+
+  async function sender(): Promise<void> {
+    while (next < partNumbers.length) await send(next++)
+  }
+  const senders = Array.from({ length: Math.min(parallel, partNumbers.length) }, sender)
+  try {
+    await Promise.all(senders)
+  } finally {
+    next = partNumbers.length
+    await Promise.allSettled(senders)
+  }
+}
