@@ -67,8 +67,11 @@ export async function uploadFile(context: UploadContext, entry: Unfinished): Pro
 
 function report({ json, out }: UploadContext, result: UploadResult, seconds: number): void {
   const { id, key, sizeBytes } = result
-  if (json) return out(JSON.stringify({ id, key, sizeBytes, seconds }))
-  out(`${key}  ${sizeBytes} bytes  ${id}  ${seconds.toFixed(1)} s`)
+  out(
+    json
+      ? JSON.stringify({ id, key, sizeBytes, seconds })
+      : `${key}  ${sizeBytes} bytes  ${id}  ${seconds.toFixed(1)} s`,
+  )
 }
 
 export function explain(error: unknown, { url, file }: Pick<Unfinished, 'url' | 'file'>): string {
