@@ -89,8 +89,9 @@ type Row = ReturnType<typeof addRow>
 function show(row: Row, progress: Progress, began: number): void {
   const { sentBytes, totalBytes, partsDone, partCount, resumedBytes, state } = progress
   row.share(totalBytes ? sentBytes / totalBytes : 1)
-  if (state === 'verifying') return row.state('checking what is stored already')
-  if (state === 'completing') return row.state('completing …')
+  if (state === 'verifying') row.state('checking what is stored already')
+  if (state === 'completing') row.state('completing …')
+  if (state !== 'sending') return
   row.state('sending')
   const rate = (sentBytes - resumedBytes) / Math.max(0.001, (performance.now() - began) / 1000)
   row.facts(
@@ -163,7 +164,10 @@ function done(row: Row, { id, key, sizeBytes, uploadToken }: UploadResult): void
     const response = await fetch(`${url}/v1/uploads/${id}/object`, {
       headers: { authorization: `Bearer ${uploadToken}` },
     })
-    if (!response.ok) return row.state('The policy does not hand the object back.', 'failed')
+    if (!response.ok) {
+      row.state('The policy does not hand the object back.', 'failed')
+      return
+    }
     const link = document.createElement('a')
     link.href = URL.createObjectURL(await response.blob())
     link.download = element('.name', row.item).textContent ?? ''

@@ -1,8 +1,8 @@
 // The Worker entry in a real workerd: initiates, signs, completes directly, and verifies the store's RSA-MD5 callback.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -133,7 +133,10 @@ it('is ready, and runs its schedule', async () => {
 })
 
 it('initiates, signs, and finishes by a verified callback', async () => {
-  const { body: app } = await call('POST', '/v1/apps', ADMIN_KEY, { name: 'w', policy: { direct: true } })
+  const { body: app } = await call('POST', '/v1/apps', ADMIN_KEY, {
+    name: 'w',
+    policy: { direct: true },
+  })
   const bytes = someBytes(150 * 1024)
   const { status, body: created } = await call('POST', '/v1/uploads', app.apiKey, {
     subject: 'ada',
@@ -146,9 +149,14 @@ it('initiates, signs, and finishes by a verified callback', async () => {
     expect((await putPart(part, bytes, 100 * 1024)).status).toBe(200)
   }
 
-  const { body } = await call('POST', `/v1/uploads/${created.id}/complete`, created.completionToken, {
-    mode: 'direct',
-  })
+  const { body } = await call(
+    'POST',
+    `/v1/uploads/${created.id}/complete`,
+    created.completionToken,
+    {
+      mode: 'direct',
+    },
+  )
   const relayed = await fetch(body.direct.url, { method: 'POST', headers: body.direct.headers })
 
   expect(await relayed.json()).toMatchObject({ id: created.id, state: 'completed' })
