@@ -126,6 +126,7 @@ export async function startHarness(options: HarnessOptions = {}) {
     app,
     services,
     store,
+    directory,
     call,
     createApp,
     clock,
