@@ -3,23 +3,20 @@ import * as contract from '../contract.ts'
 import { lastPartNumber } from '../core/part-plan.ts'
 import { type Credential, mayManage, type Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
-import { openToken } from '../core/token.ts'
 import type { UploadSession } from '../core/upload-session.ts'
 import { abortUpload } from '../uploads/abort.ts'
 import { completeUpload } from '../uploads/complete.ts'
 import { createUpload } from '../uploads/create.ts'
 import { signDirectCompletion } from '../uploads/direct.ts'
-import { type PresignPartsInput, presignParts, type SignedParts } from '../uploads/parts.ts'
+import { type PresignPartsInput, presignParts } from '../uploads/parts.ts'
 import { type UploadStatus, uploadStatus } from '../uploads/status.ts'
-import { mintTokens } from '../uploads/tokens.ts'
 import { sessionView } from '../uploads/view.ts'
 import { credentialFor, principalFor } from './authenticate.ts'
 import { readJson, readQuery } from './body.ts'
 import type { Request } from './environment.ts'
+import { FIRST_WINDOW, presentCreated, presentParts, presentStatus } from './present-upload.ts'
 import { type Api, route } from './route.ts'
 
-/** Parts that come signed with a new session; more are asked for when they are needed. */
-const FIRST_WINDOW = 20
 const OBJECT_URL_SECONDS = 300
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/
 
@@ -45,58 +42,6 @@ function idempotencyKey(c: Request): string | undefined {
   throw new Problem('invalid-request', {
     detail: 'Idempotency-Key has 1 to 255 printable ASCII characters without spaces.',
   })
-}
-
-/** Origins that the tokens have to name: none where the App allows any. */
-const originsFor = (allowed: string[] | undefined) =>
-  !allowed || allowed.includes('*') ? undefined : allowed
-
-const presentParts = ({ parts, expiresAt }: SignedParts) => ({
-  parts: parts.map(({ partNumber, method, url, headers, sizeBytes }) => ({
-    partNumber,
-    method,
-    url,
-    headers,
-    sizeBytes,
-  })),
-  expiresAt: expiresAt.toISOString(),
-})
-
-/** Numbers of the first window out of what is missing. A plan of unknown size ends open. */
-function firstNumbers(session: UploadSession, missing: UploadStatus['missing']): number[] {
-  const end = lastPartNumber(session.plan)
-  const numbers: number[] = []
-  for (const [from, to] of missing) {
-    for (let number = from; number <= (to ?? end) && numbers.length < FIRST_WINDOW; number++) {
-      numbers.push(number)
-    }
-  }
-  return numbers
-}
-
-async function presentCreated(
-  c: Request,
-  { session, missing }: Pick<UploadStatus, 'session' | 'missing'>,
-  allowedOrigins: string[],
-) {
-  const services = c.get('services')
-  const tokens = await mintTokens(services, session, {
-    owner: true,
-    origins: originsFor(allowedOrigins),
-  })
-  const partNumbers = session.state === 'open' ? firstNumbers(session, missing) : []
-  const token = await openToken(services.tokenKeys, 'upload', tokens.uploadToken)
-  const window =
-    partNumbers.length && token
-      ? presentParts(presignParts(services, token, { partNumbers }))
-      : undefined
-  return {
-    ...sessionView(session),
-    parts: window?.parts ?? [],
-    partsExpireAt: window?.expiresAt,
-    ...tokens,
-    serverTime: services.clock().toISOString(),
-  }
 }
 
 export function uploadRoutes(api: Api): void {
@@ -323,30 +268,5 @@ function partsInput(body: contract.PresignPartsBody): PresignPartsInput {
     partNumbers: partNumbers
       ? [...new Set(partNumbers)]
       : Array.from({ length: count }, (_, index) => from + index),
-  }
-}
-
-async function presentStatus(c: Request, credential: Credential, status: UploadStatus) {
-  const services = c.get('services')
-  const { session, storedParts, missing, parts, nextPart, healed } = status
-  const owner = credential.kind !== 'upload'
-  const origins =
-    credential.kind === 'upload'
-      ? credential.token.origins
-      : originsFor((await services.apps.findApp(session.appId))?.allowedOrigins)
-  return {
-    ...sessionView(session),
-    storedParts,
-    missing,
-    parts: parts?.map(({ partNumber, sizeBytes, etag, crc64 }) => ({
-      partNumber,
-      sizeBytes,
-      etag,
-      crc64,
-    })),
-    nextCursor: nextPart?.toString(),
-    healed: healed || undefined,
-    ...(await mintTokens(services, session, { owner, origins })),
-    serverTime: services.clock().toISOString(),
   }
 }

@@ -1,5 +1,4 @@
 // The OSS dialect of ObjectStore: native multipart with V4 signatures, the stamp, forbid-overwrite and upload callbacks.
-import { base64, utf8 } from '../../core/bytes.ts'
 import { GiB, KiB } from '../../core/part-plan.ts'
 import type {
   CallbackFields,
@@ -12,7 +11,8 @@ import type {
 import { isStoreFailure, StoreFailure } from '../../core/store-failure.ts'
 import { expectXml, sendToStore } from '../send.ts'
 import { escapeXml, listOf, textOf } from '../xml.ts'
-import { objectHeaders, STAMP_HEADER } from './headers.ts'
+import { callbackQuery } from './callback-query.ts'
+import { attachment, objectHeaders, STAMP_HEADER } from './headers.ts'
 import { type OssCall, type OssSignerOptions, ossSigner } from './sign.ts'
 
 /** "Limits", Alibaba Cloud OSS: parts of 100 KB to 5 GB, 10,000 of them. */
@@ -39,10 +39,6 @@ export interface OssOptions extends OssSignerOptions {
     body: Uint8Array,
   ) => Record<string, string> | undefined
 }
-
-/** The body that OSS sends back to us: JSON, so that odd keys survive. The token proves that we authorised it. */
-const CALLBACK_BODY =
-  '{"bucket":${bucket},"object":${object},"size":${size},"etag":${etag},"crc64":${crc64},"reqId":${reqId},"token":${x:token}}'
 
 const unquoted = (etag: string) => etag.replace(/^"|"$/g, '')
 const quoted = (etag: string) => `"${unquoted(etag)}"`
@@ -167,21 +163,11 @@ export function oss(options: OssOptions): ObjectStore {
 
     presignComplete(upload, callback, object, validity) {
       const headers = { 'x-oss-complete-all': 'yes', ...forbidOverwrite(object) }
-      const parameters = {
-        callbackUrl: callback.url,
-        callbackBody: CALLBACK_BODY,
-        callbackBodyType: 'application/json',
-        ...(callback.url.startsWith('https:') ? { callbackSNI: true } : {}),
-      }
       return signer.byQuery(
         {
           method: 'POST',
           key: upload.key,
-          query: [
-            ['callback', base64(utf8(JSON.stringify(parameters)))],
-            ['callback-var', base64(utf8(JSON.stringify({ 'x:token': callback.token })))],
-            ['uploadId', upload.storageUploadId],
-          ],
+          query: [...callbackQuery(callback), ['uploadId', upload.storageUploadId]],
           headers,
         },
         validity,
@@ -298,14 +284,4 @@ export function oss(options: OssOptions): ObjectStore {
   function readCallback(request: RawRequest): CallbackFields | undefined {
     return options.parseCallbackBody(request.headers.get('content-type'), request.body)
   }
-}
-
-/** RFC 6266 with the extended form of RFC 8187 for names beyond ASCII. */
-function attachment(filename: string): string {
-  const ascii = filename.replace(/[^\u0020-\u007e]|["\\%]/g, '_')
-  const extended = encodeURIComponent(filename).replace(
-    /['()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  )
-  return `attachment; filename="${ascii}"; filename*=UTF-8''${extended}`
 }

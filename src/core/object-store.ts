@@ -1,0 +1,117 @@
+// The port to a bucket. A dialect implements it; every method says which request needs it.
+import type { Part, PartLimits } from './part-plan.ts'
+import type { ObjectHeaders } from './policy.ts'
+
+/** The object that a session will make. Its `uploadId` becomes the stamp. */
+export interface ObjectSpec {
+  key: string
+  uploadId: string
+  contentType: string
+  overwrite: 'never' | 'replace'
+  headers?: ObjectHeaders
+}
+
+/** A storage upload in progress. */
+export interface StoredUpload {
+  key: string
+  storageUploadId: string
+}
+
+export interface StoredPart extends Part {
+  etag: string
+  /** Unsigned decimal, as OSS writes it. */
+  crc64?: string
+  lastModified: Date
+}
+
+export interface StoredObject {
+  key: string
+  sizeBytes: number
+  etag: string
+  versionId?: string
+  crc64?: string
+  contentType?: string
+  lastModified?: Date
+  /** The stamp: the id of the session that made it, if one of ours did. */
+  uploadId?: string
+}
+
+export interface SignedRequest {
+  method: 'PUT' | 'POST' | 'GET'
+  url: string
+  /** What the sender must send, exactly; nothing else that is signed may be added. */
+  headers: Record<string, string>
+}
+
+/** A part to sign; `contentMd5` is base64 and becomes a signed header. */
+export interface PartToSign extends Part {
+  contentMd5?: string
+}
+
+export interface Validity {
+  from: Date
+  seconds: number
+}
+
+/** A request as it arrived, for signatures that cover the bytes on the wire. */
+export interface RawRequest {
+  method: string
+  /** Still percent-encoded, without the query. */
+  rawPath: string
+  /** '' or '?…' as received. */
+  rawQuery: string
+  headers: Headers
+  body: Uint8Array
+}
+
+/** What a store's callback says, once its signature holds. Still only a hint. */
+export type CallbackFields = Record<string, string>
+
+export interface ObjectStore {
+  readonly name: string
+  readonly dialect: 'oss' | 's3'
+  readonly limits: PartLimits
+  /** True where the signature of a single PUT can refuse a second write. */
+  readonly createOnlyPut: boolean
+  /** `crc64` where HEAD and ListParts report CRC64 and a declared one can be verified. */
+  readonly verifiableChecksums: readonly string[]
+  /** Seconds that a URL may live at most, from `from`: signing credentials may end. */
+  maxUrlSeconds(from: Date): number
+  /** POST /v1/uploads, and healing. Answers the storage upload id. */
+  initiate(object: ObjectSpec): Promise<string>
+  /** POST /v1/uploads/{id}/parts. Pure. */
+  presignParts(
+    upload: StoredUpload,
+    parts: readonly PartToSign[],
+    validity: Validity,
+  ): SignedRequest[]
+  /** The one PUT of a `single` upload. Pure. */
+  presignPut(object: ObjectSpec, part: PartToSign, validity: Validity): SignedRequest
+  /** GET /v1/uploads/{id}/object. Pure. */
+  presignGet(key: string, filename: string, validity: Validity): SignedRequest
+  /** Present where the client may complete at the store and the store reports it. Pure. */
+  presignComplete?(
+    upload: StoredUpload,
+    callback: { url: string; token: string },
+    object: Pick<ObjectSpec, 'overwrite'>,
+    validity: Validity,
+  ): SignedRequest
+  /** All pages, one at a time. Throws StoreFailure `no-such-upload` where the store no longer knows it. */
+  listParts(upload: StoredUpload): AsyncIterable<StoredPart[]>
+  complete(
+    upload: StoredUpload,
+    parts: ReadonlyArray<Pick<StoredPart, 'partNumber' | 'etag'>>,
+    object: Pick<ObjectSpec, 'overwrite'>,
+  ): Promise<void>
+  /** Throws StoreFailure `no-such-upload` where there is nothing (left) to abort. */
+  abort(upload: StoredUpload): Promise<void>
+  /** Storage uploads in progress under exactly this key: what an initiate without an answer may have left. */
+  listUploads(key: string): Promise<StoredUpload[]>
+  head(key: string): Promise<StoredObject | undefined>
+  putEmpty(object: ObjectSpec): Promise<void>
+  delete(key: string, only: { ifMatch: string }): Promise<void>
+  /** What the callback says, or undefined where its signature does not hold. No outgoing request. */
+  verifyCallback(request: RawRequest): CallbackFields | undefined
+  /** Reads a callback's body without believing it: to find the session that it speaks of. */
+  readCallback(request: RawRequest): CallbackFields | undefined
+}

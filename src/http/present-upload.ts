@@ -1,0 +1,91 @@
+// What the routes of a session answer: tokens, signed parts and the session as its holder may see it.
+
+import { lastPartNumber } from '../core/part-plan.ts'
+import type { Credential } from '../core/principal.ts'
+import { openToken } from '../core/token.ts'
+import type { UploadSession } from '../core/upload-session.ts'
+import { presignParts, type SignedParts } from '../uploads/parts.ts'
+import type { UploadStatus } from '../uploads/status.ts'
+import { mintTokens } from '../uploads/tokens.ts'
+import { sessionView } from '../uploads/view.ts'
+import type { Request } from './environment.ts'
+
+/** Parts that come signed with a new session; more are asked for when they are needed. */
+export const FIRST_WINDOW = 20
+
+/** Origins that the tokens have to name: none where the App allows any. */
+const originsFor = (allowed: string[] | undefined) =>
+  !allowed || allowed.includes('*') ? undefined : allowed
+
+export const presentParts = ({ parts, expiresAt }: SignedParts) => ({
+  parts: parts.map(({ partNumber, method, url, headers, sizeBytes }) => ({
+    partNumber,
+    method,
+    url,
+    headers,
+    sizeBytes,
+  })),
+  expiresAt: expiresAt.toISOString(),
+})
+
+/** Numbers of the first window out of what is missing. A plan of unknown size ends open. */
+function firstNumbers(session: UploadSession, missing: UploadStatus['missing']): number[] {
+  const end = lastPartNumber(session.plan)
+  const numbers: number[] = []
+  for (const [from, to] of missing) {
+    for (let number = from; number <= (to ?? end) && numbers.length < FIRST_WINDOW; number++) {
+      numbers.push(number)
+    }
+  }
+  return numbers
+}
+
+export async function presentCreated(
+  c: Request,
+  { session, missing }: Pick<UploadStatus, 'session' | 'missing'>,
+  allowedOrigins: string[],
+) {
+  const services = c.get('services')
+  const tokens = await mintTokens(services, session, {
+    owner: true,
+    origins: originsFor(allowedOrigins),
+  })
+  const partNumbers = session.state === 'open' ? firstNumbers(session, missing) : []
+  const token = await openToken(services.tokenKeys, 'upload', tokens.uploadToken)
+  const window =
+    partNumbers.length && token
+      ? presentParts(presignParts(services, token, { partNumbers }))
+      : undefined
+  return {
+    ...sessionView(session),
+    parts: window?.parts ?? [],
+    partsExpireAt: window?.expiresAt,
+    ...tokens,
+    serverTime: services.clock().toISOString(),
+  }
+}
+
+export async function presentStatus(c: Request, credential: Credential, status: UploadStatus) {
+  const services = c.get('services')
+  const { session, storedParts, missing, parts, nextPart, healed } = status
+  const owner = credential.kind !== 'upload'
+  const origins =
+    credential.kind === 'upload'
+      ? credential.token.origins
+      : originsFor((await services.apps.findApp(session.appId))?.allowedOrigins)
+  return {
+    ...sessionView(session),
+    storedParts,
+    missing,
+    parts: parts?.map(({ partNumber, sizeBytes, etag, crc64 }) => ({
+      partNumber,
+      sizeBytes,
+      etag,
+      crc64,
+    })),
+    nextCursor: nextPart?.toString(),
+    healed: healed || undefined,
+    ...(await mintTokens(services, session, { owner, origins })),
+    serverTime: services.clock().toISOString(),
+  }
+}

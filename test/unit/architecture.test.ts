@@ -1,0 +1,149 @@
+// The direction of imports and who may touch what, as docs/architecture.md says it. Reads import lines; nothing is run.
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+
+const SRC = fileURLToPath(new URL('../../src', import.meta.url))
+
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.ts'))
+  .map((name) => ({
+    name: name.replaceAll('\\', '/'),
+    text: readFileSync(join(SRC, name), 'utf8'),
+  }))
+
+interface Import {
+  from: string
+  /** A path within src, or a package or node: name. */
+  target: string
+  typeOnly: boolean
+}
+
+const IMPORT =
+  /^(?:import|export)\s+(type\s)?[^'"]*?from '([^']+)'|^import '([^']+)'|import\('([^']+)'\)/gms
+
+const imports: Import[] = files.flatMap(({ name, text }) =>
+  [...text.matchAll(IMPORT)].map(([, type, from, bare, dynamic]) => {
+    const specifier = from ?? bare ?? dynamic ?? ''
+    const target = specifier.startsWith('.')
+      ? relative(SRC, resolve(SRC, dirname(name), specifier))
+      : specifier
+    return { from: name, target, typeOnly: type !== undefined }
+  }),
+)
+
+const room = (path: string): string => {
+  if (path.startsWith('storage/embedded/')) return 'storage/embedded'
+  return path.includes('/') ? path.split('/')[0]! : path.replace(/\.ts$/, '')
+}
+const within = (target: string) => files.some(({ name }) => name === target)
+
+/** Which rooms of src a room may import from, besides itself. Rooms that are not listed here stand at the rim. */
+const MAY_IMPORT: Record<string, string[]> = {
+  core: [],
+  signing: ['core'],
+  uploads: ['core'],
+  auth: ['core', 'signing'],
+  storage: ['core', 'signing'],
+  'storage/embedded': ['core', 'signing', 'storage'],
+  delivery: ['core'],
+  db: ['core'],
+  contract: ['core'],
+  config: ['core'],
+  log: ['core'],
+  http: ['core', 'auth', 'uploads', 'delivery', 'contract'],
+  // The engine runs in browsers: of the server it takes types, and the CRC64.
+  client: ['core', 'contract'],
+  ui: ['client'],
+  cli: ['client'],
+}
+
+/** Portable files name no Node module; these are the doors. */
+const NODE_DOORS = [
+  /^node\.ts$/,
+  /^node\//,
+  /^cli\//,
+  /^storage\/embedded\//,
+  /^db\/(embedded\.ts|embedded\/|directory-lock\.ts|migrate\.ts)/,
+  /^storage\/oss\/rsa-native\.ts$/,
+  /^worker\.ts$/,
+]
+const CLOCKS = [
+  /^services\.ts$/,
+  /^node\.ts$/,
+  /^node\//,
+  /^worker\.ts$/,
+  /^client\//,
+  /^cli\//,
+  /^ui\//,
+]
+
+const matches = (patterns: RegExp[], name: string) => patterns.some((pattern) => pattern.test(name))
+
+describe('imports', () => {
+  it.each(Object.entries(MAY_IMPORT))('%s takes only from %j', (from, allowed) => {
+    const strays = imports
+      .filter((line) => room(line.from) === from && within(line.target))
+      .filter(({ target }) => room(target) !== from && !allowed.includes(room(target)))
+    expect(strays).toEqual([])
+  })
+
+  it('of core reach no package but jose', () => {
+    const packages = imports.filter(({ from, target }) => room(from) === 'core' && !within(target))
+    expect(packages.filter(({ target }) => target !== 'jose')).toEqual([])
+  })
+
+  it('of the client are types, but for the checksum', () => {
+    const values = imports.filter(
+      ({ from, target, typeOnly }) =>
+        from.startsWith('client/') && !typeOnly && !target.startsWith('client/'),
+    )
+    expect(values.map(({ target }) => target)).toEqual(['core/crc64.ts'])
+  })
+
+  it('name Node only behind its doors', () => {
+    const strays = imports.filter(
+      ({ from, target }) => target.startsWith('node:') && !matches(NODE_DOORS, from),
+    )
+    expect(strays).toEqual([])
+  })
+
+  it('of the Worker reach nothing that needs Node', () => {
+    const reached = new Set(['worker.ts'])
+    for (const name of reached) {
+      for (const { from, target } of imports)
+        if (from === name && within(target)) reached.add(target)
+    }
+    const needsNode = [...reached].filter(
+      (name) => matches(NODE_DOORS, name) && !/^worker\.ts$|rsa-native/.test(name),
+    )
+    expect(needsNode).toEqual([])
+  })
+})
+
+describe('the world', () => {
+  const users = (pattern: RegExp) =>
+    files.filter(({ text }) => pattern.test(text)).map(({ name }) => name)
+
+  it('is read from the environment in two files, and handed on to the database’s programs', () => {
+    const others = users(/process\.env/).filter((name) => !name.startsWith('db/embedded/'))
+    expect(others.sort()).toEqual(['cli/main.ts', 'node.ts'])
+  })
+
+  it('tells the time in few places', () => {
+    expect(users(/new Date\(\)|Date\.now\(\)/).filter((name) => !matches(CLOCKS, name))).toEqual([])
+  })
+})
+
+describe('every file', () => {
+  it('opens with what it is for', () => {
+    const silent = files.filter(({ text }) => !/^(\/\/|\/\*|#!)/.test(text))
+    expect(silent.map(({ name }) => name)).toEqual([])
+  })
+
+  it('stays below 300 lines, but for the contract', () => {
+    const long = files.filter(({ text }) => text.split('\n').length > 301)
+    expect(long.map(({ name }) => name)).toEqual(['contract.ts'])
+  })
+})
