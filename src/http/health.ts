@@ -13,6 +13,8 @@ export interface DemoApp {
 
 export function healthRoutes(api: Api, { isReady }: { isReady: () => boolean }): void {
   api.get('/healthz', (c) => c.json({ status: 'ok' }))
+  // Receipts are not signed yet, so there is no public key to verify them with.
+  api.get('/.well-known/jwks.json', (c) => c.json({ keys: [] }))
   api.get('/readyz', async (c) => {
     const notReady = (detail: string) => new Problem('not-ready', { detail, retryAfterSeconds: 5 })
     if (!isReady()) throw notReady('The service is shutting down.')
