@@ -84,10 +84,12 @@ export function jwksCache(options: JwksOptions) {
       slots.set(url, slot)
     }
     const mayTry = now - slot.triedAt >= REFRESH_INTERVAL_MS
-    const age = slot.entry ? now - slot.entry.fetchedAt : Number.POSITIVE_INFINITY
+    const ageOf = (entry: Entry | undefined) =>
+      entry ? now - entry.fetchedAt : Number.POSITIVE_INFINITY
+    const age = ageOf(slot.entry)
     if (age > STALE_MS || wanted === 'newer') {
-      if (slot.running || mayTry) return (await refresh(slot, url))?.keys
-      return age > STALE_MS ? undefined : slot.entry?.keys
+      const entry = slot.running || mayTry ? await refresh(slot, url) : slot.entry
+      return ageOf(entry) > STALE_MS ? undefined : entry?.keys
     }
     if (age > FRESH_MS && mayTry) options.background(refresh(slot, url))
     return slot.entry?.keys
