@@ -45,7 +45,7 @@ export function keyFault(key: string): string | undefined {
 /** Why this template cannot be used, or undefined. */
 export function templateFault(template: string): string | undefined {
   const unknown = [...template.matchAll(/\{([^{}]*)\}/g)].find(
-    ([, name]) => !(name! in PLACEHOLDERS),
+    ([, name]) => !Object.hasOwn(PLACEHOLDERS, name!),
   )
   if (unknown) {
     return `has the unknown placeholder ${unknown[0]}; known are ${Object.keys(PLACEHOLDERS)

@@ -1,0 +1,39 @@
+// The environment: defaults, every fault by its name, and what embedded mode is.
+import { describe, expect, it } from 'vitest'
+import { parseConfig } from '../../src/config.ts'
+
+const KEYS = {
+  ADMIN_KEY: 'x'.repeat(24),
+  SECRET_KEYS: `k1:${Buffer.alloc(32, 1).toString('base64url')}`,
+}
+const STORE = {
+  STORE_DIALECT: 'oss',
+  STORE_REGION: 'oss-cn-hangzhou',
+  STORE_BUCKET: 'my-bucket',
+  STORE_ACCESS_KEY_ID: 'id',
+  STORE_SECRET_ACCESS_KEY: 'secret',
+}
+
+describe('embedded mode', () => {
+  it.each([
+    [{}, true],
+    [{ HOST: '127.0.0.1', DATABASE_URL: 'postgres://x/y' }, true],
+    [{ HOST: '::1' }, true],
+    [{ HOST: '0.0.0.0', ...KEYS }, false],
+    [{ ...STORE, ...KEYS }, false],
+  ])('with %j is %s', (environment, embedded) => {
+    const config = parseConfig(environment)
+    expect([config.embedded, config.allowPrivateTargets]).toEqual([embedded, embedded])
+  })
+})
+
+it('reports all faults together, by name', () => {
+  const attempt = () => parseConfig({ PORT: '99999', ADMIN_KEY: 'short', SECRET_KEYS: 'k1:abc' })
+  for (const name of ['PORT', 'ADMIN_KEY', 'SECRET_KEYS']) expect(attempt).toThrow(name)
+})
+
+it('needs each part of a store, in STORE_ variables and in STORES', () => {
+  expect(() => parseConfig({ ...KEYS, STORE_DIALECT: 'oss' })).toThrow('STORE_SECRET_ACCESS_KEY')
+  expect(() => parseConfig({ ...KEYS, STORES: '[{"name":"x"}]' })).toThrow('STORES[0].bucket')
+  expect(() => parseConfig({ ...KEYS, STORES: 'rubbish' })).toThrow('STORES')
+})
