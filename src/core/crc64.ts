@@ -72,14 +72,24 @@ export function combineCrc64(a: bigint, b: bigint, lengthOfB: number): bigint {
   if (!Number.isSafeInteger(lengthOfB) || lengthOfB < 0) {
     throw new TypeError('lengthOfB must be a whole number of bytes')
   }
-  let sum = a
+  return multiply(shiftOf(lengthOfB), a) ^ b
+}
+
+/** Parts of one upload have one length, so the last shift nearly always serves again. */
+let lastShift = { length: 0, operator: 1n << 63n }
+
+/** x^(8 · length) modulo the polynomial. */
+function shiftOf(length: number): bigint {
+  if (lastShift.length === length) return lastShift.operator
+  let operator = 1n << 63n
   let power = 1n << 55n
   // Not with >>, which would cut the length to 32 bits.
-  for (let rest = lengthOfB; rest > 0; rest = Math.floor(rest / 2)) {
-    if (rest % 2 === 1) sum = multiply(power, sum)
+  for (let rest = length; rest > 0; rest = Math.floor(rest / 2)) {
+    if (rest % 2 === 1) operator = multiply(operator, power)
     power = multiply(power, power)
   }
-  return sum ^ b
+  lastShift = { length, operator }
+  return operator
 }
 
 /** Product of two polynomials modulo the polynomial. */

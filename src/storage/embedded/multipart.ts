@@ -1,9 +1,9 @@
 // InitiateMultipartUpload, UploadPart, CompleteMultipartUpload, AbortMultipartUpload.
 import { createHash } from 'node:crypto'
+import { combineCrc64 } from '../../core/crc64.ts'
 import { readText, receiveBody } from './body.ts'
 import { readCallback } from './callback/parameters.ts'
 import { withCallback } from './callback/send.ts'
-import { foldCrc64 } from './disk/crc64.ts'
 import { randomId } from './disk/index.ts'
 import type { ObjectManifest, OpenUpload, PartRecord } from './disk/records.ts'
 import { encoded } from './listing.ts'
@@ -157,14 +157,17 @@ function assemble(upload: OpenUpload, parts: readonly PartRecord[]) {
   const digest = createHash('md5')
   for (const { md5 } of parts) digest.update(Buffer.from(md5, 'hex'))
   const pieces = parts.map(({ dataId, sizeBytes }) => ({ dataId, sizeBytes }))
-  const checksums = parts.map((part) => ({ crc64: BigInt(part.crc64), sizeBytes: part.sizeBytes }))
+  const checksum = parts.reduce(
+    (sum, part) => combineCrc64(sum, BigInt(part.crc64), part.sizeBytes),
+    0n,
+  )
   return {
     id: randomId(),
     key: upload.key,
     kind: 'Multipart',
     etag: `"${digest.digest('hex').toUpperCase()}-${parts.length}"`,
     sizeBytes: parts.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
-    crc64: String(foldCrc64(checksums)),
+    crc64: String(checksum),
     pieces,
     uploadId: upload.id,
   } as const satisfies Partial<ObjectManifest>

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'
+import { crc64 } from '../../../core/crc64.ts'
 import { refusal } from '../refusal.ts'
-import { crc64 } from './crc64.ts'
 import { type Layout, randomId, syncDirectory } from './layout.ts'
 import type { Piece, StoredBody } from './records.ts'
 
@@ -57,7 +57,7 @@ export function bodies(layout: Layout): Bodies {
 
 async function writeHashed(file: FileHandle, source: AsyncIterable<Uint8Array>, maxBytes: number) {
   const md5 = createHash('md5')
-  const crc = crc64()
+  let crc = 0n
   let sizeBytes = 0
   for await (const chunk of source) {
     sizeBytes += chunk.length
@@ -65,10 +65,10 @@ async function writeHashed(file: FileHandle, source: AsyncIterable<Uint8Array>, 
     // Hashing runs while the disk writes.
     const written = writeAll(file, chunk)
     md5.update(chunk)
-    crc.update(chunk)
+    crc = crc64(chunk, crc)
     await written
   }
-  return { sizeBytes, md5: md5.digest('hex').toUpperCase(), crc64: String(crc.value()) }
+  return { sizeBytes, md5: md5.digest('hex').toUpperCase(), crc64: String(crc) }
 }
 
 async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
