@@ -35,6 +35,7 @@ export interface ProcessOptions {
   sendWebhook?: SendWebhook
   clock?: () => Date
   fetch?: typeof fetch
+  storeTimeoutMs?: number
   delay?: (milliseconds: number) => Promise<void>
 }
 
@@ -136,6 +137,7 @@ function openStore(
     bindLength: config.bindLength,
     clock,
     fetch: fetchFrom,
+    timeoutMs: options.storeTimeoutMs,
     parseCallbackBody,
     verifyCallback: (request) =>
       verifyOssCallback(request, { embeddedKeyPem, verify: options.verifyRsaMd5 }),

@@ -2,13 +2,15 @@
 import { StoreFailure } from '../core/store-failure.ts'
 import { MAX_XML_BYTES, parseXml, textOf } from './xml.ts'
 
-const TIMEOUT_MS = 30_000
+/** Milliseconds until a call without a whole answer counts as unanswered. */
+export const STORE_TIMEOUT_MS = 30_000
 
 export interface StoreRequest {
   method: string
   url: string
   headers: Record<string, string>
   body?: string | Uint8Array<ArrayBuffer>
+  timeoutMs?: number
 }
 
 export interface StoreAnswer {
@@ -70,7 +72,7 @@ export async function sendToStore(
       headers: request.headers,
       body: request.body,
       redirect: 'manual',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(request.timeoutMs ?? STORE_TIMEOUT_MS),
     })
     answer = {
       status: response.status,

@@ -4,7 +4,7 @@ import { Problem } from '../core/problem.ts'
 import { isStoreFailure } from '../core/store-failure.ts'
 import { isExpired, openToken } from '../core/token.ts'
 import { hasEnded, type UploadSession } from '../core/upload-session.ts'
-import { failMismatch, finish, lookForObject } from './finish.ts'
+import { finish, lookForObject } from './finish.ts'
 
 export type CallbackServices = Pick<
   Services,
@@ -96,7 +96,9 @@ export async function processCallback(
   }
   try {
     const presence = await lookForObject(services, session)
-    const reached = await act(services, session, presence)
+    // Anything but the session's own object is the sweep's to judge: a callback never fails a session.
+    const reached =
+      presence.kind === 'own' ? await finish(services, session, presence.object) : session
     await callbacks.markProcessed(row, presence.kind, clock())
     return reached
   } catch (failure) {
@@ -104,15 +106,4 @@ export async function processCallback(
     log('warn', 'a callback waits for the store', { upload: session.id, reason: failure.code })
     return session
   }
-}
-
-function act(
-  services: CallbackServices,
-  session: UploadSession,
-  presence: Awaited<ReturnType<typeof lookForObject>>,
-): Promise<UploadSession> | UploadSession {
-  if (presence.kind === 'own') return finish(services, session, presence.object)
-  // The store's object disagrees with what was declared. The callback only made us look.
-  if (presence.kind === 'mismatch') return failMismatch(services, session, presence.object)
-  return session
 }

@@ -341,6 +341,13 @@ describe('a store that fails', () => {
     ],
     ['does not answer', async () => Promise.reject(new TypeError('fetch failed'))],
     ['cuts the answer', async () => new Response('<InitiateMultipartUploadRes', { status: 200 })],
+    [
+      'hangs',
+      (_, init) =>
+        new Promise((_resolve, reject) => {
+          init?.signal?.addEventListener('abort', () => reject(init.signal?.reason))
+        }),
+    ],
   ]
 
   it.each(failing)(

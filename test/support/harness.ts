@@ -79,6 +79,7 @@ export async function startHarness(options: HarnessOptions = {}) {
     background: (work) => void background.add(work),
     sendWebhook: sender.send,
     clock,
+    storeTimeoutMs: 3_000,
     fetch: (input, init) => storeFetch(input, init),
     delay: (ms) => new Promise((resolve) => setTimeout(resolve, Math.min(ms, 3_000))),
   })

@@ -30,6 +30,8 @@ export interface OssOptions extends OssSignerOptions {
   name: string
   clock: () => Date
   fetch: typeof fetch
+  /** How long a call may take; 30 s unless given. */
+  timeoutMs?: number
   /** Sign the exact Content-Length of parts as an additional header. */
   bindLength: boolean
   /** Checks a callback's signature; without one no callback is believed. */
@@ -50,7 +52,11 @@ export function oss(options: OssOptions): ObjectStore {
 
   function send(call: OssCall, body?: string | Uint8Array<ArrayBuffer>, also?: readonly number[]) {
     const { url, headers } = signer.byHeader(call, options.clock())
-    return sendToStore(options.fetch, { method: call.method, url, headers, body }, also)
+    return sendToStore(
+      options.fetch,
+      { method: call.method, url, headers, body, timeoutMs: options.timeoutMs },
+      also,
+    )
   }
 
   /** What a part's or object's PUT signs besides the query, and what its sender must therefore send. */
