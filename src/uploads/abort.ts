@@ -1,8 +1,8 @@
 // Cancels a session and gives back what it holds. A completed object is never touched.
-import { uploadEvent } from '../core/event.ts'
 import type { Services } from '../core/ports.ts'
 import { Problem } from '../core/problem.ts'
 import { ATTEMPT_WINDOW_MS, attemptIsRecent, type UploadSession } from '../core/upload-session.ts'
+import { endSession } from './end.ts'
 import { releaseStorage } from './release.ts'
 
 /** Says why a session cannot be changed any more, or not now. */
@@ -38,22 +38,16 @@ export async function abortUpload(
   >,
   session: UploadSession,
 ): Promise<UploadSession> {
-  const { uploads, clock, newId, nudgeDeliveries } = services
+  const { uploads, clock } = services
   const now = clock()
   if (session.state === 'aborted') return session
   if (session.state !== 'open' && session.state !== 'initiating') throw notOpen(session, now)
   if (attemptIsRecent(session, now)) throw notOpen(session, now)
-  const event = uploadEvent('upload.aborted', newId('evt'), now, {
-    ...session,
-    state: 'aborted',
-    endedAt: now,
-  })
-  const aborted = await uploads.end(session, 'aborted', {}, event, now)
+  const aborted = await endSession(services, session, 'aborted')
   if (!aborted) {
     const current = await uploads.find(session.appId, session.id)
     if (current?.state === 'aborted') return current
     throw notOpen(current ?? session, now)
   }
-  nudgeDeliveries()
   return releaseStorage(services, aborted)
 }

@@ -18,6 +18,7 @@ import {
   methodFor,
   subjectOf,
 } from './decide.ts'
+import { endSession } from './end.ts'
 import { abortOrphans, releaseStorage } from './release.ts'
 import { objectSpec } from './tokens.ts'
 
@@ -199,13 +200,8 @@ async function failReservation(
   session: UploadSession,
   { code: failure }: Problem,
 ): Promise<void> {
-  const { uploads, clock, newId, nudgeDeliveries } = services
-  const now = clock()
-  const after = { ...session, state: 'failed' as const, failure, endedAt: now }
-  const event = uploadEvent('upload.failed', newId('evt'), now, after)
-  const failed = await uploads.end(session, 'failed', { failure, from: ['initiating'] }, event, now)
+  const failed = await endSession(services, session, 'failed', { failure, from: ['initiating'] })
   if (!failed) return
-  nudgeDeliveries()
   await releaseStorage(services, failed)
 }
 

@@ -2,6 +2,7 @@
 import { uploadEvent } from '../core/event.ts'
 import type { Services, StoredObject } from '../core/ports.ts'
 import type { CompletedObject, UploadSession } from '../core/upload-session.ts'
+import { type EndServices, endSession } from './end.ts'
 
 export type Presence =
   /** The session's object: our stamp, the expected size and checksum. */
@@ -79,23 +80,17 @@ export async function finish(
 
 /** An own object that is not what was declared: the session fails and the object goes. Completed ones are never touched. */
 export async function failMismatch(
-  services: Pick<Services, 'uploads' | 'clock' | 'newId' | 'nudgeDeliveries' | 'storeNamed'>,
+  services: EndServices & Pick<Services, 'storeNamed'>,
   session: UploadSession,
   stored: StoredObject,
 ): Promise<UploadSession> {
-  const { uploads, clock, newId, nudgeDeliveries, storeNamed } = services
-  const now = clock()
-  const failure = 'object-mismatch'
-  const after = { ...session, state: 'failed' as const, failure, endedAt: now }
-  const failed = await uploads.end(
-    session,
-    'failed',
-    { failure, from: [session.state], attempt: session.attempt },
-    uploadEvent('upload.failed', newId('evt'), now, after),
-    now,
-  )
+  const { uploads, storeNamed } = services
+  const failed = await endSession(services, session, 'failed', {
+    failure: 'object-mismatch',
+    from: [session.state],
+    attempt: session.attempt,
+  })
   if (!failed) return (await uploads.find(session.appId, session.id)) ?? session
-  nudgeDeliveries()
   await storeNamed(session.store).delete(stored.key, { ifMatch: stored.etag })
   return failed
 }

@@ -1,6 +1,5 @@
 // What is stored and what is missing. A storage upload that the store has lost is looked into: finished, or healed.
 
-import { uploadEvent } from '../core/event.ts'
 import { missingParts, type PartPlan } from '../core/part-plan.ts'
 import type { Services, StoredPart } from '../core/ports.ts'
 import { Problem } from '../core/problem.ts'
@@ -8,6 +7,7 @@ import { isStoreFailure } from '../core/store-failure.ts'
 import { attemptIsRecent, MAX_GENERATIONS, type UploadSession } from '../core/upload-session.ts'
 import { notOpen } from './abort.ts'
 import { refusal } from './complete.ts'
+import { endSession } from './end.ts'
 import { failMismatch, finish, lookForObject } from './finish.ts'
 import { objectSpec } from './tokens.ts'
 
@@ -144,12 +144,9 @@ async function heal(services: StatusServices, session: UploadSession): Promise<U
 }
 
 async function giveUp(services: StatusServices, session: UploadSession): Promise<UploadSession> {
-  const { uploads, clock, newId, nudgeDeliveries } = services
-  const now = clock()
-  const failure = 'storage-upload-lost'
-  const after = { ...session, state: 'failed' as const, failure, endedAt: now }
-  const event = uploadEvent('upload.failed', newId('evt'), now, after)
-  const failed = await uploads.end(session, 'failed', { failure, from: ['open'] }, event, now)
-  if (failed) nudgeDeliveries()
-  return failed ?? (await uploads.find(session.appId, session.id)) ?? session
+  const failed = await endSession(services, session, 'failed', {
+    failure: 'storage-upload-lost',
+    from: ['open'],
+  })
+  return failed ?? (await services.uploads.find(session.appId, session.id)) ?? session
 }

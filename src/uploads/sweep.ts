@@ -1,11 +1,11 @@
 // Scheduled reconciliation: inbox leftovers, sessions stuck half-way, expiry, and storage that is not released yet.
 // Bounded, oldest first, and harmless when two run at once: every change is guarded.
-import { uploadEvent } from '../core/event.ts'
 import { POLICY_DEFAULTS } from '../core/policy.ts'
 import type { Services } from '../core/ports.ts'
 import { isStoreFailure } from '../core/store-failure.ts'
 import { attemptIsRecent, type UploadSession } from '../core/upload-session.ts'
 import { processCallback } from './callback.ts'
+import { endSession } from './end.ts'
 import { failMismatch, finish, lookForObject } from './finish.ts'
 import { releaseStorage } from './release.ts'
 
@@ -95,19 +95,9 @@ async function endAs(
   to: 'expired' | 'failed',
   failure?: string,
 ): Promise<void> {
-  const { uploads, clock, newId, nudgeDeliveries } = services
-  const now = clock()
-  const event = uploadEvent(`upload.${to}`, newId('evt'), now, {
-    ...session,
-    state: to,
-    failure,
-    endedAt: now,
-  })
   const attempt = session.state === 'completing' ? session.attempt : undefined
-  const options = { failure, from: [session.state], attempt }
-  const ended = await uploads.end(session, to, options, event, now)
+  const ended = await endSession(services, session, to, { failure, from: [session.state], attempt })
   if (!ended) return
-  nudgeDeliveries()
   await releaseStorage(services, ended)
 }
 
