@@ -1,28 +1,15 @@
 // Scheduled reconciliation: inbox leftovers, sessions stuck half-way, expiry, and storage that is not released yet.
 // Bounded, oldest first, and harmless when two run at once: every change is guarded.
 import { POLICY_DEFAULTS } from '../core/policy.ts'
-import type { Services } from '../core/ports.ts'
 import { isStoreFailure } from '../core/store-failure.ts'
 import { attemptIsRecent, type UploadSession } from '../core/upload-session.ts'
-import { processCallback } from './callback.ts'
+import { type CallbackServices, processCallback } from './callback.ts'
 import { endSession } from './end.ts'
 import { failMismatch, finish, lookForObject } from './finish.ts'
 import { releaseStorage } from './release.ts'
 
-export type SweepServices = Pick<
-  Services,
-  | 'uploads'
-  | 'callbacks'
-  | 'clock'
-  | 'newId'
-  | 'nudgeDeliveries'
-  | 'storeNamed'
-  | 'hasStore'
-  | 'tokenKeys'
-  | 'delay'
-  | 'background'
-  | 'log'
->
+/** What a callback needs, since leftovers of the inbox are the sweep's first task. */
+export type SweepServices = CallbackServices
 
 const AGAIN_MS = 60_000
 const SESSIONS_PER_APP = 100
