@@ -1,0 +1,52 @@
+// OSS signature V1: the string to sign, by header or by URL. What Countersign issues is V4; V1 is for those who verify
+// clients in their default settings. Source: Alibaba Cloud OSS, "Include signatures in the Authorization header" (V1).
+
+export interface Oss1Request {
+  method: string
+  bucket?: string
+  /** Not encoded. */
+  key?: string
+  query: ReadonlyArray<readonly [name: string, value: string]>
+  headers: Readonly<Record<string, string>>
+}
+
+/** Parameters that name a sub-resource and are therefore signed; every `x-oss-…` is, too. The union over the SDKs. */
+const SUB_RESOURCES = new Set(
+  `uploads uploadId partNumber security-token callback callback-var response-content-type
+  response-content-language response-expires response-cache-control response-content-disposition
+  response-content-encoding versionId versions acl symlink restore tagging append position delete objectMeta
+  sequential continuation-token cors lifecycle location logging referer website policy bucketInfo stat versioning
+  encryption requestPayment qos qosInfo inventory inventoryId worm wormId wormExtend replication
+  replicationLocation replicationProgress transferAcceleration cname metaQuery resourceGroup style styleName live
+  status comp vod startTime endTime asyncFetch regionList cloudboxes httpsConfig redundancyTransition accessPoint
+  accessPointPolicy publicAccessBlock group link img objectInfo`.split(/\s+/),
+)
+
+/** `/bucket/key?sub-resources`, nothing of it encoded. */
+export function canonicalResource({ bucket, key = '', query }: Oss1Request): string {
+  const signed = query
+    .filter(([name]) => SUB_RESOURCES.has(name) || name.startsWith('x-oss-'))
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => (value === '' ? name : `${name}=${value}`))
+  const path = bucket === undefined ? '/' : `/${bucket}/${key}`
+  return signed.length ? `${path}?${signed.join('&')}` : path
+}
+
+/** `date` is the RFC 1123 time of the request, or for a URL the decimal Unix time at which it expires. */
+export function oss1StringToSign(request: Oss1Request, date: string): string {
+  const headers = Object.entries(request.headers).map(
+    ([name, value]) => [name.toLowerCase(), value.trim()] as const,
+  )
+  const header = (wanted: string) => headers.find(([name]) => name === wanted)?.[1] ?? ''
+  const own = headers
+    .filter(([name]) => name.startsWith('x-oss-'))
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => `${name}:${value}\n`)
+  return [
+    request.method.toUpperCase(),
+    header('content-md5'),
+    header('content-type'),
+    date,
+    `${own.join('')}${canonicalResource(request)}`,
+  ].join('\n')
+}
