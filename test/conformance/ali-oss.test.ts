@@ -222,3 +222,34 @@ describe.each([
     expect(await answer.text()).toBe('hello')
   })
 })
+
+describe('ali-oss in its default settings (signature V1)', () => {
+  const legacy = (options: Record<string, unknown> = {}) =>
+    aClient(true, { authorizationV4: false, ...options })
+
+  test.each(['plain.txt', "a b/ü+&?#%2F!'()*.txt", '文件/😀.bin'])(
+    'puts, reads, heads and deletes %s',
+    async (name) => {
+      const client = legacy()
+      const content = randomBytes(70_000)
+
+      await client.put(name, content, { mime: 'text/plain', meta: { who: 'me' } })
+      const got = await client.get(name)
+
+      expect(got.content.equals(content)).toBe(true)
+      expect((await client.head(name)).meta).toEqual({ who: 'me' })
+      expect((await client.delete(name)).res.status).toBe(204)
+    },
+  )
+
+  test('is told about a wrong secret and a wrong key', async () => {
+    await expect(legacy({ accessKeySecret: 'wrong' }).get('x')).rejects.toMatchObject({
+      status: 403,
+      code: 'SignatureDoesNotMatch',
+    })
+    await expect(legacy({ accessKeyId: 'wrong' }).get('x')).rejects.toMatchObject({
+      status: 403,
+      code: 'InvalidAccessKeyId',
+    })
+  })
+})

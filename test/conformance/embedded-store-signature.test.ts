@@ -123,7 +123,7 @@ describe('header signature', () => {
     ['another algorithm', 'OSS4-HMAC-SHA256', 'AWS4-HMAC-SHA256', 400, 'InvalidArgument'],
     ['a missing signature', /,Signature=.*/, '', 400, 'InvalidArgument'],
     ['a repeated field', 'Signature=', 'Signature=0,Signature=', 400, 'InvalidArgument'],
-    ['signature version 1', /.*/, 'OSS key-id:c2ln', 400, 'InvalidArgument'],
+    ['signature version 2', /.*/, 'OSS2 AccessKeyId:key-id,Signature:c2ln', 400, 'InvalidArgument'],
   ])('is refused with %s', async (_, from, to, status, code) => {
     const request = context.sign('GET', 'a')
     const authorization = request.headers!.authorization!.replace(from, to)

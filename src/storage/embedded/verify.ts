@@ -1,4 +1,4 @@
-// Verifies signature V4, in the Authorization header or in the query, over the bytes received.
+// Verifies signatures over the bytes received: V4 here, in the Authorization header or in the query; V1 next door.
 // Source: Alibaba Cloud OSS, "Include a V4 signature in the Authorization header", "Add a V4 signature to a URL".
 import { equalInConstantTime, hex, utf8 } from '../../core/bytes.ts'
 import {
@@ -11,6 +11,7 @@ import {
   UNSIGNED_PAYLOAD,
 } from '../../signing/oss4.ts'
 import { refusal } from './refusal.ts'
+import { isV1Header, isV1Url, v1Verifier } from './verify-v1.ts'
 import type { Address, WireRequest } from './wire.ts'
 
 const SKEW_MS = 15 * 60 * 1000
@@ -42,10 +43,13 @@ export function verifier({ accessKeyId, secretAccessKey, region, clock }: Verify
     return cached.key
   }
 
+  const verifyV1 = v1Verifier({ accessKeyId, secretAccessKey, clock })
+
   return function verify(request: WireRequest): Address {
+    checkSignedNames(request)
+    if (speaksV1(request)) return verifyV1(request)
     const claim = readClaim(request, clock())
     checkCredential(claim, accessKeyId, region)
-    checkSignedNames(request)
     const scope = { dateTime: claim.dateTime, region }
     const attempts = request.addresses.map((address) => {
       const canonical = canonicalRequest({
@@ -65,20 +69,24 @@ export function verifier({ accessKeyId, secretAccessKey, region, clock }: Verify
   }
 }
 
-function readClaim(request: WireRequest, now: Date): Claim {
-  const { headers, query } = request
-  const inQuery = ['x-oss-signature', 'x-oss-signature-version', 'x-oss-credential'].some((name) =>
-    query.has(name),
-  )
-  const legacy = ['Signature', 'OSSAccessKeyId', 'x-oss-access-key-id'].some((name) =>
-    query.has(name),
-  )
+const inQuery = (query: WireRequest['query']) =>
+  ['x-oss-signature', 'x-oss-signature-version', 'x-oss-credential'].some((name) => query.has(name))
+
+/** Throws a refusal for a request that is signed twice. */
+function speaksV1({ headers, query }: WireRequest): boolean {
+  const { authorization } = headers
+  if (authorization === undefined) return isV1Url(query) && !inQuery(query)
+  if (inQuery(query) || isV1Url(query)) {
+    throw malformed('Both a header and a query signature were given.')
+  }
+  return isV1Header(authorization)
+}
+
+function readClaim({ headers, query }: WireRequest, now: Date): Claim {
   if (headers.authorization !== undefined) {
-    if (inQuery || legacy) throw malformed('Both a header and a query signature were given.')
     return readHeaderClaim(headers.authorization, headers, now)
   }
-  if (inQuery) return readQueryClaim(query, now)
-  if (legacy) throw malformed('Only signature version 4 (OSS4-HMAC-SHA256) is accepted.')
+  if (inQuery(query)) return readQueryClaim(query, now)
   throw refusal('AccessDenied', { message: 'Anonymous access is forbidden for this operation.' })
 }
 
@@ -86,7 +94,7 @@ function readClaim(request: WireRequest, now: Date): Claim {
 function readHeaderClaim(authorization: string, headers: WireRequest['headers'], now: Date): Claim {
   const [algorithm, rest] = splitOnce(authorization.trim(), ' ')
   if (algorithm !== OSS4_ALGORITHM) {
-    throw malformed('Only signature version 4 (OSS4-HMAC-SHA256) is accepted.')
+    throw malformed('Signature versions 1 (OSS) and 4 (OSS4-HMAC-SHA256) are accepted.')
   }
   const fields = new Map<string, string>()
   for (const field of rest.split(',')) {
