@@ -25,18 +25,37 @@ const secretKeys = z.string().transform((text, context) => {
   return keys
 })
 
+/** A URL, or the kind of OSS endpoint, which follows from the region. */
+const endpoint = z.union(
+  [z.enum(['public', 'internal', 'dual-stack', 'accelerate', 'accelerate-overseas']), httpUrl],
+  'must be a URL, or one of public, internal, dual-stack, accelerate, accelerate-overseas',
+)
+/** Clients are handed it: not Alibaba's internal hosts, and https where Alibaba serves it. */
+const publicEndpoint = endpoint.refine(
+  (text) => text !== 'internal' && !/-internal\.aliyuncs\.com$|^http:.*\.aliyuncs\.com$/.test(text),
+  'must be one that clients reach, over https: not an internal endpoint',
+)
+const addressing = z.enum(['virtual', 'path', 'cname'])
+
 const storeSchema = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/),
   dialect: z.enum(['oss'], 'must be "oss"'),
   product: z.string().optional(),
-  endpoint: httpUrl.optional(),
-  publicEndpoint: httpUrl.optional(),
+  endpoint: endpoint.default('public'),
+  publicEndpoint: publicEndpoint.optional(),
   region: z.string().regex(/^[a-z0-9-]+$/),
   bucket: z.string().regex(/^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/),
-  addressing: z.enum(['virtual', 'path']).default('virtual'),
+  /** Absent: as the form of each endpoint tells. */
+  addressing: addressing.optional(),
   accessKeyId: z.string().min(1),
   secretAccessKey: z.string().min(1),
   sessionToken: z.string().optional(),
+  credentialsExpireAt: z.iso.datetime().optional(),
+  roleArn: z
+    .string()
+    .regex(/^acs:ram::\d+:role\/[\w.-]{1,64}$/, 'must be like acs:ram::<account>:role/<name>')
+    .optional(),
+  stsEndpoint: httpUrl.optional(),
   bindLength: z.boolean().default(true),
 })
 export type StoreConfig = z.infer<typeof storeSchema>
@@ -75,17 +94,35 @@ const environmentSchema = z.object({
     .optional()
     .describe('Dialect of the store "default"; absent: embedded'),
   STORE_PRODUCT: z.string().optional().describe('Product row of the S3 family'),
-  STORE_ENDPOINT: httpUrl.optional().describe('Where the service reaches the store'),
-  STORE_PUBLIC_ENDPOINT: httpUrl.optional().describe('Endpoint in signed URLs, if another'),
+  STORE_ENDPOINT: endpoint
+    .optional()
+    .describe(
+      'Where the service reaches the store: a URL, or public (default), internal, dual-stack, accelerate, accelerate-overseas',
+    ),
+  STORE_PUBLIC_ENDPOINT: publicEndpoint
+    .optional()
+    .describe('Endpoint in signed URLs, if another: a custom domain, or as above but internal'),
   STORE_REGION: z.string().optional().describe('Region, with or without oss-'),
   STORE_BUCKET: z.string().optional().describe('Bucket'),
-  STORE_ADDRESSING: z
-    .enum(['virtual', 'path'])
+  STORE_ADDRESSING: addressing
     .optional()
-    .describe('Bucket in the host or the path'),
+    .describe(
+      'Bucket in the host (virtual), in the path, or the host is the bucket’s own (cname); default as the endpoint’s form tells',
+    ),
   STORE_ACCESS_KEY_ID: z.string().optional().describe('Access key id'),
   STORE_SECRET_ACCESS_KEY: z.string().optional().describe('Secret access key'),
   STORE_SESSION_TOKEN: z.string().optional().describe('Security token of temporary credentials'),
+  STORE_CREDENTIALS_EXPIRE_AT: z.iso
+    .datetime()
+    .optional()
+    .describe('When temporary credentials end (ISO 8601, UTC): no URL outlives them'),
+  STORE_ROLE_ARN: z
+    .string()
+    .optional()
+    .describe(
+      'Role assumed for credentials that clients are handed: acs:ram::<account>:role/<name>',
+    ),
+  STORE_STS_ENDPOINT: httpUrl.optional().describe('STS, if not https://sts.<region>.aliyuncs.com'),
   STORE_BIND_LENGTH: flag
     .optional()
     .describe('Sign the exact Content-Length of parts; default true'),
@@ -141,6 +178,9 @@ function storesOf(env: Environment): { stores: unknown[]; faults: string[] } {
       accessKeyId: env.STORE_ACCESS_KEY_ID,
       secretAccessKey: env.STORE_SECRET_ACCESS_KEY,
       sessionToken: env.STORE_SESSION_TOKEN,
+      credentialsExpireAt: env.STORE_CREDENTIALS_EXPIRE_AT,
+      roleArn: env.STORE_ROLE_ARN,
+      stsEndpoint: env.STORE_STS_ENDPOINT,
       bindLength: env.STORE_BIND_LENGTH,
     })
   }

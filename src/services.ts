@@ -17,7 +17,15 @@ import { fetchSender } from './delivery/send.ts'
 import { checkUrl } from './delivery/url-guard.ts'
 import type { Variables } from './http/environment.ts'
 import { parseCallbackBody, type RsaMd5Verify, verifyOssCallback } from './storage/oss/callback.ts'
+import {
+  addressingOf,
+  ENDPOINT_KINDS,
+  endpointFor,
+  isInternal,
+  signingRegion,
+} from './storage/oss/endpoint.ts'
 import { oss } from './storage/oss/index.ts'
+import type { BucketAddress } from './storage/oss/sign.ts'
 
 export interface ProcessOptions {
   secretKeys: ReadonlyArray<{ kid: string; secret: Uint8Array<ArrayBuffer> }>
@@ -111,7 +119,17 @@ export async function processServices(options: ProcessOptions) {
   }
 }
 
-const withoutPrefix = (region: string) => region.replace(/^oss-/, '')
+/** The addresses of a store's bucket: our own calls may take another way than clients. */
+function addressesOf({ bucket, region, endpoint, publicEndpoint, addressing }: StoreConfig) {
+  const address = (kindOrUrl: string): BucketAddress => {
+    const kind = ENDPOINT_KINDS.find((name) => name === kindOrUrl)
+    const url = kind ? endpointFor(kind, region) : kindOrUrl
+    return { url, addressing: addressing ?? addressingOf(url, bucket) }
+  }
+  const own = address(endpoint)
+  const forClients = publicEndpoint ?? (isInternal(own.url) ? 'public' : endpoint)
+  return { endpoint: own, publicEndpoint: address(forClients) }
+}
 
 function openStore(
   config: StoreConfig,
@@ -119,21 +137,19 @@ function openStore(
   clock: () => Date,
   fetchFrom: typeof fetch,
 ): ObjectStore {
-  const region = withoutPrefix(config.region)
-  const endpoint = config.endpoint ?? `https://oss-${region}.aliyuncs.com`
+  const { credentialsExpireAt } = config
   const embeddedKeyPem = config.name === 'default' ? options.embeddedCallbackKey : undefined
   return oss({
     name: config.name,
     bucket: config.bucket,
-    region,
-    endpoint,
-    publicEndpoint: config.publicEndpoint ?? endpoint,
-    addressing: config.addressing,
+    region: signingRegion(config.region),
+    ...addressesOf(config),
     credentials: {
       accessKeyId: config.accessKeyId,
       secretAccessKey: config.secretAccessKey,
       sessionToken: config.sessionToken,
     },
+    credentialsExpireAt: credentialsExpireAt ? new Date(credentialsExpireAt) : undefined,
     bindLength: config.bindLength,
     clock,
     fetch: fetchFrom,

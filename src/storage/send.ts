@@ -50,12 +50,17 @@ function errorCode({ body, headers, status }: StoreAnswer): string {
 }
 
 const AMBIGUOUS_STATUS = new Set([408, 429])
+/** Answered with 400, but worth the same request again. */
+const AMBIGUOUS_CODE = new Set(['RequestTimeout', 'IncompleteBody'])
 
 function failureOf(answer: StoreAnswer): StoreFailure {
   const code = errorCode(answer)
   if (code === 'NoSuchUpload') return new StoreFailure('no-such-upload', code, answer.status)
   const definite =
-    answer.status >= 400 && answer.status < 500 && !AMBIGUOUS_STATUS.has(answer.status)
+    answer.status >= 400 &&
+    answer.status < 500 &&
+    !AMBIGUOUS_STATUS.has(answer.status) &&
+    !AMBIGUOUS_CODE.has(code)
   return new StoreFailure(definite ? 'refused' : 'ambiguous', code, answer.status)
 }
 

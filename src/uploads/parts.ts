@@ -80,6 +80,11 @@ export function presignParts(
     from: now,
     seconds: urlSeconds(token, input.ttlSeconds, store.maxUrlSeconds(now), now),
   }
+  if (store.maxUrlSeconds(now) < 1) {
+    throw new Problem('storage-unavailable', {
+      detail: 'The service’s own credential at the store has ended; its operator has to renew it.',
+    })
+  }
   if (validity.seconds < 1) {
     throw new Problem('upload-expired', { detail: 'The upload has expired. Create a new one.' })
   }

@@ -37,3 +37,31 @@ it('needs each part of a store, in STORE_ variables and in STORES', () => {
   expect(() => parseConfig({ ...KEYS, STORES: '[{"name":"x"}]' })).toThrow('STORES[0].bucket')
   expect(() => parseConfig({ ...KEYS, STORES: 'rubbish' })).toThrow('STORES')
 })
+
+describe('the endpoints of a store', () => {
+  const parse = (more: Record<string, string>) => parseConfig({ ...KEYS, ...STORE, ...more })
+
+  it('are a URL or a kind', () => {
+    expect(parse({}).stores[0]).toMatchObject({ endpoint: 'public' })
+    const stores = parse({
+      STORE_ENDPOINT: 'internal',
+      STORE_PUBLIC_ENDPOINT: 'https://cdn.example.com/',
+    }).stores
+    expect(stores[0]).toMatchObject({
+      endpoint: 'internal',
+      publicEndpoint: 'https://cdn.example.com',
+    })
+  })
+
+  it.each([
+    'internal',
+    'https://oss-cn-hangzhou-internal.aliyuncs.com',
+    'http://oss-cn-hangzhou.aliyuncs.com',
+  ])('do not hand %s to clients', (endpoint) => {
+    expect(() => parse({ STORE_PUBLIC_ENDPOINT: endpoint })).toThrow('STORE_PUBLIC_ENDPOINT')
+  })
+
+  it('need a role that looks like one', () => {
+    expect(() => parse({ STORE_ROLE_ARN: 'arn:aws:iam::1:role/x' })).toThrow('STORE_ROLE_ARN')
+  })
+})

@@ -30,6 +30,8 @@ export interface OssOptions extends OssSignerOptions {
   name: string
   clock: () => Date
   fetch: typeof fetch
+  /** When temporary credentials end, where that is known. */
+  credentialsExpireAt?: Date
   /** How long a call may take; 30 s unless given. */
   timeoutMs?: number
   /** Sign the exact Content-Length of parts as an additional header. */
@@ -109,7 +111,12 @@ export function oss(options: OssOptions): ObjectStore {
     createOnlyPut: true,
     verifiableChecksums: ['crc64'],
 
-    maxUrlSeconds: () => (options.credentials.sessionToken ? MAX_STS_URL_SECONDS : MAX_URL_SECONDS),
+    maxUrlSeconds(from) {
+      const { credentials, credentialsExpireAt } = options
+      const most = credentials.sessionToken ? MAX_STS_URL_SECONDS : MAX_URL_SECONDS
+      if (!credentialsExpireAt) return most
+      return Math.min(most, Math.floor((credentialsExpireAt.getTime() - from.getTime()) / 1000))
+    },
 
     async initiate(object) {
       const answer = await send({

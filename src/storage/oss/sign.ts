@@ -11,16 +11,22 @@ import {
   signingKey,
   signQuery,
 } from '../../signing/oss4.ts'
+import type { Addressing } from './endpoint.ts'
 
 export interface OssSignerOptions {
   bucket: string
   /** Without `oss-`. */
   region: string
   credentials: Oss4Credentials
-  /** Scheme and host for our own calls and, apart from that, for what clients are handed. */
-  endpoint: string
-  publicEndpoint: string
-  addressing: 'virtual' | 'path' | 'cname'
+  /** For our own calls and, apart from that, for what clients are handed. */
+  endpoint: BucketAddress
+  publicEndpoint: BucketAddress
+}
+
+/** Scheme and host, and where they leave the bucket's name. */
+export interface BucketAddress {
+  url: string
+  addressing: Addressing
 }
 
 export interface OssCall {
@@ -32,12 +38,8 @@ export interface OssCall {
 }
 
 /** The URL without query of a bucket or an object, the key percent-encoded byte by byte (never through `new URL`). */
-export function objectUrl(
-  endpoint: string,
-  { bucket, addressing }: Pick<OssSignerOptions, 'bucket' | 'addressing'>,
-  key = '',
-): string {
-  const { protocol, host } = new URL(endpoint)
+export function objectUrl({ url, addressing }: BucketAddress, bucket: string, key = ''): string {
+  const { protocol, host } = new URL(url)
   const path = percentEncodePath(key)
   if (addressing === 'path') return `${protocol}//${host}/${bucket}/${path}`
   if (addressing === 'cname') return `${protocol}//${host}/${path}`
@@ -73,7 +75,7 @@ export function ossSigner(options: OssSignerOptions) {
           value === '' ? percentEncode(name) : `${percentEncode(name)}=${percentEncode(value)}`,
         )
         .join('&')
-      const url = objectUrl(options.endpoint, options, call.key)
+      const url = objectUrl(options.endpoint, options.bucket, call.key)
       return {
         url: query ? `${url}?${query}` : url,
         headers: signHeaders(requestOf(call), options.credentials, scope, keyFor(scope)),
@@ -94,7 +96,7 @@ export function ossSigner(options: OssSignerOptions) {
         validity.seconds,
         keyFor(scope),
       )
-      const url = objectUrl(options.publicEndpoint, options, call.key)
+      const url = objectUrl(options.publicEndpoint, options.bucket, call.key)
       return { method: call.method, url: `${url}?${query}`, headers: sent }
     },
   }
