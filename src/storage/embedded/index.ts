@@ -8,6 +8,8 @@ import { openDisk, randomId } from './disk/index.ts'
 import { checkUnowned, disown, own } from './owner.ts'
 import { storeServer } from './server.ts'
 import type { Log, StoreServices } from './services.ts'
+import { roleAssumer } from './sts/assume-role.ts'
+import { keyring } from './sts/keyring.ts'
 import { verifier } from './verify.ts'
 
 export interface EmbeddedStoreOptions {
@@ -56,7 +58,11 @@ export async function startEmbeddedStore(options: EmbeddedStoreOptions): Promise
     url: () => url,
     closing: closing.signal,
   }
-  const { server, close } = storeServer(services, verifier(options))
+  const keys = keyring(options)
+  const { server, close } = storeServer(services, {
+    verify: verifier({ ...options, keyring: keys }),
+    assumeRole: roleAssumer({ ...options, keyring: keys }),
+  })
   const port = await listen(server, options)
   url = `http://${reachable(options.host)}:${port}`
   await own(directory, ownerId, url)

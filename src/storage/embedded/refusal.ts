@@ -3,6 +3,7 @@ import { element, xmlDocument } from './xml.ts'
 
 const CODES = {
   AccessDenied: [403, 'You have no right to access this object because of bucket acl.'],
+  AccessKeyIdAndSecurityTokenNotMatch: [403, 'The security token belongs to another key.'],
   BadRequest: [400, 'The request is malformed.'],
   CallbackFailed: [203, 'The callback failed.'],
   EntityTooLarge: [400, 'Your proposed upload exceeds the maximum allowed size.'],
@@ -38,6 +39,7 @@ const CODES = {
     403,
     'The difference between the request time and the current time is too large.',
   ],
+  SecurityTokenExpired: [403, 'The security token you provided has expired.'],
   SignatureDoesNotMatch: [
     403,
     'The request signature we calculated does not match the signature you provided. Check your key and signing method.',

@@ -9,6 +9,8 @@ import type { Address, WireRequest } from './wire.ts'
 
 export interface Route {
   name: string
+  /** What a session policy has to allow, if not the action of the operation's own name. */
+  action?: string
   handler: Handler
 }
 
@@ -16,13 +18,15 @@ const OBJECT_ROUTES: Record<string, Record<string, Route>> = {
   '': {
     PUT: { name: 'PutObject', handler: putObject },
     GET: { name: 'GetObject', handler: getObject },
-    HEAD: { name: 'HeadObject', handler: headObject },
+    HEAD: { name: 'HeadObject', action: 'oss:GetObject', handler: headObject },
     DELETE: { name: 'DeleteObject', handler: deleteObject },
   },
-  uploads: { POST: { name: 'InitiateMultipartUpload', handler: initiate } },
+  uploads: {
+    POST: { name: 'InitiateMultipartUpload', action: 'oss:PutObject', handler: initiate },
+  },
   uploadId: {
-    PUT: { name: 'UploadPart', handler: uploadPart },
-    POST: { name: 'CompleteMultipartUpload', handler: complete },
+    PUT: { name: 'UploadPart', action: 'oss:PutObject', handler: uploadPart },
+    POST: { name: 'CompleteMultipartUpload', action: 'oss:PutObject', handler: complete },
     DELETE: { name: 'AbortMultipartUpload', handler: abort },
     GET: { name: 'ListParts', handler: listParts },
   },

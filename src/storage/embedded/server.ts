@@ -7,11 +7,20 @@ import { isRefusal, refusal } from './refusal.ts'
 import { type ReplyContext, refusalReply, writeReply } from './reply.ts'
 import { routeFor } from './routes.ts'
 import type { Reply, StoreRequest, StoreServices } from './services.ts'
+import { isAssumeRole, type roleAssumer } from './sts/assume-role.ts'
+import { authorise } from './sts/keyring.ts'
 import type { verifier } from './verify.ts'
 import { checkKey, readWire, type WireRequest } from './wire.ts'
 
 const IDLE_MS = 60_000
 const PREFLIGHT_SECONDS = 600
+const MAX_STS_BODY_BYTES = 16 * 1024
+
+/** What lets a request in. */
+export interface Gates {
+  verify: ReturnType<typeof verifier>
+  assumeRole: ReturnType<typeof roleAssumer>
+}
 
 export interface StoreServer {
   server: Server
@@ -19,10 +28,7 @@ export interface StoreServer {
   close(): Promise<void>
 }
 
-export function storeServer(
-  services: StoreServices,
-  verify: ReturnType<typeof verifier>,
-): StoreServer {
+export function storeServer(services: StoreServices, { verify, assumeRole }: Gates): StoreServer {
   const running = new Set<Promise<void>>()
 
   function serve(message: IncomingMessage, response: ServerResponse, waits: boolean) {
@@ -77,7 +83,12 @@ export function storeServer(
     if (wire.method === 'OPTIONS') return preflight(wire)
     const open = wire.method === 'GET' ? openPage(wire, services) : undefined
     if (open) return open
-    const address = verify(wire)
+    if (isAssumeRole(wire)) {
+      const body = await readStsBody(message)
+      line.operation = 'AssumeRole'
+      return assumeRole(wire, body, requestId)
+    }
+    const { address, holder } = verify(wire)
     if (address.bucket !== services.bucket) {
       throw refusal('NoSuchBucket', {
         ec: '0015-00000101',
@@ -90,6 +101,7 @@ export function storeServer(
       checkKey(address.key)
       line.key = address.key
     }
+    authorise(holder, route.action ?? `oss:${route.name}`, services.bucket, address.key)
     const request: StoreRequest = {
       method: wire.method,
       query: wire.query,
@@ -120,6 +132,17 @@ export function storeServer(
   }
 
   return { server, close }
+}
+
+async function readStsBody(message: IncomingMessage): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of message.iterator({ destroyOnReturn: false })) {
+    size += chunk.length
+    if (size > MAX_STS_BODY_BYTES) throw refusal('BadRequest')
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString()
 }
 
 const contentLengthOf = ({ headers }: WireRequest): number | undefined =>

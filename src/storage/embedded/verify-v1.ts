@@ -4,14 +4,15 @@ import { createHmac } from 'node:crypto'
 import { equalInConstantTime, hex, utf8 } from '../../core/bytes.ts'
 import { oss1StringToSign } from '../../signing/oss1.ts'
 import { refusal } from './refusal.ts'
-import type { Address, WireRequest } from './wire.ts'
+import type { Keyring } from './sts/keyring.ts'
+import type { Verified } from './verify.ts'
+import type { WireRequest } from './wire.ts'
 
 const SKEW_MS = 15 * 60 * 1000
 const URL_NAMES = ['OSSAccessKeyId', 'Expires', 'Signature']
 
 export interface V1Options {
-  accessKeyId: string
-  secretAccessKey: string
+  keyring: Keyring
   clock: () => Date
 }
 
@@ -26,26 +27,28 @@ export const isV1Header = (authorization: string): boolean => authorization.star
 export const isV1Url = (query: WireRequest['query']): boolean =>
   URL_NAMES.some((name) => query.has(name))
 
-/** Returns a function that gives the address whose signature is right, or throws a refusal. */
-export function v1Verifier({ accessKeyId, secretAccessKey, clock }: V1Options) {
-  return function verify(request: WireRequest): Address {
+/** Returns a function that gives what a right signature proves, or throws a refusal. */
+export function v1Verifier({ keyring, clock }: V1Options) {
+  return function verify(request: WireRequest): Verified {
     const { authorization } = request.headers
     const claim =
       authorization === undefined
         ? readUrl(request.query, clock())
         : readHeader(authorization, request.headers, clock())
-    if (!equalInConstantTime(claim.accessKeyId, accessKeyId)) {
-      throw refusal('InvalidAccessKeyId', { elements: { OSSAccessKeyId: claim.accessKeyId } })
-    }
+    const token =
+      authorization === undefined
+        ? request.query.get('security-token')
+        : request.headers['x-oss-security-token']
+    const holder = keyring.holder(claim.accessKeyId, token)
     const query = [...request.query].filter(([name]) => !URL_NAMES.includes(name))
     const { method, headers } = request
     const attempts = request.addresses.map((address) => {
       const toSign = oss1StringToSign({ method, headers, query, ...address }, claim.date)
-      const signature = createHmac('sha1', secretAccessKey).update(toSign).digest('base64')
+      const signature = createHmac('sha1', holder.secretAccessKey).update(toSign).digest('base64')
       return { address, toSign, right: equalInConstantTime(signature, claim.signature) }
     })
     const found = attempts.find(({ right }) => right)
-    if (found) return found.address
+    if (found) return { address: found.address, holder }
     throw mismatch(claim, attempts[0]!.toSign)
   }
 }

@@ -11,6 +11,7 @@ import {
   UNSIGNED_PAYLOAD,
 } from '../../signing/oss4.ts'
 import { refusal } from './refusal.ts'
+import type { Keyholder, Keyring } from './sts/keyring.ts'
 import { isV1Header, isV1Url, v1Verifier } from './verify-v1.ts'
 import type { Address, WireRequest } from './wire.ts'
 
@@ -18,10 +19,15 @@ const SKEW_MS = 15 * 60 * 1000
 const MAX_EXPIRES_SECONDS = 604_800
 
 export interface VerifyOptions {
-  accessKeyId: string
-  secretAccessKey: string
+  keyring: Keyring
   region: string
   clock: () => Date
+}
+
+/** What the signature proves: which bucket and key are meant, and by whom. */
+export interface Verified {
+  address: Address
+  holder: Keyholder
 }
 
 /** What a request says about its own signature. */
@@ -32,25 +38,17 @@ interface Claim {
   signature: string
 }
 
-/** Returns a function that gives the address whose signature is right, or throws a refusal. */
-export function verifier({ accessKeyId, secretAccessKey, region, clock }: VerifyOptions) {
-  let cached: { date: string; key: Uint8Array } = { date: '', key: new Uint8Array() }
+/** Returns a function that gives what a right signature proves, or throws a refusal. */
+export function verifier({ keyring, region, clock }: VerifyOptions) {
+  const verifyV1 = v1Verifier({ keyring, clock })
 
-  const keyFor = (dateTime: string): Uint8Array => {
-    const date = dateTime.slice(0, 8)
-    if (cached.date !== date)
-      cached = { date, key: signingKey(secretAccessKey, { dateTime, region }) }
-    return cached.key
-  }
-
-  const verifyV1 = v1Verifier({ accessKeyId, secretAccessKey, clock })
-
-  return function verify(request: WireRequest): Address {
+  return function verify(request: WireRequest): Verified {
     checkSignedNames(request)
     if (speaksV1(request)) return verifyV1(request)
     const claim = readClaim(request, clock())
-    checkCredential(claim, accessKeyId, region)
+    const holder = checkCredential(claim, tokenOf(request), keyring, region)
     const scope = { dateTime: claim.dateTime, region }
+    const key = signingKey(holder.secretAccessKey, scope)
     const attempts = request.addresses.map((address) => {
       const canonical = canonicalRequest({
         method: request.method,
@@ -60,14 +58,20 @@ export function verifier({ accessKeyId, secretAccessKey, region, clock }: Verify
         additionalHeaders: claim.additionalHeaders,
       })
       const toSign = stringToSign(scope, canonical)
-      const right = equalInConstantTime(signature(keyFor(claim.dateTime), toSign), claim.signature)
+      const right = equalInConstantTime(signature(key, toSign), claim.signature)
       return { address, canonical, toSign, right }
     })
     const found = attempts.find(({ right }) => right)
-    if (found) return found.address
-    throw mismatch(claim, accessKeyId, attempts[0]!)
+    if (found) return { address: found.address, holder }
+    throw mismatch(claim, holder.accessKeyId, attempts[0]!)
   }
 }
+
+/** In the query of a URL it must not come as a header: it would not be what was signed. */
+const tokenOf = ({ headers, query }: WireRequest): string | undefined =>
+  headers.authorization === undefined
+    ? query.get('x-oss-security-token')
+    : headers['x-oss-security-token']
 
 const inQuery = (query: WireRequest['query']) =>
   ['x-oss-signature', 'x-oss-signature-version', 'x-oss-credential'].some((name) => query.has(name))
@@ -144,19 +148,23 @@ function readQueryClaim(query: WireRequest['query'], now: Date): Claim {
   return { credential, dateTime, signature: given, additionalHeaders: headerNames(additional) }
 }
 
-function checkCredential(claim: Claim, accessKeyId: string, region: string): void {
+function checkCredential(
+  claim: Claim,
+  token: string | undefined,
+  keyring: Keyring,
+  region: string,
+): Keyholder {
   const [id, date, signedRegion, product, terminator, ...more] = claim.credential.split('/')
   if (terminator === undefined || more.length > 0) throw malformed('The credential is malformed.')
-  if (!equalInConstantTime(id!, accessKeyId)) {
-    throw refusal('InvalidAccessKeyId', { elements: { OSSAccessKeyId: id! } })
-  }
+  const holder = keyring.holder(id!, token)
   if (date !== claim.dateTime.slice(0, 8)) throw malformed('Invalid signing date in credential.')
   if (signedRegion !== region) throw malformed(`Invalid signing region, this is ${region}.`)
   if (product !== 'oss') throw malformed('Invalid signing product in credential.')
   if (terminator !== 'aliyun_v4_request') throw malformed('Invalid terminator in credential.')
+  return holder
 }
 
-/** No name may stand in the query and in a signed header with two values; payload hashes and tokens are not offered. */
+/** No name may stand in the query and in a signed header with two values; payload hashes are not offered. */
 function checkSignedNames({ headers, query }: WireRequest): void {
   for (const [name, value] of query) {
     const header = name.startsWith('x-oss-') ? headers[name] : undefined
@@ -164,8 +172,6 @@ function checkSignedNames({ headers, query }: WireRequest): void {
       throw malformed('A parameter and a header of one name have different values.')
     }
   }
-  const token = headers['x-oss-security-token'] ?? query.get('x-oss-security-token')
-  if (token !== undefined) throw refusal('InvalidSecurityToken', { ec: '0002-00000008' })
   const payload = headers['x-oss-content-sha256'] ?? UNSIGNED_PAYLOAD
   if (payload !== UNSIGNED_PAYLOAD)
     throw malformed('x-oss-content-sha256 must be UNSIGNED-PAYLOAD.')
