@@ -83,6 +83,9 @@ export function review(state: BucketState, wanted: Wanted): Review {
 const named = (origin: string) => (origin === '*' ? 'any origin' : origin)
 
 function corsFindings({ missing, merged, before }: CorsPlan, origins: readonly string[]) {
+  if (origins.length === 0) {
+    return [{ level: 'ok', about: 'CORS', text: 'no app allows an origin' }] satisfies Finding[]
+  }
   const findings: Finding[] = origins
     .filter((origin) => !missing.includes(origin))
     .map((origin) => ({
