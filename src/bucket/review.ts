@@ -99,7 +99,7 @@ function corsFindings({ missing, merged, before }: CorsPlan, origins: readonly s
       about: 'CORS',
       text: `browsers on ${named(origin)} cannot upload${before ? `: rule ${before} answers first and hides headers` : ''}`,
       todo: merged
-        ? 'A rule with PUT, POST, GET, HEAD, DELETE, all headers, and ETag exposed.'
+        ? 'Add a rule: PUT, POST, GET, HEAD and DELETE with all headers, ETag exposed.'
         : 'The bucket has 10 CORS rules, as many as OSS takes: merge or remove one.',
       applies: merged !== undefined,
     })
@@ -109,9 +109,9 @@ function corsFindings({ missing, merged, before }: CorsPlan, origins: readonly s
 
 function prefixFinding({ prefix, state, rule }: PrefixPlan, days: number): Finding {
   const about = 'Lifecycle'
-  const name = rule ? `rule "${rule.id}" (${rule.prefix || 'the whole bucket'})` : ''
+  const name = rule ? ruleName(rule, prefix) : ''
   if (state === 'done') {
-    const text = `${prefix} abandoned parts go after ${rule?.abort?.days} days, by ${name}`
+    const text = `${prefix}: abandoned parts go after ${rule?.abort?.days} days (${name})`
     return { level: 'ok', about, text }
   }
   if (state === 'missing') {
@@ -119,9 +119,11 @@ function prefixFinding({ prefix, state, rule }: PrefixPlan, days: number): Findi
       level: 'missing',
       about,
       text: rule
-        ? `${prefix} our own ${name} aborts uploads after ${rule.abort?.days} days`
-        : `${prefix} abandoned parts stay for ever, and are billed`,
-      todo: `A rule that aborts multipart uploads after ${days} days.`,
+        ? `${prefix}: our own ${name} aborts uploads after ${rule.abort?.days} days`
+        : `${prefix}: abandoned parts stay for ever, and are billed`,
+      todo: rule
+        ? `Change it to ${days} days.`
+        : `Add a rule that aborts multipart uploads after ${days} days.`,
       applies: true,
     }
   }
@@ -129,23 +131,27 @@ function prefixFinding({ prefix, state, rule }: PrefixPlan, days: number): Findi
     return {
       level: 'warning',
       about,
-      text: `${prefix} ${name} aborts uploads after ${rule?.abort?.days} days, while they may still be going on`,
+      text: `${prefix}: ${name} aborts uploads after ${rule?.abort?.days} days, while they may be going on`,
       todo: `Change its AbortMultipartUpload to ${days} days or more.`,
     }
   }
   if (state === 'full') {
-    const text = `${prefix} abandoned parts stay: the bucket has 1000 lifecycle rules, as many as OSS takes`
+    const text = `${prefix}: abandoned parts stay, and the bucket has 1000 lifecycle rules, as many as OSS takes`
     return { level: 'missing', about, text, todo: 'Merge or remove one.' }
   }
   return {
     level: 'warning',
     about,
-    text: `${prefix} abandoned parts stay, and ${name} is in the way: OSS refuses a second one there`,
+    text: `${prefix}: abandoned parts stay, and OSS takes no rule for them beside ${name}`,
     todo: rule?.abort
       ? `Make it Enabled, for all of ${prefix}, with AbortMultipartUpload of ${days} days.`
       : `Add AbortMultipartUpload with ${days} days to it.`,
   }
 }
+
+/** With where it applies, if that is not the prefix itself. */
+const ruleName = ({ id, prefix: of }: LifecycleRule, prefix: string): string =>
+  `rule "${id}"${of === prefix ? '' : ` for ${of || 'the whole bucket'}`}`
 
 function aclFinding(acl: string): Finding {
   if (acl === 'public-read-write') {

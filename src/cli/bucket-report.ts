@@ -35,15 +35,18 @@ export function reportLines(report: Report, paint: Paint): string[] {
   return [
     `Bucket ${paint('bold', bucket)} at ${endpoint} ${paint('dim', `(store "${store}")`)}`,
     '',
-    ...findings.flatMap((finding, index) =>
-      findingLines(finding, findings[index - 1]?.about === finding.about, paint),
+    ...paragraph(changes.map((line) => `  ${paint('green', '+')} ${line}`)),
+    ...paragraph(
+      findings.flatMap((finding, index) =>
+        findingLines(finding, findings[index - 1]?.about === finding.about, paint),
+      ),
     ),
-    '',
-    ...changes.map((line) => `${paint('green', '+')} ${line}`),
-    ...failures.map((line) => `${paint('red', '✗')} ${line}`),
+    ...paragraph(failures.map((line) => `${paint('red', '✗')} ${line}`)),
     conclusion(report),
   ]
 }
+
+const paragraph = (lines: string[]) => (lines.length ? [...lines, ''] : [])
 
 function findingLines({ level, about, text, todo }: Finding, repeated: boolean, paint: Paint) {
   const [mark, colour] = MARKS[level]
@@ -54,25 +57,23 @@ function findingLines({ level, about, text, todo }: Finding, repeated: boolean, 
   ]
 }
 
-const things = (count: number) => (count === 1 ? 'One thing is' : `${count} things are`)
-
 function conclusion({ command, findings, changes, failures }: Report): string {
   const missing = findings.filter(({ level }) => level === 'missing')
   const warnings = findings.filter(({ level }) => level === 'warning').length
-  const look = warnings
-    ? ` ${warnings === 1 ? 'One warning is' : `${warnings} warnings are`} yours to judge.`
-    : ''
+  const judge =
+    warnings === 0
+      ? ''
+      : ` ${warnings === 1 ? 'One warning is' : `${warnings} warnings are`} yours to judge.`
   if (failures.length) return 'The bucket is not set up.'
   if (missing.length) {
-    const applies = missing.every((finding) => finding.applies)
-    const how =
-      command === 'check' && applies
-        ? ' "countersign bucket apply" puts it right.'
-        : ' See what to do above.'
-    return `${things(missing.length)} missing.${how}${look}`
+    const [count, them] =
+      missing.length === 1 ? ['One thing is', 'it'] : [`${missing.length} things are`, 'them']
+    const applies = command === 'check' && missing.every((finding) => finding.applies)
+    const how = applies ? `: "countersign bucket apply" adds ${them}` : ', and yours to put right'
+    return `${count} missing${how}.${judge}`
   }
-  if (command === 'check') return `Nothing is missing.${look}`
+  if (command === 'check') return `Nothing is missing.${judge}`
   return changes.length
-    ? `Written, read back, and complete.${look}`
-    : `Nothing needed to change.${look}`
+    ? `Written, read back, and complete.${judge}`
+    : `Nothing needed to change.${judge}`
 }

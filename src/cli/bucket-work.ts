@@ -99,11 +99,10 @@ function notFound<Rule extends object>(
   if (!merged) return []
   const value = 'value' in found ? found.value : undefined
   const lost = lostRules(merged, value).length
+  const rules = lost === 1 ? 'a rule from before is' : `${lost} rules from before are`
   const open = findings.some((finding) => finding.about === about && finding.applies)
   return [
-    ...(lost
-      ? [`${about}: ${lost} of the rules from before are not found any more. Look at it.`]
-      : []),
+    ...(lost ? [`${about}: ${rules} not found any more. Look at it.`] : []),
     ...(open ? [`${about}: what was written is not found when it is read back.`] : []),
   ]
 }

@@ -59,6 +59,8 @@ export function parseXmlTree(document: string): XmlElement | undefined {
         xml: whole,
         start: token.index,
       }
+      // The validator takes a second root where the first has no content.
+      if (!parent && root) return undefined
       parent?.children.push(element)
       root ??= element
       if (!rest.endsWith('/')) open.push(element)
