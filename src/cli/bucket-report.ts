@@ -38,7 +38,7 @@ export function reportLines(report: Report, paint: Paint): string[] {
     ...paragraph(changes.map((line) => `  ${paint('green', '+')} ${line}`)),
     ...paragraph(
       findings.flatMap((finding, index) =>
-        findingLines(finding, findings[index - 1]?.about === finding.about, paint),
+        findingLines(finding, findings[index - 1], findings[index + 1], paint),
       ),
     ),
     ...paragraph(failures.map((line) => `${paint('red', '✗')} ${line}`)),
@@ -48,12 +48,19 @@ export function reportLines(report: Report, paint: Paint): string[] {
 
 const paragraph = (lines: string[]) => (lines.length ? [...lines, ''] : [])
 
-function findingLines({ level, about, text, todo }: Finding, repeated: boolean, paint: Paint) {
+/** What several findings in a row have in common is printed once: the subject first, the advice last. */
+function findingLines(
+  { level, about, text, todo }: Finding,
+  previous: Finding | undefined,
+  next: Finding | undefined,
+  paint: Paint,
+) {
   const [mark, colour] = MARKS[level]
-  const head = (repeated ? '' : about).padEnd(ABOUT_WIDTH)
+  const head = (previous?.about === about ? '' : about).padEnd(ABOUT_WIDTH)
+  const advice = todo !== undefined && next?.todo !== todo
   return [
     `  ${paint(colour, mark)} ${head}${text}`,
-    ...(todo ? [`    ${' '.repeat(ABOUT_WIDTH)}${paint('dim', `→ ${todo}`)}`] : []),
+    ...(advice ? [`    ${' '.repeat(ABOUT_WIDTH)}${paint('dim', `→ ${todo}`)}`] : []),
   ]
 }
 

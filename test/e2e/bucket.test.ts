@@ -95,7 +95,6 @@ describe('with a store named by STORE_…', () => {
   ✗ CORS        browsers on https://app.example.com cannot upload
                 → Add a rule: PUT, POST, GET, HEAD and DELETE with all headers, ETag exposed.
   ✗ Lifecycle   photos/: abandoned parts stay for ever, and are billed
-                → Add a rule that aborts multipart uploads after 8 days.
   ✗             team/video/: abandoned parts stay for ever, and are billed
                 → Add a rule that aborts multipart uploads after 8 days.
   ✓ ACL         private
