@@ -266,4 +266,17 @@ describe('in the folder of an embedded service', () => {
     expect(applied.json().prefixes).toHaveLength(2)
     expect((await countersign(environment, 'check')).code).toBe(0)
   })
+
+  it('shows the generated admin key to no other service, and says when a key is wrong', async () => {
+    const environment = { DATA_DIR: service.dataDir }
+    const elsewhere = await countersign(environment, 'check', '--url', 'http://127.0.0.1:9')
+    expect([elsewhere.code, elsewhere.output]).toEqual([2, expect.stringContaining('--admin-key')])
+
+    const wrong = await countersign(environment, 'check', '--admin-key', 'wrong')
+    expect([wrong.code, wrong.output]).toEqual([1, expect.stringContaining('unauthenticated')])
+
+    const silent = ['--url', 'http://127.0.0.1:9', '--admin-key', 'x']
+    const none = await countersign(environment, 'check', ...silent)
+    expect([none.code, none.output]).toEqual([1, expect.stringContaining('No answer from')])
+  })
 })
