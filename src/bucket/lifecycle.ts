@@ -6,7 +6,7 @@ import type { BucketConfiguration, LifecycleRule } from '../core/bucket-settings
 export const ABORT_AFTER_DAYS = 8
 /** "Limits", Alibaba Cloud OSS. */
 const MAX_RULES = 1000
-const OURS = ['ID', 'Prefix', 'Status', 'AbortMultipartUpload']
+const OURS = ['ID', 'Prefix', 'Status', 'AbortMultipartUpload/Days']
 
 /**
  * - `done`: a rule aborts what is old enough.
@@ -39,7 +39,8 @@ const isOurs = (rule: LifecycleRule, prefix: string) =>
   rule.id === ruleId(prefix) &&
   rule.prefix === prefix &&
   rule.enabled &&
-  rule.elements.every((name) => OURS.includes(name))
+  rule.elements.length === OURS.length &&
+  OURS.every((name) => rule.elements.includes(name))
 
 const isEarly = ({ enabled, abort }: LifecycleRule, days: number) =>
   enabled && abort?.days !== undefined && abort.days < days
@@ -49,7 +50,7 @@ const clears = ({ enabled, abort, prefix: of, elements }: LifecycleRule, prefix:
   enabled &&
   abort?.days !== undefined &&
   prefix.startsWith(of) &&
-  !elements.some((name) => name === 'Tag' || name === 'Filter')
+  !elements.some((name) => /^(Tag|Filter)(\/|$)/.test(name))
 
 function planPrefix(rules: readonly LifecycleRule[], prefix: string, days: number): PrefixPlan {
   const aborting = rules.filter((rule) => rule.abort && overlap(rule.prefix, prefix))
@@ -85,7 +86,9 @@ export function planLifecycle(
     }
   }
   const longer = (rule: LifecycleRule) =>
-    missing.some((plan) => plan.rule === rule) ? ourRule(rule.id, rule.prefix, days) : rule
+    missing.some(({ prefix }) => isOurs(rule, prefix) && isEarly(rule, days))
+      ? ourRule(rule.id, rule.prefix, days)
+      : rule
   const ids = new Set(rules.map(({ id }) => id))
   const merged = {
     ...present,

@@ -16,7 +16,7 @@ export interface LifecycleRule {
   enabled: boolean
   /** Of AbortMultipartUpload; absent where the rule does not have that action. */
   abort?: { days?: number; createdBefore?: string }
-  /** Names of everything that the rule holds, also of what we know nothing about. */
+  /** Names of all that the rule holds, as `Filter` or `Expiration/Days`; also of what we know nothing about. */
   elements: readonly string[]
 }
 

@@ -65,7 +65,9 @@ export const LIFECYCLE: Shape<LifecycleRule> = {
         days: numberAt(abort, 'Days'),
         createdBefore: textAt(abort, 'CreatedBeforeDate'),
       },
-      elements: element.children.map(({ name }) => name),
+      elements: element.children.flatMap(({ name, children }) =>
+        children.length ? children.map((inner) => `${name}/${inner.name}`) : [name],
+      ),
     }
   },
   write: ({ id, prefix, enabled, abort }) =>

@@ -40,6 +40,11 @@ describe('a prefix', () => {
     ['early', 'below two', [rule('', days(9)), rule('photos/', days(2))]],
     ['missing', 'with our own rule of other days', [rule('photos/', days(3), { id: OURS })]],
     ['early', 'with our own rule changed', [rule('photos/', days(3) + expires, { id: OURS })]],
+    [
+      'early',
+      'with our own rule and something new in it',
+      [rule('photos/', days(3).replace('<Days>', '<Why>x</Why><Days>'), { id: OURS })],
+    ],
     ['in-the-way', 'of a disabled rule', [rule('photos/', days(9), { status: 'Disabled' })]],
     ['in-the-way', 'of a rule by date', [rule('photos/', before)]],
     ['in-the-way', 'that is cleared in a part only', [rule('photos/tmp/', days(9))]],
@@ -127,7 +132,7 @@ it('whatever was there, foreign rules survive byte for byte, and apply twice is 
       const replaced = before.rules.filter((each) => !kept.includes(each as (typeof kept)[number]))
       for (const { id, elements } of replaced) {
         expect(id).toMatch(/^countersign-abort-/)
-        expect(elements).toEqual(['ID', 'Prefix', 'Status', 'AbortMultipartUpload'])
+        expect(elements).toEqual(['ID', 'Prefix', 'Status', 'AbortMultipartUpload/Days'])
       }
       const xml = writeConfiguration(LIFECYCLE, merged)
       for (const each of kept) expect(xml).toContain(each.xml)
