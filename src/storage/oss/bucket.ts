@@ -30,7 +30,7 @@ export function ossBucket(options: OssBucketOptions): BucketSettings {
     body?: string,
     extra: Record<string, string> = {},
   ) {
-    // OSS refuses neither write without it, but a configuration cut on its way must not take effect.
+    // With Content-MD5, as the SDKs do: a configuration that was cut on its way must not take effect.
     const headers = body
       ? { 'content-type': 'application/xml', 'content-md5': base64(md5(utf8(body))), ...extra }
       : {}
