@@ -215,8 +215,9 @@ function parseStores(env: Environment, faults: string[]): StoreConfig[] {
   })
 }
 
-/** Throws ConfigError naming every variable that is missing or wrong. */
-export function parseConfig(variables: Record<string, string | undefined>): Config {
+type Variables = Record<string, string | undefined>
+
+function parseEnvironment(variables: Variables): Environment {
   const present = Object.fromEntries(
     Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''),
   )
@@ -226,7 +227,24 @@ export function parseConfig(variables: Record<string, string | undefined>): Conf
       parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'),
     )
   }
-  const env = parsed.data
+  return parsed.data
+}
+
+/** Only the stores, for a tool that needs none of the service's own keys. None means: the embedded one. */
+export function parseStoreConfigs(variables: Variables): {
+  stores: readonly StoreConfig[]
+  dataDirectory: string
+} {
+  const env = parseEnvironment(variables)
+  const faults: string[] = []
+  const stores = parseStores(env, faults)
+  if (faults.length) throw new ConfigError(faults.join('\n'))
+  return { stores, dataDirectory: env.DATA_DIR }
+}
+
+/** Throws ConfigError naming every variable that is missing or wrong. */
+export function parseConfig(variables: Variables): Config {
+  const env = parseEnvironment(variables)
   const faults: string[] = []
   const stores = parseStores(env, faults)
   const embeddedStore = !env.STORE_DIALECT && !env.STORES

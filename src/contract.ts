@@ -121,6 +121,20 @@ export const createdApp = z
   .object({ id: z.string(), name: z.string(), keyPrefix: z.string(), apiKey: z.string() })
   .openapi('App')
 
+export const appList = z
+  .object({
+    apps: z.array(
+      z.object({
+        id: z.string(),
+        name: z.string(),
+        keyPrefix: z.string(),
+        allowedOrigins: z.array(z.string()),
+      }),
+    ),
+    nextCursor: z.string().optional(),
+  })
+  .openapi('AppList')
+
 export const storedPolicy = z
   .object({ name: z.string(), policy: policySchema })
   .openapi('NamedPolicy')

@@ -17,15 +17,8 @@ import { fetchSender } from './delivery/send.ts'
 import { checkUrl } from './delivery/url-guard.ts'
 import type { Variables } from './http/environment.ts'
 import { parseCallbackBody, type RsaMd5Verify, verifyOssCallback } from './storage/oss/callback.ts'
-import {
-  addressingOf,
-  ENDPOINT_KINDS,
-  endpointFor,
-  isInternal,
-  signingRegion,
-} from './storage/oss/endpoint.ts'
+import { addressesOf, signingRegion } from './storage/oss/endpoint.ts'
 import { oss } from './storage/oss/index.ts'
-import type { BucketAddress } from './storage/oss/sign.ts'
 
 export interface ProcessOptions {
   secretKeys: ReadonlyArray<{ kid: string; secret: Uint8Array<ArrayBuffer> }>
@@ -117,18 +110,6 @@ export async function processServices(options: ProcessOptions) {
       }
     },
   }
-}
-
-/** The addresses of a store's bucket: our own calls may take another way than clients. */
-function addressesOf({ bucket, region, endpoint, publicEndpoint, addressing }: StoreConfig) {
-  const address = (kindOrUrl: string): BucketAddress => {
-    const kind = ENDPOINT_KINDS.find((name) => name === kindOrUrl)
-    const url = kind ? endpointFor(kind, region) : kindOrUrl
-    return { url, addressing: addressing ?? addressingOf(url, bucket) }
-  }
-  const own = address(endpoint)
-  const forClients = publicEndpoint ?? (isInternal(own.url) ? 'public' : endpoint)
-  return { endpoint: own, publicEndpoint: address(forClients) }
 }
 
 function openStore(

@@ -4,6 +4,7 @@ import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { defineCommand, runMain } from 'citty'
 import { ApiProblem, api } from '../client/api.ts'
+import { bucketCommand } from './bucket.ts'
 import { unfinishedUploads } from './unfinished.ts'
 import { entryFor, type UploadContext, uploadFile } from './upload.ts'
 
@@ -188,6 +189,7 @@ void runMain(
       upload: uploadCommand,
       resume: resumeCommand,
       status: about('status', 'What is stored of an upload and what is missing', 'GET'),
+      bucket: bucketCommand({ environment: process.env, out: process.stdout, say }),
       abort: about('abort', 'Abort an upload and give back what it holds', 'DELETE'),
     },
   }),

@@ -158,6 +158,8 @@ export interface AppsDb {
     now: Date,
   ): Promise<void>
   findApp(appId: string): Promise<App | undefined>
+  /** Newest first. */
+  listApps(page: { limit: number; cursor?: string }): Promise<App[]>
   putPolicy(appId: string, name: string, policy: Policy, now: Date): Promise<boolean>
   findPolicy(appId: string, name: string): Promise<{ app: App; policy?: Policy } | undefined>
   createIssuer(issuer: Issuer, now: Date): Promise<void>

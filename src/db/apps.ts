@@ -1,5 +1,5 @@
 // Apps and what they own: api keys (hash only), policies, trusted issuers, grants.
-import { and, eq, inArray, isNull, sql } from 'drizzle-orm'
+import { and, desc, eq, inArray, isNull, lt, sql } from 'drizzle-orm'
 import type { AppsDb, Issuer, Vault } from '../core/ports.ts'
 import { Problem } from '../core/problem.ts'
 import type { Database } from './connect.ts'
@@ -47,6 +47,16 @@ export function appsDb(database: Database, vault: Vault): AppsDb {
     async findApp(appId) {
       const [found] = await database.select().from(apps).where(eq(apps.appId, appId))
       return found && { ...found, id: found.appId }
+    },
+
+    async listApps({ limit, cursor }) {
+      const found = await database
+        .select()
+        .from(apps)
+        .where(cursor ? lt(apps.appId, cursor) : undefined)
+        .orderBy(desc(apps.appId))
+        .limit(limit)
+      return found.map((app) => ({ ...app, id: app.appId }))
     },
 
     async putPolicy(appId, name, policy, now) {

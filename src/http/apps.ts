@@ -54,6 +54,32 @@ export function appRoutes(api: Api): void {
   route(
     api,
     {
+      method: 'get',
+      path: '/v1/apps',
+      summary: 'Apps with their key prefixes and origins, newest first',
+      security: ['admin'],
+      query: contract.pageQuery,
+      answers: { 200: contract.appList },
+    },
+    async (c) => {
+      requireAdmin(c)
+      const page = readQuery(c, contract.pageQuery)
+      const found = await c.get('services').apps.listApps(page)
+      return c.json({
+        apps: found.map(({ id, name, keyPrefix, allowedOrigins }) => ({
+          id,
+          name,
+          keyPrefix,
+          allowedOrigins,
+        })),
+        nextCursor: found.length === page.limit ? found.at(-1)?.id : undefined,
+      })
+    },
+  )
+
+  route(
+    api,
+    {
       method: 'put',
       path: '/v1/apps/{id}/policies/{name}',
       summary: 'Set a policy of an app',

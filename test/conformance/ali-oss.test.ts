@@ -65,6 +65,13 @@ interface Client {
     additionalHeaders?: string[],
   ): Promise<string>
   cancel(): void
+  putBucketCORS(bucket: string, rules: unknown[]): Promise<{ res: { status: number } }>
+  getBucketCORS(bucket: string): Promise<{ rules: unknown[] }>
+  putBucketLifecycle(bucket: string, rules: unknown[]): Promise<{ res: { status: number } }>
+  getBucketLifecycle(bucket: string): Promise<{ rules: unknown[] }>
+  putBucketACL(bucket: string, acl: string): Promise<{ bucket: string }>
+  getBucketACL(bucket: string): Promise<{ acl: string }>
+  getBucketVersioning(bucket: string): Promise<{ versionStatus?: string }>
 }
 
 const MiB = 1024 * 1024
@@ -208,6 +215,39 @@ describe.each([
       status: 403,
       code: 'SignatureDoesNotMatch',
     })
+  })
+
+  test('sets CORS, lifecycle and ACL of the bucket, and reads them back', async () => {
+    const client = aClient(sldEnable)
+    const name = 'uploads-bucket'
+    await expect(client.getBucketCORS(name)).rejects.toMatchObject({
+      code: 'NoSuchCORSConfiguration',
+    })
+    await expect(client.getBucketLifecycle(name)).rejects.toMatchObject({ code: 'NoSuchLifecycle' })
+
+    const rule = {
+      allowedOrigin: 'https://app.example.com',
+      allowedMethod: ['PUT', 'GET'],
+      allowedHeader: '*',
+      exposeHeader: ['ETag', 'x-oss-request-id'],
+      maxAgeSeconds: '600',
+    }
+    await client.putBucketCORS(name, [rule])
+    const aborting = {
+      id: 'parts',
+      prefix: 'uploads/',
+      status: 'Enabled',
+      abortMultipartUpload: { days: 8 },
+    }
+    await client.putBucketLifecycle(name, [structuredClone(aborting)])
+    await client.putBucketACL(name, 'public-read')
+
+    expect((await client.getBucketCORS(name)).rules).toEqual([rule])
+    expect((await client.getBucketLifecycle(name)).rules).toEqual([
+      { ...aborting, abortMultipartUpload: { days: '8' } },
+    ])
+    expect((await client.getBucketACL(name)).acl).toBe('public-read')
+    expect((await client.getBucketVersioning(name)).versionStatus).toBeUndefined()
   })
 
   test('signs URLs that work', async () => {

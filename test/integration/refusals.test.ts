@@ -182,6 +182,7 @@ describe('each kind of token', () => {
     const id = session.id
     const routes: Array<[string, string, unknown, string[]]> = [
       ['POST', '/v1/apps', { name: 'x' }, []],
+      ['GET', '/v1/apps', undefined, []],
       ['PUT', `/v1/apps/${app.id}/policies/x`, {}, []],
       ['POST', `/v1/apps/${app.id}/issuers`, {}, []],
       ['POST', '/v1/grants', { subject: 'x' }, ['apiKey']],

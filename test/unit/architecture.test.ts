@@ -42,6 +42,8 @@ const within = (target: string) => files.some(({ name }) => name === target)
 /** Which rooms of src a room may import from, besides itself. Rooms that are not listed here stand at the rim. */
 const MAY_IMPORT: Record<string, string[]> = {
   core: [],
+  // The rules for a bucket's own settings: pure, over the types of core, so that they can be tried without a store.
+  bucket: ['core'],
   signing: ['core'],
   uploads: ['core'],
   auth: ['core', 'signing'],
@@ -56,7 +58,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   // The engine runs in browsers: of the server it takes types, and the CRC64.
   client: ['core', 'contract'],
   ui: ['client'],
-  cli: ['client'],
+  // `countersign bucket` works on the store itself, with the service's own configuration and keys, not over the API.
+  cli: ['client', 'core', 'bucket', 'storage', 'config'],
 }
 
 /** Portable files name no Node module; these are the doors. */

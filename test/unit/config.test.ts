@@ -1,6 +1,6 @@
 // The environment: defaults, every fault by its name, and what embedded mode is.
 import { describe, expect, it } from 'vitest'
-import { parseConfig } from '../../src/config.ts'
+import { parseConfig, parseStoreConfigs } from '../../src/config.ts'
 
 const KEYS = {
   ADMIN_KEY: 'x'.repeat(24),
@@ -64,4 +64,12 @@ describe('the endpoints of a store', () => {
   it('need a role that looks like one', () => {
     expect(() => parse({ STORE_ROLE_ARN: 'arn:aws:iam::1:role/x' })).toThrow('STORE_ROLE_ARN')
   })
+})
+
+it('names the stores alone for a tool that needs none of the service’s keys', () => {
+  const { stores, dataDirectory } = parseStoreConfigs({ ...STORE, DATA_DIR: '/data' })
+  expect(stores.map(({ name, bucket }) => [name, bucket])).toEqual([['default', 'my-bucket']])
+  expect(dataDirectory).toBe('/data')
+  expect(parseStoreConfigs({}).stores).toEqual([])
+  expect(() => parseStoreConfigs({ ...STORE, STORE_BUCKET: '' })).toThrow('STORE_BUCKET')
 })

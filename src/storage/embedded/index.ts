@@ -3,6 +3,7 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { openSettings } from './bucket/settings.ts'
 import { openCallbackKey } from './callback/key.ts'
 import { openDisk, randomId } from './disk/index.ts'
 import { checkUnowned, disown, own } from './owner.ts'
@@ -43,6 +44,7 @@ export async function startEmbeddedStore(options: EmbeddedStoreOptions): Promise
   const { directory, bucket, clock, fetch, log } = options
   await checkUnowned(directory)
   const disk = await openDisk(directory, log)
+  const settings = await openSettings(directory)
   const callbackKey = await openCallbackKey(directory)
   const closing = new AbortController()
   const ownerId = randomId()
@@ -50,6 +52,7 @@ export async function startEmbeddedStore(options: EmbeddedStoreOptions): Promise
   const services: StoreServices = {
     bucket,
     disk,
+    settings,
     clock,
     fetch,
     log,

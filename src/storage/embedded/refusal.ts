@@ -4,6 +4,10 @@ import { element, xmlDocument } from './xml.ts'
 const CODES = {
   AccessDenied: [403, 'You have no right to access this object because of bucket acl.'],
   AccessKeyIdAndSecurityTokenNotMatch: [403, 'The security token belongs to another key.'],
+  AccessForbidden: [
+    403,
+    'CORSResponse: This CORS request is not allowed: no rule allows its Origin, method and headers.',
+  ],
   BadRequest: [400, 'The request is malformed.'],
   CallbackFailed: [203, 'The callback failed.'],
   EntityTooLarge: [400, 'Your proposed upload exceeds the maximum allowed size.'],
@@ -27,7 +31,9 @@ const CODES = {
   MethodNotAllowed: [405, 'The specified method is not allowed against this resource.'],
   MissingContentLength: [411, 'You must provide the Content-Length HTTP header.'],
   NoSuchBucket: [404, 'The specified bucket does not exist.'],
+  NoSuchCORSConfiguration: [404, 'The CORS Configuration does not exist.'],
   NoSuchKey: [404, 'The specified key does not exist.'],
+  NoSuchLifecycle: [404, 'No Row found in Lifecycle Table.'],
   NoSuchUpload: [
     404,
     'The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.',

@@ -6,16 +6,6 @@ import { base64, utf8 } from '../../core/bytes.ts'
 import { errorXml, type Refusal } from './refusal.ts'
 import type { Reply } from './services.ts'
 
-const EXPOSED = [
-  'ETag',
-  'Date',
-  'Content-Range',
-  'x-oss-request-id',
-  'x-oss-hash-crc64ecma',
-  'x-oss-version-id',
-  'x-oss-ec',
-]
-
 /** A refused body is read on for so long, so that the client gets to read the answer. */
 const DRAIN_BYTES = 64 * 1024 * 1024
 const DRAIN_MS = 10_000
@@ -26,6 +16,8 @@ export interface ReplyContext {
   requestId: string
   hostId: string
   now: Date
+  /** What a browser of the request's origin may see. */
+  cors: Record<string, string>
 }
 
 export function refusalReply(error: Refusal, method: string, context: ReplyContext): Reply {
@@ -58,8 +50,7 @@ export async function writeReply(
     date: context.now.toUTCString(),
     server: 'Countersign embedded store',
     'x-oss-request-id': context.requestId,
-    'access-control-allow-origin': '*',
-    'access-control-expose-headers': EXPOSED.join(', '),
+    ...context.cors,
     ...reply.headers,
   }
   if (typeof body === 'string') headers['content-length'] = String(Buffer.byteLength(body))

@@ -1,5 +1,8 @@
 // Which operation a request means. What is not in the table is refused, never taken for a plain PUT or GET.
 
+import { getAcl, getVersioning, putAcl, putVersioning } from './bucket/access.ts'
+import { deleteCors, getCors, putCors } from './bucket/cors.ts'
+import { deleteLifecycle, getLifecycle, putLifecycle } from './bucket/lifecycle.ts'
 import { listParts, listUploads } from './listing.ts'
 import { abort, complete, initiate, uploadPart } from './multipart.ts'
 import { deleteObject, getObject, headObject, putObject } from './objects.ts'
@@ -34,11 +37,28 @@ const OBJECT_ROUTES: Record<string, Record<string, Route>> = {
 
 const BUCKET_ROUTES: Record<string, Record<string, Route>> = {
   uploads: { GET: { name: 'ListMultipartUploads', handler: listUploads } },
+  cors: {
+    PUT: { name: 'PutBucketCors', handler: putCors },
+    GET: { name: 'GetBucketCors', handler: getCors },
+    DELETE: { name: 'DeleteBucketCors', handler: deleteCors },
+  },
+  lifecycle: {
+    PUT: { name: 'PutBucketLifecycle', handler: putLifecycle },
+    GET: { name: 'GetBucketLifecycle', handler: getLifecycle },
+    DELETE: { name: 'DeleteBucketLifecycle', handler: deleteLifecycle },
+  },
+  acl: {
+    PUT: { name: 'PutBucketAcl', handler: putAcl },
+    GET: { name: 'GetBucketAcl', handler: getAcl },
+  },
+  versioning: {
+    PUT: { name: 'PutBucketVersioning', handler: putVersioning },
+    GET: { name: 'GetBucketVersioning', handler: getVersioning },
+  },
 }
 
 /** Sub-resources of OSS that change what a request means and that are not offered here. */
 const NOT_OFFERED = [
-  'acl',
   'append',
   'asyncFetch',
   'delete',
@@ -52,17 +72,21 @@ const NOT_OFFERED = [
   'x-oss-process',
 ]
 
+/** Of the bucket only. Asked of an object, they are refused as well. */
+const BUCKET_SETTINGS = ['acl', 'cors', 'lifecycle', 'versioning']
+
 /** Throws NotImplemented or MethodNotAllowed. */
 export function routeFor({ method, query, headers }: WireRequest, { key }: Address): Route {
   const unknown =
     NOT_OFFERED.find((name) => query.has(name)) ??
+    (key === '' ? undefined : BUCKET_SETTINGS.find((name) => query.has(name))) ??
     // HEAD answers the shorter HeadObject of OSS in full; a GET must not send the object instead.
     (query.has('objectMeta') && method !== 'HEAD' ? 'objectMeta' : undefined)
   if (unknown) throw refusal('NotImplemented', { elements: { ArgumentName: unknown } })
   if (headers['x-oss-copy-source'] !== undefined) {
     throw refusal('NotImplemented', { elements: { Header: 'x-oss-copy-source' } })
   }
-  const resource = query.has('uploadId') ? 'uploadId' : query.has('uploads') ? 'uploads' : ''
+  const resource = ['uploadId', 'uploads', ...BUCKET_SETTINGS].find((name) => query.has(name)) ?? ''
   if (query.has('partNumber') && resource !== 'uploadId') {
     throw invalidArgument('uploadId', '', 'partNumber needs an uploadId.')
   }

@@ -1,6 +1,7 @@
 // From a node:http request to a reply: preflight, signature, bucket, route, handler; whatever fails becomes error XML.
 import { randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { corsHeaders, preflight } from './bucket/cors.ts'
 import { PUBLIC_KEY_PATH } from './callback/send.ts'
 import { OWNER_PATH } from './owner.ts'
 import { isRefusal, refusal } from './refusal.ts'
@@ -13,7 +14,6 @@ import type { verifier } from './verify.ts'
 import { checkKey, readWire, type WireRequest } from './wire.ts'
 
 const IDLE_MS = 60_000
-const PREFLIGHT_SECONDS = 600
 const MAX_STS_BODY_BYTES = 16 * 1024
 
 /** What lets a request in. */
@@ -41,12 +41,13 @@ export function storeServer(services: StoreServices, { verify, assumeRole }: Gat
   }
 
   async function answer(message: IncomingMessage, response: ServerResponse, waits: boolean) {
+    const { method = '' } = message
     const context: ReplyContext = {
       requestId: randomBytes(12).toString('hex').toUpperCase(),
       hostId: message.headers.host ?? '',
       now: services.clock(),
+      cors: corsHeaders(services.settings.corsRules(), method, message.headers.origin),
     }
-    const { method = '' } = message
     const line: Record<string, unknown> = { method, requestId: context.requestId }
     let reply: Reply
     try {
@@ -80,7 +81,7 @@ export function storeServer(services: StoreServices, { verify, assumeRole }: Gat
     line: Record<string, unknown>,
   ): Promise<Reply> {
     const wire = readWire(message, services.bucket)
-    if (wire.method === 'OPTIONS') return preflight(wire)
+    if (wire.method === 'OPTIONS') return preflight(wire, services.settings.corsRules())
     const open = wire.method === 'GET' ? openPage(wire, services) : undefined
     if (open) return open
     if (isAssumeRole(wire)) {
@@ -147,23 +148,6 @@ async function readStsBody(message: IncomingMessage): Promise<string> {
 
 const contentLengthOf = ({ headers }: WireRequest): number | undefined =>
   headers['content-length'] === undefined ? undefined : Number(headers['content-length'])
-
-/** Any origin may ask: what counts is the signature, and no cookie is ever involved. */
-function preflight({ headers }: WireRequest): Reply {
-  if (headers.origin === undefined || headers['access-control-request-method'] === undefined) {
-    throw refusal('BadRequest', { message: 'A preflight needs Origin and a method.' })
-  }
-  const asked = headers['access-control-request-headers']
-  return {
-    status: 200,
-    headers: {
-      'access-control-allow-methods': 'GET, PUT, POST, DELETE, HEAD',
-      ...(asked ? { 'access-control-allow-headers': asked } : {}),
-      'access-control-max-age': String(PREFLIGHT_SECONDS),
-      vary: 'Access-Control-Request-Headers',
-    },
-  }
-}
 
 /** What is served without a signature, on the store's own address only. */
 function openPage(wire: WireRequest, { bucket, callbackKey, ownerId }: StoreServices) {

@@ -1,4 +1,5 @@
 // What every handler is given: the options of the store, its state on disk and its callback key.
+import type { BucketSettingsFile } from './bucket/settings.ts'
 import type { Disk } from './disk/index.ts'
 import type { WireRequest } from './wire.ts'
 
@@ -11,6 +12,7 @@ export type Log = (
 export interface StoreServices {
   bucket: string
   disk: Disk
+  settings: BucketSettingsFile
   clock: () => Date
   fetch: typeof fetch
   log: Log

@@ -42,3 +42,31 @@ export function addressingOf(endpoint: string, bucket: string): Addressing {
   if (hostname.startsWith(`${bucket}.`)) return 'cname'
   return hostname.endsWith('.aliyuncs.com') ? 'virtual' : 'cname'
 }
+
+/** Scheme and host, and where they leave the bucket's name. */
+export interface BucketAddress {
+  url: string
+  addressing: Addressing
+}
+
+interface StoreAddresses {
+  bucket: string
+  region: string
+  /** A kind, or a URL. */
+  endpoint: string
+  publicEndpoint?: string
+  addressing?: Addressing
+}
+
+/** The addresses of a store's bucket: our own calls may take another way than clients. */
+export function addressesOf(store: StoreAddresses) {
+  const { bucket, region, endpoint, publicEndpoint, addressing } = store
+  const address = (kindOrUrl: string): BucketAddress => {
+    const kind = ENDPOINT_KINDS.find((name) => name === kindOrUrl)
+    const url = kind ? endpointFor(kind, region) : kindOrUrl
+    return { url, addressing: addressing ?? addressingOf(url, bucket) }
+  }
+  const own = address(endpoint)
+  const forClients = publicEndpoint ?? (isInternal(own.url) ? 'public' : endpoint)
+  return { endpoint: own, publicEndpoint: address(forClients) }
+}

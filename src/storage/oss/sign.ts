@@ -11,7 +11,7 @@ import {
   signingKey,
   signQuery,
 } from '../../signing/oss4.ts'
-import type { Addressing } from './endpoint.ts'
+import type { BucketAddress } from './endpoint.ts'
 
 export interface OssSignerOptions {
   bucket: string
@@ -21,12 +21,6 @@ export interface OssSignerOptions {
   /** For our own calls and, apart from that, for what clients are handed. */
   endpoint: BucketAddress
   publicEndpoint: BucketAddress
-}
-
-/** Scheme and host, and where they leave the bucket's name. */
-export interface BucketAddress {
-  url: string
-  addressing: Addressing
 }
 
 export interface OssCall {

@@ -2,6 +2,7 @@
 //
 //   objects/<sha256 of key>.json   a manifest: what the object is, and which data files hold its bytes
 //   uploads/<id>/upload.json       an open multipart upload; <number>.json beside it: one part
+//   bucket.json                    what is set on the bucket itself
 //   data/<id>                      bytes; worth nothing until a manifest or a part names them
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'

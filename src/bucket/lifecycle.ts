@@ -1,0 +1,117 @@
+// Which prefixes a lifecycle configuration already clears of abandoned parts, and the rules to add for the others.
+// OSS refuses two rules for one prefix, and overlapping prefixes with the same action: what it would refuse is not added.
+import type { BucketConfiguration, LifecycleRule } from '../core/bucket-settings.ts'
+
+/** A session lives at most `maxSeconds`, seven days unless a policy says otherwise, and the rule runs about daily. */
+export const ABORT_AFTER_DAYS = 8
+/** "Limits", Alibaba Cloud OSS. */
+const MAX_RULES = 1000
+const OURS = ['ID', 'Prefix', 'Status', 'AbortMultipartUpload/Days']
+
+/**
+ * - `done`: a rule aborts what is old enough.
+ * - `missing`: a rule is to be added, or ours made longer.
+ * - `early`: a rule aborts uploads that may still be going on.
+ * - `in-the-way`: nothing clears the prefix, and `rule` keeps OSS from taking ours.
+ * - `full`: the bucket has as many rules as OSS takes.
+ */
+export type PrefixState = 'done' | 'missing' | 'early' | 'in-the-way' | 'full'
+
+export interface PrefixPlan {
+  /** With its slash at the end. */
+  prefix: string
+  state: PrefixState
+  rule?: LifecycleRule
+}
+
+export interface LifecyclePlan {
+  prefixes: readonly PrefixPlan[]
+  /** What to write; absent where there is nothing to add. */
+  merged?: BucketConfiguration<LifecycleRule>
+}
+
+export const ruleId = (prefix: string): string => `countersign-abort-${prefix.replace(/\/$/, '')}`
+
+const overlap = (a: string, b: string) => a.startsWith(b) || b.startsWith(a)
+
+/** Made by us and not changed since: only such a rule is ever replaced. */
+const isOurs = (rule: LifecycleRule, prefix: string) =>
+  rule.id === ruleId(prefix) &&
+  rule.prefix === prefix &&
+  rule.enabled &&
+  rule.elements.length === OURS.length &&
+  OURS.every((name) => rule.elements.includes(name))
+
+const isEarly = ({ enabled, abort }: LifecycleRule, days: number) =>
+  enabled && abort?.days !== undefined && abort.days < days
+
+/** A tag or a filter leaves some uploads out. */
+const clears = ({ enabled, abort, prefix: of, elements }: LifecycleRule, prefix: string) =>
+  enabled &&
+  abort?.days !== undefined &&
+  prefix.startsWith(of) &&
+  !elements.some((name) => /^(Tag|Filter)(\/|$)/.test(name))
+
+function planPrefix(rules: readonly LifecycleRule[], prefix: string, days: number): PrefixPlan {
+  const aborting = rules.filter((rule) => rule.abort && overlap(rule.prefix, prefix))
+  const early = aborting.filter((rule) => isEarly(rule, days))
+  const foreign = early.find((rule) => !isOurs(rule, prefix))
+  if (foreign) return { prefix, state: 'early', rule: foreign }
+  if (early[0]) return { prefix, state: 'missing', rule: early[0] }
+  const clearing = aborting.find((rule) => clears(rule, prefix))
+  if (clearing) return { prefix, state: 'done', rule: clearing }
+  const inTheWay = aborting[0] ?? rules.find((rule) => rule.prefix === prefix)
+  if (inTheWay) return { prefix, state: 'in-the-way', rule: inTheWay }
+  return { prefix, state: 'missing' }
+}
+
+export function planLifecycle(
+  present: BucketConfiguration<LifecycleRule> | undefined,
+  prefixes: readonly string[],
+  days = ABORT_AFTER_DAYS,
+): LifecyclePlan {
+  const rules = present?.rules ?? []
+  const wanted = [...new Set(prefixes)]
+  const plans = wanted.map((prefix) => planPrefix(rules, prefix, days))
+  const missing = plans.filter(({ state }) => state === 'missing')
+  // One rule for a prefix and all below it, where both are wanted.
+  const added = missing
+    .filter(({ rule }) => rule === undefined)
+    .map(({ prefix }) => prefix)
+    .filter((prefix, _, all) => !all.some((other) => other !== prefix && prefix.startsWith(other)))
+  if (missing.length === 0) return { prefixes: plans }
+  if (rules.length + added.length > MAX_RULES) {
+    return {
+      prefixes: plans.map((plan) => (plan.state === 'missing' ? { ...plan, state: 'full' } : plan)),
+    }
+  }
+  const longer = (rule: LifecycleRule) =>
+    missing.some(({ prefix }) => isOurs(rule, prefix) && isEarly(rule, days))
+      ? ourRule(rule.id, rule.prefix, days)
+      : rule
+  const ids = new Set(rules.map(({ id }) => id))
+  const merged = {
+    ...present,
+    rules: [
+      ...rules.map(longer),
+      ...added.map((prefix) => ourRule(freeId(ids, ruleId(prefix)), prefix, days)),
+    ],
+  }
+  return { prefixes: plans, merged }
+}
+
+const ourRule = (id: string, prefix: string, days: number): LifecycleRule => ({
+  id,
+  prefix,
+  enabled: true,
+  abort: { days },
+  elements: OURS,
+})
+
+/** Another rule may bear our name with another prefix. */
+function freeId(taken: Set<string>, wanted: string): string {
+  let id = wanted
+  for (let number = 2; taken.has(id); number++) id = `${wanted}-${number}`
+  taken.add(id)
+  return id
+}

@@ -1,0 +1,187 @@
+// What a bucket has and lacks for our uploads, as findings that a person can act on, and the two plans behind them.
+import type { BucketConfiguration, CorsRule, LifecycleRule } from '../core/bucket-settings.ts'
+import { type CorsPlan, planCors } from './cors.ts'
+import { type LifecyclePlan, type PrefixPlan, planLifecycle } from './lifecycle.ts'
+
+/** What was read, or the store's code for why it could not be. */
+export type Reading<Value> = { value: Value | undefined } | { refused: string }
+
+export interface BucketState {
+  cors: Reading<BucketConfiguration<CorsRule>>
+  lifecycle: Reading<BucketConfiguration<LifecycleRule>>
+  acl: Reading<string>
+  versioning: Reading<'Enabled' | 'Suspended'>
+}
+
+export interface Wanted {
+  origins: readonly string[]
+  /** With a slash at the end. */
+  prefixes: readonly string[]
+  abortAfterDays: number
+}
+
+/** `missing` makes a check fail; a `warning` is the operator's to judge. */
+export interface Finding {
+  level: 'ok' | 'missing' | 'warning'
+  about: 'CORS' | 'Lifecycle' | 'ACL' | 'Versioning'
+  text: string
+  todo?: string
+  /** True where `bucket apply` puts it right. */
+  applies?: boolean
+}
+
+export interface Review {
+  findings: readonly Finding[]
+  cors?: CorsPlan
+  lifecycle?: LifecyclePlan
+}
+
+const READ_ACTIONS = {
+  CORS: 'oss:GetBucketCors',
+  Lifecycle: 'oss:GetBucketLifecycle',
+  ACL: 'oss:GetBucketAcl',
+  Versioning: 'oss:GetBucketVersioning',
+} as const
+
+const unreadable = (
+  about: Finding['about'],
+  code: string,
+  level: Finding['level'] = 'missing',
+): Finding => ({
+  level,
+  about,
+  text: `could not be read: the store answered ${code}`,
+  todo: code === 'AccessDenied' ? `Allow this key ${READ_ACTIONS[about]}.` : undefined,
+})
+
+export function review(state: BucketState, wanted: Wanted): Review {
+  const cors = 'value' in state.cors ? planCors(state.cors.value, wanted.origins) : undefined
+  const lifecycle =
+    'value' in state.lifecycle
+      ? planLifecycle(state.lifecycle.value, wanted.prefixes, wanted.abortAfterDays)
+      : undefined
+  return {
+    cors,
+    lifecycle,
+    findings: [
+      ...('refused' in state.cors
+        ? [unreadable('CORS', state.cors.refused)]
+        : corsFindings(cors!, wanted.origins)),
+      ...('refused' in state.lifecycle
+        ? [unreadable('Lifecycle', state.lifecycle.refused)]
+        : lifecycle!.prefixes.map((plan) => prefixFinding(plan, wanted.abortAfterDays))),
+      'refused' in state.acl
+        ? unreadable('ACL', state.acl.refused, 'warning')
+        : aclFinding(state.acl.value ?? ''),
+      'refused' in state.versioning
+        ? unreadable('Versioning', state.versioning.refused, 'warning')
+        : versioningFinding(state.versioning.value),
+    ],
+  }
+}
+
+const named = (origin: string) => (origin === '*' ? 'any origin' : origin)
+
+function corsFindings({ missing, merged, before }: CorsPlan, origins: readonly string[]) {
+  if (origins.length === 0) {
+    return [{ level: 'ok', about: 'CORS', text: 'no app allows an origin' }] satisfies Finding[]
+  }
+  const findings: Finding[] = origins
+    .filter((origin) => !missing.includes(origin))
+    .map((origin) => ({
+      level: 'ok',
+      about: 'CORS',
+      text: `browsers on ${named(origin)} may upload`,
+    }))
+  for (const origin of missing) {
+    findings.push({
+      level: 'missing',
+      about: 'CORS',
+      text: `browsers on ${named(origin)} cannot upload${before ? `: rule ${before} answers first and hides headers` : ''}`,
+      todo: merged
+        ? 'Add a rule: PUT, POST, GET, HEAD and DELETE with all headers, ETag exposed.'
+        : 'The bucket has 10 CORS rules, as many as OSS takes: merge or remove one.',
+      applies: merged !== undefined,
+    })
+  }
+  return findings
+}
+
+function prefixFinding({ prefix, state, rule }: PrefixPlan, days: number): Finding {
+  const about = 'Lifecycle'
+  const name = rule ? ruleName(rule, prefix) : ''
+  if (state === 'done') {
+    const text = `${prefix}: abandoned parts go after ${rule?.abort?.days} days (${name})`
+    return { level: 'ok', about, text }
+  }
+  if (state === 'missing') {
+    return {
+      level: 'missing',
+      about,
+      text: rule
+        ? `${prefix}: our own ${name} aborts uploads after ${rule.abort?.days} days`
+        : `${prefix}: abandoned parts stay for ever, and are billed`,
+      todo: rule
+        ? `Change it to ${days} days.`
+        : `Add a rule that aborts multipart uploads after ${days} days.`,
+      applies: true,
+    }
+  }
+  if (state === 'early') {
+    return {
+      level: 'warning',
+      about,
+      text: `${prefix}: ${name} aborts uploads after ${rule?.abort?.days} days, while they may be going on`,
+      todo: `Change its AbortMultipartUpload to ${days} days or more.`,
+    }
+  }
+  if (state === 'full') {
+    const text = `${prefix}: abandoned parts stay, and the bucket has 1000 lifecycle rules, as many as OSS takes`
+    return { level: 'missing', about, text, todo: 'Merge or remove one.' }
+  }
+  return {
+    level: 'warning',
+    about,
+    text: `${prefix}: abandoned parts stay, and OSS takes no rule for them beside ${name}`,
+    todo: rule?.abort
+      ? `Make it Enabled, for all of ${prefix}, with AbortMultipartUpload of ${days} days.`
+      : `Add AbortMultipartUpload with ${days} days to it.`,
+  }
+}
+
+/** With where it applies, if that is not the prefix itself. */
+const ruleName = ({ id, prefix: of }: LifecycleRule, prefix: string): string =>
+  `rule "${id}"${of === prefix ? '' : ` for ${of || 'the whole bucket'}`}`
+
+function aclFinding(acl: string): Finding {
+  if (acl === 'public-read-write') {
+    return {
+      level: 'warning',
+      about: 'ACL',
+      text: 'public-read-write: anyone can write, with no signature at all',
+      todo: 'Set the bucket’s ACL to private.',
+    }
+  }
+  if (acl === 'public-read') {
+    return {
+      level: 'warning',
+      about: 'ACL',
+      text: 'public-read: anyone who knows a key reads the object',
+      todo: 'Set it to private, unless that is what you want.',
+    }
+  }
+  return { level: 'ok', about: 'ACL', text: acl }
+}
+
+function versioningFinding(status: 'Enabled' | 'Suspended' | undefined): Finding {
+  if (status === undefined) return { level: 'ok', about: 'Versioning', text: 'never enabled' }
+  return {
+    level: 'warning',
+    about: 'Versioning',
+    text:
+      status === 'Enabled'
+        ? 'enabled: x-oss-forbid-overwrite is ignored, and a delete leaves the version'
+        : 'suspended: x-oss-forbid-overwrite is ignored, and earlier versions stay',
+    todo: 'Use a bucket that never was versioned, or expire noncurrent versions.',
+  }
+}

@@ -1,0 +1,110 @@
+// The bucket's own settings on OSS: CORS, lifecycle, ACL, versioning. Both configurations are read and written whole.
+import type {
+  BucketConfiguration,
+  BucketSettings,
+  CorsRule,
+  LifecycleRule,
+} from '../../core/bucket-settings.ts'
+import { base64, utf8 } from '../../core/bytes.ts'
+import { md5 } from '../../core/md5.ts'
+import { isStoreFailure, StoreFailure } from '../../core/store-failure.ts'
+import { CORS, LIFECYCLE, readConfiguration, writeConfiguration } from '../bucket-xml.ts'
+import { sendToStore } from '../send.ts'
+import { parseXmlTree, textAt } from '../xml-tree.ts'
+import { type OssSignerOptions, ossSigner } from './sign.ts'
+
+export interface OssBucketOptions extends OssSignerOptions {
+  clock: () => Date
+  fetch: typeof fetch
+  timeoutMs?: number
+}
+
+type Setting = 'cors' | 'lifecycle' | 'acl' | 'versioning'
+
+export function ossBucket(options: OssBucketOptions): BucketSettings {
+  const signer = ossSigner(options)
+
+  function send(
+    method: 'GET' | 'PUT',
+    setting: Setting,
+    body?: string,
+    extra: Record<string, string> = {},
+  ) {
+    // With Content-MD5, as the SDKs do: a configuration that was cut on its way must not take effect.
+    const headers = body
+      ? { 'content-type': 'application/xml', 'content-md5': base64(md5(utf8(body))), ...extra }
+      : {}
+    const call = { method, query: [[setting, '']] as const, headers }
+    const signed = signer.byHeader(call, options.clock())
+    return sendToStore(options.fetch, { method, ...signed, body, timeoutMs: options.timeoutMs })
+  }
+
+  async function read<Value>(
+    setting: Setting,
+    parse: (body: string) => Value | undefined,
+    absent?: string,
+  ): Promise<Value | undefined> {
+    try {
+      const { body, status } = await send('GET', setting)
+      const value = parse(body)
+      // Taken for an empty configuration, an unreadable one would be overwritten.
+      if (value === undefined) throw new StoreFailure('ambiguous', 'UnreadableAnswer', status)
+      return value
+    } catch (failure) {
+      if (absent && isStoreFailure(failure, 'refused') && failure.code === absent) return undefined
+      throw failure
+    }
+  }
+
+  const rootOf = (body: string, name: string) => {
+    const root = parseXmlTree(body)
+    return root?.name === name ? root : undefined
+  }
+
+  return {
+    readCors: () =>
+      read('cors', (body) => readConfiguration(CORS, body), 'NoSuchCORSConfiguration'),
+
+    async writeCors(configuration: BucketConfiguration<CorsRule>) {
+      await send('PUT', 'cors', writeConfiguration(CORS, configuration))
+    },
+
+    readLifecycle: () =>
+      read('lifecycle', (body) => readConfiguration(LIFECYCLE, body), 'NoSuchLifecycle'),
+
+    async writeLifecycle(configuration: BucketConfiguration<LifecycleRule>) {
+      // A bucket that was given overlapping rules on purpose has to be given them again in the same way.
+      const overlap = hasOverlap(configuration)
+      const body = writeConfiguration(LIFECYCLE, configuration)
+      await send(
+        'PUT',
+        'lifecycle',
+        body,
+        overlap ? { 'x-oss-allow-same-action-overlap': 'true' } : {},
+      )
+    },
+
+    async readAcl() {
+      const acl = await read('acl', (body) => {
+        const root = rootOf(body, 'AccessControlPolicy')
+        return textAt(
+          root?.children.find(({ name }) => name === 'AccessControlList'),
+          'Grant',
+        )
+      })
+      return acl!
+    },
+
+    async readVersioning() {
+      const root = await read('versioning', (body) => rootOf(body, 'VersioningConfiguration'))
+      const status = textAt(root, 'Status')
+      return status === 'Enabled' || status === 'Suspended' ? status : undefined
+    },
+  }
+}
+
+function hasOverlap({ rules }: BucketConfiguration<LifecycleRule>): boolean {
+  const prefixes = rules.map(({ prefix }) => prefix).sort()
+  // Sorted, whatever begins with a prefix follows it directly or after others that do, too.
+  return prefixes.some((prefix, index) => prefixes[index + 1]?.startsWith(prefix))
+}
