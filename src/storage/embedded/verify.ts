@@ -28,6 +28,8 @@ export interface VerifyOptions {
 interface Claim {
   credential: string
   dateTime: string
+  /** The time as the string to sign has it, where that is not `dateTime`. */
+  dateText?: string
   additionalHeaders: string[]
   signature: string
 }
@@ -59,7 +61,7 @@ export function verifier({ accessKeyId, secretAccessKey, region, clock }: Verify
         headers: request.headers,
         additionalHeaders: claim.additionalHeaders,
       })
-      const toSign = stringToSign(scope, canonical)
+      const toSign = withDateText(claim, stringToSign(scope, canonical))
       const right = equalInConstantTime(signature(keyFor(claim.dateTime), toSign), claim.signature)
       return { address, canonical, toSign, right }
     })
@@ -68,6 +70,15 @@ export function verifier({ accessKeyId, secretAccessKey, region, clock }: Verify
     throw mismatch(claim, accessKeyId, attempts[0]!)
   }
 }
+
+/** The Go SDK v3 and ossutil sign V4 with the RFC 1123 text of Date and send no x-oss-date. */
+const isoOf = (date: string): string =>
+  /^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/.test(date) && !Number.isNaN(Date.parse(date))
+    ? oss4DateTime(new Date(date))
+    : date
+
+const withDateText = ({ dateTime, dateText = dateTime }: Claim, toSign: string): string =>
+  toSign.replace(`\n${dateTime}\n`, `\n${dateText}\n`)
 
 const inQuery = (query: WireRequest['query']) =>
   ['x-oss-signature', 'x-oss-signature-version', 'x-oss-credential'].some((name) => query.has(name))
@@ -107,7 +118,8 @@ function readHeaderClaim(authorization: string, headers: WireRequest['headers'],
   const credential = fields.get('Credential')
   const given = fields.get('Signature')
   if (!credential || !given) throw malformed('The Authorization header is malformed.')
-  const dateTime = headers['x-oss-date'] ?? headers.date ?? ''
+  const dateText = headers['x-oss-date'] ?? headers.date ?? ''
+  const dateTime = headers['x-oss-date'] ?? isoOf(dateText)
   const time = parseDateTime(dateTime)
   if (time === undefined) {
     const message = 'OSS authentication requires a valid Date or x-oss-date.'
@@ -115,7 +127,8 @@ function readHeaderClaim(authorization: string, headers: WireRequest['headers'],
   }
   if (Math.abs(now.getTime() - time) > SKEW_MS) throw skewed(dateTime, now)
   const additional = fields.get('AdditionalHeaders') ?? ''
-  return { credential, dateTime, signature: given, additionalHeaders: headerNames(additional) }
+  const additionalHeaders = headerNames(additional)
+  return { credential, dateTime, dateText, signature: given, additionalHeaders }
 }
 
 function readQueryClaim(query: WireRequest['query'], now: Date): Claim {
