@@ -43,6 +43,36 @@ describe('header signature', () => {
     expect(answer).toMatchObject({ status: 404, code: 'NoSuchKey' })
   })
 
+  test('is accepted with the RFC 1123 text of Date in the string to sign, as the Go SDK v3 has it', async () => {
+    const { oss4DateTime: _, ...signing } = await import('../../src/signing/oss4.ts')
+    const date = context.now.toUTCString()
+    const scope = { dateTime: oss4DateTime(context.now), region: 'local' }
+    const request = { method: 'GET', bucket: BUCKET, key: 'a', query: [], headers: {} }
+    const toSign = signing
+      .stringToSign(scope, signing.canonicalRequest(request))
+      .replace(`\n${scope.dateTime}\n`, `\n${date}\n`)
+    const signature = signing.signature(signing.signingKey('secret', scope), toSign)
+    const authorization = `OSS4-HMAC-SHA256 Credential=key-id/${signing.credentialScope(scope)},Signature=${signature}`
+    const wire = { method: 'GET', path: `/${BUCKET}/a` }
+    const later = new Date(context.now.getTime() + 1000).toUTCString()
+
+    const right = await context.send({ ...wire, headers: { authorization, date } })
+    const moved = await context.send({ ...wire, headers: { authorization, date: later } })
+
+    expect(right).toMatchObject({ status: 404, code: 'NoSuchKey' })
+    expect(moved).toMatchObject({ status: 403, code: 'SignatureDoesNotMatch' })
+  })
+
+  test('is accepted with spaces as plus signs in the query, as the Python SDK writes them', async () => {
+    await context.initiate('a b')
+    const signed = context.sign('GET', '', { query: { uploads: '', prefix: 'a b' } })
+
+    const answer = await context.send(withQuery(signed, 'a%20b', 'a+b'))
+
+    expect(answer.status).toBe(200)
+    expect(answer.text).toContain('<Key>a b</Key>')
+  })
+
   test('covers listed additional headers with the value received', async () => {
     const options = { headers: { 'content-length': '3' }, additionalHeaders: ['content-length'] }
     const request = context.sign('PUT', 'a', options)

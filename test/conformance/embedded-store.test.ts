@@ -518,6 +518,18 @@ describe('completion', () => {
 })
 
 describe('listing', () => {
+  test('times are whole seconds with three zeros: the Python SDK reads nothing else', async () => {
+    context.now = new Date('2023-12-16T16:20:57.123Z')
+    const uploadId = await context.initiate('a')
+    await context.uploadPart('a', uploadId, 1, 'x')
+
+    const parts = await context.call('GET', 'a', { query: { uploadId } })
+    const uploads = await context.call('GET', '', { query: { uploads: '' } })
+
+    expect(tag(parts.text, 'LastModified')).toBe('2023-12-16T16:20:57.000Z')
+    expect(tag(uploads.text, 'Initiated')).toBe('2023-12-16T16:20:57.000Z')
+  })
+
   test('parts come in pages, in order', async () => {
     const key = 'a b+c&d.bin'
     const uploadId = await context.initiate(key, { 'x-oss-storage-class': 'IA' })
@@ -538,7 +550,7 @@ describe('listing', () => {
     expect(rest.text).toContain('<Key>a b+c&amp;d.bin</Key>')
     expect(rest.text).toContain('<IsTruncated>false</IsTruncated>')
     expect(rest.text).toContain(
-      `<Part><PartNumber>20</PartNumber><LastModified>${context.now.toISOString()}</LastModified>` +
+      `<Part><PartNumber>20</PartNumber><LastModified>${context.now.toISOString().slice(0, 19)}.000Z</LastModified>` +
         `<ETag>${etagOf('part 20')}</ETag>` +
         `<HashCrc64ecma>${crcOf(Buffer.from('part 20'))}</HashCrc64ecma><Size>7</Size></Part>`,
     )

@@ -19,6 +19,9 @@ export function encoded(query: ReadonlyMap<string, string>) {
   }
 }
 
+/** As OSS writes times: `2023-12-16T16:20:57.000Z`. The Python SDK reads no other milliseconds. */
+const wholeSeconds = (time: string): string => time.replace(/\.\d{3}Z$/, '.000Z')
+
 /** `GET /key?uploadId=ID` */
 export const listParts: Handler = async ({ key, query }, { bucket, disk }) => {
   const inXml = encoded(query)
@@ -47,7 +50,7 @@ export const listParts: Handler = async ({ key, query }, { bucket, disk }) => {
 const partElement = (part: PartRecord): string =>
   element('Part', [
     element('PartNumber', String(part.partNumber)),
-    element('LastModified', part.lastModified),
+    element('LastModified', wholeSeconds(part.lastModified)),
     element('ETag', `"${part.md5}"`),
     element('HashCrc64ecma', part.crc64),
     element('Size', String(part.sizeBytes)),
@@ -83,7 +86,7 @@ export const listUploads: Handler = async ({ query }, { bucket, disk }) => {
         ? element('Upload', [
             element('Key', inXml.text(key)),
             element('UploadId', upload.id),
-            element('Initiated', upload.initiatedAt),
+            element('Initiated', wholeSeconds(upload.initiatedAt)),
           ])
         : element('CommonPrefixes', [element('Prefix', inXml.text(key))]),
     ),

@@ -38,7 +38,8 @@ export function v1Verifier({ keyring, clock }: V1Options) {
     const token =
       authorization === undefined
         ? request.query.get('security-token')
-        : request.headers['x-oss-security-token']
+        : // The Python SDK v2 sends it under its URL's name, and does not sign it.
+          (request.headers['x-oss-security-token'] ?? request.headers['security-token'])
     const holder = keyring.holder(claim.accessKeyId, token)
     const query = [...request.query].filter(([name]) => !URL_NAMES.includes(name))
     const { method, headers } = request

@@ -34,6 +34,8 @@ export interface Verified {
 interface Claim {
   credential: string
   dateTime: string
+  /** The time as the string to sign has it, where that is not `dateTime`. */
+  dateText?: string
   additionalHeaders: string[]
   signature: string
 }
@@ -57,7 +59,7 @@ export function verifier({ keyring, region, clock }: VerifyOptions) {
         headers: request.headers,
         additionalHeaders: claim.additionalHeaders,
       })
-      const toSign = stringToSign(scope, canonical)
+      const toSign = withDateText(claim, stringToSign(scope, canonical))
       const right = equalInConstantTime(signature(key, toSign), claim.signature)
       return { address, canonical, toSign, right }
     })
@@ -72,6 +74,15 @@ const tokenOf = ({ headers, query }: WireRequest): string | undefined =>
   headers.authorization === undefined
     ? query.get('x-oss-security-token')
     : headers['x-oss-security-token']
+
+/** The Go SDK v3 and ossutil sign V4 with the RFC 1123 text of Date and send no x-oss-date. */
+const isoOf = (date: string): string =>
+  /^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$/.test(date) && !Number.isNaN(Date.parse(date))
+    ? oss4DateTime(new Date(date))
+    : date
+
+const withDateText = ({ dateTime, dateText = dateTime }: Claim, toSign: string): string =>
+  toSign.replace(`\n${dateTime}\n`, `\n${dateText}\n`)
 
 const inQuery = (query: WireRequest['query']) =>
   ['x-oss-signature', 'x-oss-signature-version', 'x-oss-credential'].some((name) => query.has(name))
@@ -111,7 +122,8 @@ function readHeaderClaim(authorization: string, headers: WireRequest['headers'],
   const credential = fields.get('Credential')
   const given = fields.get('Signature')
   if (!credential || !given) throw malformed('The Authorization header is malformed.')
-  const dateTime = headers['x-oss-date'] ?? headers.date ?? ''
+  const dateText = headers['x-oss-date'] ?? headers.date ?? ''
+  const dateTime = headers['x-oss-date'] ?? isoOf(dateText)
   const time = parseDateTime(dateTime)
   if (time === undefined) {
     const message = 'OSS authentication requires a valid Date or x-oss-date.'
@@ -119,7 +131,8 @@ function readHeaderClaim(authorization: string, headers: WireRequest['headers'],
   }
   if (Math.abs(now.getTime() - time) > SKEW_MS) throw skewed(dateTime, now)
   const additional = fields.get('AdditionalHeaders') ?? ''
-  return { credential, dateTime, signature: given, additionalHeaders: headerNames(additional) }
+  const additionalHeaders = headerNames(additional)
+  return { credential, dateTime, dateText, signature: given, additionalHeaders }
 }
 
 function readQueryClaim(query: WireRequest['query'], now: Date): Claim {

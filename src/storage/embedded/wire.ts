@@ -51,9 +51,10 @@ function readHeaders(raw: readonly string[]): Record<string, string> {
   return headers
 }
 
+/** A plus sign is a space, as in forms: the Python SDK writes a prefix with spaces that way. */
 function readQuery(raw: string): Map<string, string> {
   const query = new Map<string, string>()
-  for (const pair of raw.split('&')) {
+  for (const pair of raw.replaceAll('+', ' ').split('&')) {
     if (pair === '') continue
     const equals = pair.indexOf('=')
     const name = percentDecode(equals < 0 ? pair : pair.slice(0, equals))
@@ -95,7 +96,7 @@ function decodePath(raw: string): string {
   return text
 }
 
-/** Undefined for a lone percent sign or for bytes that are not UTF-8. A plus sign stays one. */
+/** Undefined for a lone percent sign or for bytes that are not UTF-8. A plus sign in a path stays one. */
 export function percentDecode(raw: string): string | undefined {
   if (/%(?![0-9A-Fa-f]{2})/.test(raw)) return undefined
   const binary = raw.replace(/%(..)/g, (_, digits) => String.fromCharCode(parseInt(digits, 16)))

@@ -1,0 +1,64 @@
+#!/usr/bin/env bash
+# Installs the official OSS clients that test/sdks drives, at pinned versions, into .sdks/ (not in git). A second run does
+# nothing unless one of the files that pin or make a client has changed since.
+set -euo pipefail
+
+cd "$(dirname "$0")/../.."
+sources=test/sdks
+sdks="$PWD/.sdks"
+mkdir -p "$sdks/stamps"
+
+# Debian packages that are missing.
+missing=()
+command -v python3 >/dev/null && python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+command -v go >/dev/null || missing+=(golang-go)
+command -v javac >/dev/null || missing+=(default-jdk-headless)
+command -v mvn >/dev/null || missing+=(maven)
+if ((${#missing[@]})); then
+  root=()
+  [ "$(id -u)" = 0 ] || root=(sudo)
+  "${root[@]}" apt-get update -qq
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+# Runs `install_$1` unless it has succeeded for the very same source files.
+once() {
+  local name=$1 stamp="$sdks/stamps/$1" hash
+  hash=$(find "$sources/$name" -type f | sort | xargs sha256sum | sha256sum)
+  [ "$(cat "$stamp" 2>/dev/null)" = "$hash" ] && return
+  echo "installing the OSS clients for $name" >&2
+  "install_$name"
+  echo "$hash" >"$stamp"
+}
+
+install_python() {
+  python3 -m venv --clear "$sdks/python"
+  "$sdks/python/bin/pip" install --quiet --disable-pip-version-check -r "$sources/python/requirements.txt"
+}
+
+install_go() {
+  (
+    cd "$sources/go"
+    # GOTOOLCHAIN=local: go.mod asks for Go 1.19, the one of Debian 12.
+    export GOTOOLCHAIN=local GOFLAGS=-buildvcs=false
+    go build -o "$sdks/bin/go-driver" .
+    # Not `go install …@v1.7.19`: in here the version and all it needs are pinned by go.mod and go.sum.
+    go build -o "$sdks/bin/ossutil" github.com/aliyun/ossutil
+  )
+}
+
+install_java() {
+  mvn -q -B -Dstyle.color=never -f "$sources/java/pom.xml" package
+}
+
+install_android() {
+  # The SDK is an Android archive: a zip with classes.jar. The classes compile and run on a plain JVM.
+  mvn -q -B -Dstyle.color=never -f "$sources/android/pom.xml" dependency:copy-dependencies -DoutputDirectory="$sdks/android"
+  (cd "$sdks/android" && jar xf oss-android-sdk-*.aar classes.jar)
+  javac -nowarn -cp "$sdks/android/*" -d "$sdks/android" "$sources/android/Driver.java"
+}
+
+once python
+once go
+once java
+once android
