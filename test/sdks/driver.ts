@@ -86,9 +86,8 @@ export function useStore() {
         bucket: BUCKET,
         region: REGION,
         credentials: OWN_KEY,
-        endpoint: context.store.url,
-        publicEndpoint: context.store.url,
-        addressing: 'path',
+        endpoint: { url: context.store.url, addressing: 'path' },
+        publicEndpoint: { url: context.store.url, addressing: 'path' },
         clock: () => new Date(),
         fetch,
         bindLength: true,
@@ -259,9 +258,8 @@ export function describeClient(name: string, drive: Driver): void {
         bucket: BUCKET,
         region: REGION,
         credentials,
-        endpoint: context.store.url,
-        publicEndpoint: context.store.url,
-        addressing: 'path',
+        endpoint: { url: context.store.url, addressing: 'path' },
+        publicEndpoint: { url: context.store.url, addressing: 'path' },
       })
       const ours = signer.byQuery(
         {
