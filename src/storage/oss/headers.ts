@@ -4,6 +4,15 @@ import type { ObjectSpec } from '../../core/ports.ts'
 /** User metadata that proves which session made an object. Only the service can sign it. */
 export const STAMP_HEADER = 'x-oss-meta-countersign-upload'
 
+/** ETags travel in double quotes and are kept without. */
+export const unquoted = (etag: string) => etag.replace(/^"|"$/g, '')
+export const quoted = (etag: string) => `"${unquoted(etag)}"`
+
+export const forbidOverwrite = ({
+  overwrite,
+}: Pick<ObjectSpec, 'overwrite'>): Record<string, string> =>
+  overwrite === 'never' ? { 'x-oss-forbid-overwrite': 'true' } : {}
+
 export function objectHeaders({ uploadId, contentType, headers = {} }: ObjectSpec) {
   const tags = new URLSearchParams(headers.tags ?? {}).toString().replaceAll('+', '%20')
   const all: Record<string, string | undefined> = {

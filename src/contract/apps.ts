@@ -1,0 +1,155 @@
+// Apps and what belongs to them: issuers, grants, webhook endpoints and their deliveries.
+import { z } from '@hono/zod-openapi'
+import { WEBHOOK_EVENT_TYPES } from '../core/event.ts'
+import { count, cursor, isoDate, limit, plain, policyNameSchema, subject } from './fields.ts'
+import { policySchema } from './policy.ts'
+
+export const createApp = z
+  .strictObject({
+    name: plain(100),
+    policy: policySchema.nullable().optional(),
+    keyPrefix: z
+      .string()
+      .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*(\/[A-Za-z0-9][A-Za-z0-9._-]*)*$/)
+      .max(128)
+      .optional(),
+    allowedOrigins: z.array(z.string().max(255)).max(50).optional(),
+  })
+  .openapi('CreateApp')
+
+export const createdApp = z
+  .object({ id: z.string(), name: z.string(), keyPrefix: z.string(), apiKey: z.string() })
+  .openapi('App')
+
+export const appList = z
+  .object({
+    apps: z.array(
+      z.object({
+        id: z.string(),
+        name: z.string(),
+        keyPrefix: z.string(),
+        allowedOrigins: z.array(z.string()),
+      }),
+    ),
+    nextCursor: z.string().optional(),
+  })
+  .openapi('AppList')
+
+export const storedPolicy = z
+  .object({ name: z.string(), policy: policySchema })
+  .openapi('NamedPolicy')
+
+const algorithm = z.enum([
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+  'HS256',
+  'HS384',
+  'HS512',
+])
+
+export const createIssuer = z
+  .strictObject({
+    issuer: plain(512),
+    audience: plain(512),
+    jwksUrl: z.string().max(2048).optional(),
+    publicKeys: z.array(z.record(z.string(), z.unknown())).min(1).max(20).optional(),
+    secret: z.string().min(32, 'must have at least 32 characters').max(1024).optional(),
+    algorithms: z.array(algorithm).min(1).max(13),
+    policies: z.array(policyNameSchema).min(1).max(100).default(['default']),
+    subjectClaim: plain(64).default('sub'),
+    policyClaim: plain(64).optional(),
+  })
+  .refine(
+    ({ jwksUrl, publicKeys, secret }) =>
+      [jwksUrl, publicKeys, secret].filter((key) => key !== undefined).length === 1,
+    'needs exactly one of jwksUrl, publicKeys and secret',
+  )
+  .refine(
+    ({ secret, algorithms }) =>
+      algorithms.every((name) => name.startsWith('HS') === (secret !== undefined)),
+    { path: ['algorithms'], message: 'HS* go with a secret, all others with public keys' },
+  )
+  .openapi('CreateIssuer')
+
+export const createdIssuer = z
+  .object({
+    id: z.string(),
+    issuer: z.string(),
+    audience: z.string(),
+    algorithms: z.array(z.string()),
+    policies: z.array(z.string()),
+    subjectClaim: z.string(),
+    policyClaim: z.string().optional(),
+  })
+  .openapi('Issuer')
+
+export const createEndpoint = z
+  .strictObject({
+    url: z.string().min(1).max(2048),
+    events: z.array(z.enum(WEBHOOK_EVENT_TYPES)).min(1).max(50).optional(),
+  })
+  .openapi('CreateWebhookEndpoint')
+
+export const createdEndpoint = z
+  .object({
+    id: z.string(),
+    url: z.string(),
+    events: z.array(z.string()).optional(),
+    secret: z.string().openapi({ example: 'whsec_…' }),
+  })
+  .openapi('WebhookEndpoint')
+
+const attempt = z.object({
+  at: isoDate,
+  status: z.int().optional(),
+  latencyMs: z.int(),
+  reason: z.string().optional(),
+})
+
+export const deliveryList = z
+  .object({
+    deliveries: z.array(
+      z.object({
+        id: z.string(),
+        eventId: z.string(),
+        type: z.string(),
+        state: z.enum(['pending', 'delivered', 'failed']),
+        nextAttemptAt: isoDate.optional(),
+        attempts: z.array(attempt),
+      }),
+    ),
+    nextCursor: z.string().optional(),
+  })
+  .openapi('DeliveryList')
+
+export const replayed = z.object({ id: z.string() }).openapi('Replayed')
+
+export const createGrant = z
+  .strictObject({
+    subject,
+    policy: policyNameSchema.optional(),
+    use: z.enum(['api', 'uppy', 'credentials']).default('api'),
+    ttlSeconds: z.int().min(1).max(86_400).default(900),
+    maxUploads: count.optional(),
+    maxBytes: z.int().min(0).optional(),
+    completion: z.enum(['client', 'backend']).optional(),
+  })
+  .openapi('CreateGrant')
+
+export const createdGrant = z
+  .object({ id: z.string(), grant: z.string(), expiresAt: isoDate })
+  .openapi('Grant')
+
+export const revokedGrant = z
+  .object({ id: z.string(), revoked: z.literal(true) })
+  .openapi('RevokedGrant')
+
+export const pageQuery = z.strictObject({ limit, cursor })

@@ -1,0 +1,49 @@
+// Temporary credentials, in our own words and in those of the mobile SDKs.
+import { z } from '@hono/zod-openapi'
+import { contentType, isoDate, plain, policyNameSchema, sizeBytes, subject } from './fields.ts'
+import { completeLink } from './uploads.ts'
+
+export const createCredentials = z
+  .strictObject({
+    filename: plain(255).optional(),
+    sizeBytes: sizeBytes.optional(),
+    contentType: contentType.optional(),
+    prefix: plain(512).optional().openapi({ description: 'With an api key only, below the app’s' }),
+    policy: policyNameSchema.optional(),
+    subject: subject.optional(),
+  })
+  .refine(
+    ({ filename, prefix }) => (filename === undefined) !== (prefix === undefined),
+    'needs either filename or prefix',
+  )
+  .openapi('CreateCredentials')
+
+export const createdCredentials = z
+  .object({
+    uploadId: z.string().optional(),
+    accessKeyId: z.string(),
+    secretAccessKey: z.string(),
+    sessionToken: z.string(),
+    expiresAt: isoDate,
+    endpoint: z.string(),
+    region: z.string(),
+    bucket: z.string(),
+    key: z.string().optional(),
+    prefix: z.string().optional(),
+    uploadToken: z.string().optional(),
+    completionToken: z.string().optional(),
+    complete: completeLink.optional(),
+  })
+  .openapi('Credentials')
+
+export const mobileCredentials = z
+  .object({
+    StatusCode: z.int(),
+    AccessKeyId: z.string().optional(),
+    AccessKeySecret: z.string().optional(),
+    SecurityToken: z.string().optional(),
+    Expiration: z.string().optional(),
+    ErrorCode: z.string().optional(),
+    ErrorMessage: z.string().optional(),
+  })
+  .openapi('MobileCredentials')

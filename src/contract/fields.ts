@@ -1,0 +1,53 @@
+// The fields that bodies share, each with its limits.
+import { z } from '@hono/zod-openapi'
+import { isWellFormed, utf8 } from '../core/bytes.ts'
+
+/** Bytes that all values of a `metadata` object may have together with their names. */
+const MAX_METADATA_BYTES = 2048
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this refuses.
+const CONTROLS = /[\u0000-\u001f\u007f-\u009f]/
+
+export const plain = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .refine((text) => !CONTROLS.test(text), 'must not have control characters')
+    .refine(isWellFormed, 'must be well-formed Unicode')
+
+/** A header value: Latin-1 without controls, so that every HTTP client can send it as it was signed. */
+export const headerValue = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .regex(/^[\u0020-\u007e]+$/, 'must be printable ASCII')
+
+export const count = z.int().min(1).max(2_000_000_000)
+export const sizeBytes = z.int().min(0).openapi({ description: 'Bytes', example: 73_400_320 })
+export const partNumber = z.int().min(1).max(10_000)
+export const policyNameSchema = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/)
+export const subject = plain(255)
+export const isoDate = z.iso.datetime()
+
+const CHECKSUM = /^(crc64:\d{1,20}|(crc32|crc32c|crc64nvme|sha256|md5):[A-Za-z0-9+/]+={0,2})$/
+export const checksum = z
+  .string()
+  .max(200)
+  .regex(CHECKSUM, 'must be crc64:<decimal> or crc32|crc32c|crc64nvme|sha256|md5:<base64>')
+
+export const contentType = headerValue(255).regex(
+  /^[\w!#$&^.+-]+\/[\w!#$&^.+-]+(\s*;.*)?$/,
+  'must be a media type such as image/png',
+)
+
+export const metadata = z
+  .record(plain(128), z.string().max(MAX_METADATA_BYTES).refine(isWellFormed, 'must be Unicode'))
+  .refine(
+    (entries) => utf8(JSON.stringify(entries)).length <= MAX_METADATA_BYTES,
+    'must be at most 2 KB',
+  )
+
+export const limit = z.coerce.number().int().min(1).max(100).default(50)
+export const cursor = z.string().max(200).optional()

@@ -1,0 +1,55 @@
+// A policy, as its app's operator writes it.
+import { z } from '@hono/zod-openapi'
+import { templateFault } from '../core/object-key.ts'
+import { count, headerValue, plain } from './fields.ts'
+
+export const policySchema = z
+  .strictObject({
+    maxSizeBytes: z.int().min(0),
+    contentTypes: z.array(z.string().regex(/^[\w!#$&^.+*-]+\/[\w!#$&^.+*-]+$/)).max(100),
+    keyTemplate: z
+      .string()
+      .max(512)
+      .superRefine((template, context) => {
+        const fault = templateFault(template)
+        if (fault) context.addIssue({ code: 'custom', message: fault })
+      }),
+    minPartSizeBytes: z.int().min(1),
+    partSizeBytes: z.int().min(1),
+    singleMaxBytes: z.int().min(0),
+    idleSeconds: z
+      .int()
+      .min(60)
+      .max(30 * 86_400),
+    maxSeconds: z
+      .int()
+      .min(60)
+      .max(30 * 86_400),
+    urlSeconds: z.int().min(30).max(43_200),
+    overwrite: z.enum(['never', 'replace']),
+    completion: z.enum(['client', 'backend']),
+    direct: z.boolean(),
+    autoComplete: z.boolean(),
+    delta: z.boolean(),
+    readBack: z.boolean(),
+    credentials: z.boolean(),
+    store: z.string().max(64),
+    object: z
+      .strictObject({
+        acl: z.enum(['private', 'public-read', 'default']),
+        storageClass: headerValue(64),
+        serverSideEncryption: headerValue(64),
+        cacheControl: headerValue(256),
+        contentDisposition: headerValue(256),
+        tags: z.record(plain(128), z.string().max(256)),
+        metadata: z.record(z.string().regex(/^[a-z0-9-]{1,64}$/), headerValue(1024)),
+      })
+      .partial(),
+    quota: z
+      .strictObject({ openUploads: count, bytes: z.int().min(0), bytesPerDay: z.int().min(0) })
+      .partial(),
+    processing: z.array(z.unknown()).max(0, 'processing is not offered yet'),
+    userMessage: plain(500),
+  })
+  .partial()
+  .openapi('Policy')

@@ -1,0 +1,24 @@
+// Our own calls to OSS: signed by header, bounded, their failures sorted.
+import { type StoreAnswer, sendToStore } from '../send.ts'
+import type { OssCall, OssSigner } from './sign.ts'
+
+export interface OssCaller {
+  clock: () => Date
+  fetch: typeof fetch
+  /** How long a call may take; 30 s unless given. */
+  timeoutMs?: number
+}
+
+/** Throws StoreFailure for all but 2xx; a status in `also` is answered too. */
+export type SendToOss = (
+  call: OssCall,
+  body?: string | Uint8Array<ArrayBuffer>,
+  also?: readonly number[],
+) => Promise<StoreAnswer>
+
+export const ossCaller =
+  (signer: OssSigner, { clock, fetch, timeoutMs }: OssCaller): SendToOss =>
+  (call, body, also) => {
+    const { url, headers } = signer.byHeader(call, clock())
+    return sendToStore(fetch, { method: call.method, url, headers, body, timeoutMs }, also)
+  }

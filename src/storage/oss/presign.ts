@@ -1,0 +1,81 @@
+// What clients are handed: signed URLs for parts, for a whole object, for reading and for a direct completion. Pure.
+import type { ObjectStore, PartToSign } from '../../core/ports.ts'
+import { callbackQuery } from './callback-query.ts'
+import { attachment, forbidOverwrite, objectHeaders } from './headers.ts'
+import type { OssSigner } from './sign.ts'
+
+type Presign = Required<
+  Pick<ObjectStore, 'presignParts' | 'presignPut' | 'presignGet' | 'presignComplete'>
+>
+
+/** `bindLength`: sign the exact Content-Length as an additional header. */
+export function ossPresign(signer: OssSigner, { bindLength }: { bindLength: boolean }): Presign {
+  /** What a part's or object's PUT signs besides the query, and what its sender must therefore send. */
+  function putHeaders(part: PartToSign, headers: Record<string, string>) {
+    const sent = part.contentMd5 ? { ...headers, 'Content-MD5': part.contentMd5 } : headers
+    return bindLength
+      ? {
+          sent,
+          signed: { ...sent, 'content-length': String(part.sizeBytes) },
+          additionalHeaders: ['content-length'],
+        }
+      : { sent, signed: sent, additionalHeaders: [] }
+  }
+
+  return {
+    presignParts: (upload, parts, validity) =>
+      parts.map((part) => {
+        const { sent, signed, additionalHeaders } = putHeaders(part, {})
+        return signer.byQuery(
+          {
+            method: 'PUT',
+            key: upload.key,
+            query: [
+              ['partNumber', String(part.partNumber)],
+              ['uploadId', upload.storageUploadId],
+            ],
+            headers: signed,
+            additionalHeaders,
+          },
+          validity,
+          sent,
+        )
+      }),
+
+    presignPut(object, part, validity) {
+      const { sent, signed, additionalHeaders } = putHeaders(part, {
+        ...objectHeaders(object),
+        ...forbidOverwrite(object),
+      })
+      return signer.byQuery(
+        { method: 'PUT', key: object.key, headers: signed, additionalHeaders },
+        validity,
+        sent,
+      )
+    },
+
+    presignGet: (key, filename, validity) =>
+      signer.byQuery(
+        {
+          method: 'GET',
+          key,
+          query: [['response-content-disposition', attachment(filename)]],
+        },
+        validity,
+      ),
+
+    presignComplete(upload, callback, object, validity) {
+      const headers = { 'x-oss-complete-all': 'yes', ...forbidOverwrite(object) }
+      return signer.byQuery(
+        {
+          method: 'POST',
+          key: upload.key,
+          query: [...callbackQuery(callback), ['uploadId', upload.storageUploadId]],
+          headers,
+        },
+        validity,
+        headers,
+      )
+    },
+  }
+}
