@@ -19,6 +19,7 @@ import type { Variables } from './http/environment.ts'
 import { parseCallbackBody, type RsaMd5Verify, verifyOssCallback } from './storage/oss/callback.ts'
 import { addressesOf, signingRegion } from './storage/oss/endpoint.ts'
 import { oss } from './storage/oss/index.ts'
+import { stsClient } from './storage/oss/sts.ts'
 
 export interface ProcessOptions {
   secretKeys: ReadonlyArray<{ kid: string; secret: Uint8Array<ArrayBuffer> }>
@@ -112,6 +113,18 @@ export async function processServices(options: ProcessOptions) {
   }
 }
 
+function stsOf(config: StoreConfig, roleArn: string, clock: () => Date, fetchFrom: typeof fetch) {
+  return stsClient({
+    endpoint: config.stsEndpoint ?? `https://sts.${signingRegion(config.region)}.aliyuncs.com`,
+    roleArn,
+    bucket: config.bucket,
+    credentials: config,
+    clock,
+    fetch: fetchFrom,
+    newNonce: () => crypto.randomUUID(),
+  })
+}
+
 function openStore(
   config: StoreConfig,
   options: ProcessOptions,
@@ -132,6 +145,7 @@ function openStore(
     },
     credentialsExpireAt: credentialsExpireAt ? new Date(credentialsExpireAt) : undefined,
     bindLength: config.bindLength,
+    issueCredentials: config.roleArn ? stsOf(config, config.roleArn, clock, fetchFrom) : undefined,
     clock,
     fetch: fetchFrom,
     timeoutMs: options.storeTimeoutMs,

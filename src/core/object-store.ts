@@ -67,6 +67,16 @@ export interface RawRequest {
 /** What a store's callback says, once its signature holds. Still only a hint. */
 export type CallbackFields = Record<string, string>
 
+/** What temporary credentials reach: one key, or everything below a prefix that ends with a slash. */
+export type CredentialScope = { key: string } | { prefix: string }
+
+export interface TemporaryCredentials {
+  accessKeyId: string
+  secretAccessKey: string
+  sessionToken: string
+  expiresAt: Date
+}
+
 export interface ObjectStore {
   readonly name: string
   readonly dialect: 'oss' | 's3'
@@ -110,6 +120,14 @@ export interface ObjectStore {
   head(key: string): Promise<StoredObject | undefined>
   putEmpty(object: ObjectSpec): Promise<void>
   delete(key: string, only: { ifMatch: string }): Promise<void>
+  /** Where a client's own SDK finds the bucket. */
+  readonly location: { endpoint: string; region: string; bucket: string }
+  /** POST /v1/credentials. Present where the deployment has a role for it. `session` has 2 to 32 characters. */
+  issueCredentials?(
+    scope: CredentialScope,
+    session: string,
+    seconds: number,
+  ): Promise<TemporaryCredentials>
   /** What the callback says, or undefined where its signature does not hold. No outgoing request. */
   verifyCallback(request: RawRequest): CallbackFields | undefined
   /** Reads a callback's body without believing it: to find the session that it speaks of. */

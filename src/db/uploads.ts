@@ -30,7 +30,7 @@ const openSweepAt = ({ method, policy }: UploadSession, now: Date): SQL =>
   instant(
     after(
       now,
-      method === 'single'
+      method !== 'multipart'
         ? SINGLE_SWEEP_MS
         : 1000 * (policy.idleSeconds ?? POLICY_DEFAULTS.idleSeconds),
     ),

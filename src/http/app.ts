@@ -4,6 +4,7 @@ import { cors } from 'hono/cors'
 import { secureHeaders } from 'hono/secure-headers'
 import { appRoutes } from './apps.ts'
 import { callbackRoutes } from './callbacks.ts'
+import { credentialRoutes } from './credentials.ts'
 import type { Environment, Variables } from './environment.ts'
 import { type DemoApp, demoRoutes, healthRoutes } from './health.ts'
 import { notFound, renderProblem } from './problem.ts'
@@ -23,6 +24,10 @@ export interface HttpOptions {
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/
 const PREFLIGHT_SECONDS = 7200
 
+/** A grant in a path is a secret: no log has it. */
+const withoutGrant = (path: string) =>
+  path.replace(/^\/oss\/credentials\/.+/, '/oss/credentials/{grant}')
+
 export function httpApp({ servicesFor, isReady = () => true, demo }: HttpOptions) {
   const api = new OpenAPIHono<Environment>()
 
@@ -41,7 +46,7 @@ export function httpApp({ servicesFor, isReady = () => true, demo }: HttpOptions
     services.log('info', 'request', {
       requestId,
       method: c.req.method,
-      path: c.req.path.slice(0, 256),
+      path: withoutGrant(c.req.path).slice(0, 256),
       status: c.res.status,
       ms: services.clock().getTime() - began,
     })
@@ -67,6 +72,7 @@ export function httpApp({ servicesFor, isReady = () => true, demo }: HttpOptions
   appRoutes(api)
   uploadRoutes(api)
   callbackRoutes(api)
+  credentialRoutes(api)
   if (demo) demoRoutes(api, demo)
 
   documentSecurity(api)

@@ -183,6 +183,8 @@ async function ownStore(
       addressing: 'path',
       accessKeyId,
       secretAccessKey,
+      roleArn: 'acs:ram::1000000000000000:role/embedded',
+      stsEndpoint: store.url,
       bindLength: true,
     },
   }

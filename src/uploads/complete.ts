@@ -26,7 +26,13 @@ export type CompleteServices = Pick<
 /** Problems that need no look at the store. */
 export function checkInput(session: UploadSession, { sizeBytes, checksum }: CompleteInput): void {
   const { plan } = session
-  if (plan.sizeBytes === null && sizeBytes === undefined && session.finalSizeBytes === undefined) {
+  const arrivesWhole = session.method === 'credentials'
+  if (
+    !arrivesWhole &&
+    plan.sizeBytes === null &&
+    sizeBytes === undefined &&
+    session.finalSizeBytes === undefined
+  ) {
     throw new Problem('size-required', {
       detail: 'Say sizeBytes: this upload began without a size.',
     })
@@ -103,8 +109,9 @@ async function makeObject(
   session: UploadSession,
 ): Promise<Doubt> {
   const store = storeNamed(session.store)
-  const size = expectedSize(session)!
+  const size = expectedSize(session) ?? 0
   try {
+    if (session.method === 'credentials') return 'none' // Its own SDK completes; HEAD tells.
     if (size === 0) await store.putEmpty(objectSpec(session))
     else if (session.storageUploadId) {
       const upload = { key: session.key, storageUploadId: session.storageUploadId }
@@ -178,9 +185,9 @@ async function settle(
   }
   if (presence && doubt === 'none') {
     if (presence.kind === 'foreign') throw objectExists()
-    if (session.method === 'single') {
+    if (session.method !== 'multipart') {
       throw new Problem('parts-mismatch', {
-        detail: 'The file is not stored yet. Send it to the signed URL, then complete.',
+        detail: 'The file is not stored yet. Send it, then complete.',
         members: { missing: [1], unexpected: [], wrongSize: [] },
       })
     }

@@ -7,7 +7,7 @@ import type { App, NewUpload, Services } from '../core/ports.ts'
 import type { Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import { isStoreFailure } from '../core/store-failure.ts'
-import { hasEnded, type UploadSession } from '../core/upload-session.ts'
+import { hasEnded, type UploadMethod, type UploadSession } from '../core/upload-session.ts'
 import { refusal } from './complete.ts'
 import {
   type CreateInput,
@@ -47,12 +47,13 @@ export interface Created {
   app: App
 }
 
-function newUpload(
+export function newUpload(
   { newId, clock }: CreateServices,
   principal: Principal,
   input: CreateInput,
   decision: Decision,
-  idempotency: { key?: string; requestHash: string },
+  idempotency: { key?: string; requestHash?: string },
+  method?: UploadMethod,
 ): NewUpload {
   const { app, policy, policyName, plan, store } = decision
   const now = clock()
@@ -73,7 +74,7 @@ function newUpload(
     grantId: principal.kind === 'grant' ? principal.grant.grant : undefined,
     policyName,
     policy,
-    method: methodFor(policy, plan, store),
+    method: method ?? methodFor(policy, plan, store),
     store: store.name,
     key,
     filename: input.filename,
@@ -125,7 +126,7 @@ export async function createUpload(
   input: CreateInput,
   idempotencyKey?: string,
 ): Promise<Created> {
-  checkCredential(principal)
+  checkCredential(principal, 'api')
   subjectOf(principal, input)
   const decision = await decide(services, principal, input)
   const { app } = decision
@@ -148,7 +149,7 @@ export async function createUpload(
   return { kind: 'repeated', session: await awaitFirst(services, reservation.session), app }
 }
 
-async function reserve({ uploads, apps, clock }: CreateServices, upload: NewUpload) {
+export async function reserve({ uploads, apps, clock }: CreateServices, upload: NewUpload) {
   const now = clock()
   try {
     const reservation = await uploads.reserve(upload, now)

@@ -21,9 +21,18 @@ const declaredCrc64 = (session: UploadSession): string | undefined =>
     ? BigInt(session.checksum.slice('crc64:'.length)).toString()
     : undefined
 
+/**
+ * The stamp, which only we can sign. A client with credentials sets none: there the exact key, which holds the
+ * session's id, stands in for it.
+ */
+export const isOwn = (session: UploadSession, object: StoredObject): boolean =>
+  session.method === 'credentials'
+    ? session.key.includes(session.id) && object.key === session.key
+    : object.uploadId === session.id
+
 function compare(session: UploadSession, object: StoredObject | undefined): Presence {
   if (!object) return { kind: 'absent' }
-  if (object.uploadId !== session.id) return { kind: 'foreign' }
+  if (!isOwn(session, object)) return { kind: 'foreign' }
   const size = expectedSize(session)
   if (size !== undefined && object.sizeBytes !== size) {
     return {
@@ -31,6 +40,9 @@ function compare(session: UploadSession, object: StoredObject | undefined): Pres
       object,
       reason: `has ${object.sizeBytes} bytes instead of ${size}`,
     }
+  }
+  if (size === undefined && object.sizeBytes > session.reservedBytes) {
+    return { kind: 'mismatch', object, reason: 'is larger than what was reserved' }
   }
   const declared = declaredCrc64(session)
   if (declared !== undefined && object.crc64 !== undefined && object.crc64 !== declared) {

@@ -3,14 +3,20 @@ import type { Services } from '../core/ports.ts'
 import { isStoreFailure } from '../core/store-failure.ts'
 import { UPLOAD_TOKEN_SECONDS } from '../core/token.ts'
 import type { UploadSession } from '../core/upload-session.ts'
+import { isOwn } from './finish.ts'
 
 /** A single PUT may still arrive by a URL that was signed in the last moment of an upload token. */
 const LATE_PUT_MS = 15 * 60_000
 
+/** Credentials that a client's own SDK got live so long, and longer than five minutes before it asks again. */
+export const CREDENTIAL_SECONDS = 3600
+
 type ReleaseServices = Pick<Services, 'uploads' | 'clock' | 'storeNamed' | 'log'>
 
 function latePutsUntil({ method, endedAt, expiresAt }: UploadSession): number {
-  if (method !== 'single' || !endedAt) return 0
+  if (!endedAt) return 0
+  if (method === 'credentials') return endedAt.getTime() + CREDENTIAL_SECONDS * 1000
+  if (method !== 'single') return 0
   const lastToken = Math.min(endedAt.getTime() + UPLOAD_TOKEN_SECONDS * 1000, expiresAt.getTime())
   return lastToken + LATE_PUT_MS
 }
@@ -39,7 +45,7 @@ export async function abortOrphans(
   session: UploadSession,
   except?: string,
 ): Promise<void> {
-  if (session.method !== 'multipart' || !session.key.includes(session.id)) return
+  if (session.method === 'single' || !session.key.includes(session.id)) return
   const left = await services.storeNamed(session.store).listUploads(session.key)
   for (const { storageUploadId } of left) {
     if (storageUploadId === except) continue
@@ -61,7 +67,7 @@ export async function releaseStorage(
     }
     await abortOrphans(services, session)
     const object = await store.head(session.key)
-    if (object?.uploadId === session.id) {
+    if (object && isOwn(session, object)) {
       await store.delete(object.key, { ifMatch: object.etag })
       return session // looked at once more by the sweep, which then finds nothing
     }

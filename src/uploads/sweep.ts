@@ -97,7 +97,7 @@ async function sweepOpen(services: SweepServices, session: UploadSession): Promi
   const { uploads, clock } = services
   const now = clock()
   const backendCompletes = session.policy.completion === 'backend'
-  if (session.direct || (session.method === 'single' && !backendCompletes)) {
+  if (session.direct || (session.method !== 'multipart' && !backendCompletes)) {
     const presence = await lookForObject(services, session)
     if (presence.kind === 'own') return void (await finish(services, session, presence.object))
     if (presence.kind === 'mismatch') {

@@ -77,10 +77,12 @@ describe('a running service', () => {
     >
     expect(document.openapi).toBe('3.1.0')
     expect(Object.keys(document.paths).sort()).toEqual([
+      '/oss/credentials/{grant}',
       '/v1/apps',
       '/v1/apps/{id}/issuers',
       '/v1/apps/{id}/policies/{name}',
       '/v1/callbacks/{store}',
+      '/v1/credentials',
       '/v1/deliveries/{id}/replay',
       '/v1/grants',
       '/v1/grants/{id}',

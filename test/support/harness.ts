@@ -70,6 +70,8 @@ export async function startHarness(options: HarnessOptions = {}) {
         addressing: 'path',
         accessKeyId: 'test-key-id',
         secretAccessKey: 'test-secret-of-the-store',
+        roleArn: 'acs:ram::1000000000000000:role/embedded',
+        stsEndpoint: store.url,
         bindLength: true,
       },
     ],
