@@ -1,5 +1,6 @@
 // The environment, parsed once: every variable with its default and description, all faults reported together by name.
 import { z } from 'zod'
+import { type OperationConfig, operationOf, operationVariables } from './config/operation.ts'
 import { fromBase64url } from './core/bytes.ts'
 
 const MIN_ADMIN_KEY = 24
@@ -86,6 +87,7 @@ const environmentSchema = z.object({
     .enum(['debug', 'info', 'warn', 'error'])
     .default('info')
     .describe('Least level logged'),
+  ...operationVariables,
   STORE_PORT: port
     .optional()
     .describe('Port of the embedded store; default PORT + 1, or a free one'),
@@ -139,7 +141,7 @@ export const VARIABLES = Object.entries(environmentSchema.shape).map(([name, sch
   description: schema.description ?? '',
 }))
 
-export interface Config {
+export interface Config extends OperationConfig {
   port: number
   host: string
   dataDirectory: string
@@ -265,6 +267,7 @@ export function parseConfig(variables: Variables): Config {
     host: env.HOST,
     dataDirectory: env.DATA_DIR,
     databaseUrl: env.DATABASE_URL,
+    ...operationOf(env, embedded),
     publicUrl: env.PUBLIC_URL,
     adminKey: env.ADMIN_KEY,
     secretKeys: env.SECRET_KEYS,

@@ -2,6 +2,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { getRequestListener } from '@hono/node-server'
 import type { Config, StoreConfig } from '../config.ts'
 import type { Log } from '../core/ports.ts'
@@ -28,8 +29,9 @@ import { repeat } from './timers.ts'
 
 const DELIVER_EVERY_MS = 1_000
 const SWEEP_EVERY_MS = 60_000
-const POOL_SIZE = 10
-const DRAIN_MS = 20_000
+/** Longer than the longest answer: a complete that waits for another's outcome. */
+const CLOSE_MS = 30_000
+const IDLE_CHECK_MS = 100
 
 export interface Running {
   url: string
@@ -71,7 +73,10 @@ async function startAll(
   }
   const databaseUrl = config.databaseUrl ?? (await ownDatabase(config, log, stops))
   await migrate(databaseUrl)
-  const { database, close } = connect(databaseUrl, { maxConnections: POOL_SIZE })
+  const { database, close } = connect(databaseUrl, {
+    maxConnections: config.databasePoolSize,
+    statementMs: config.databaseStatementMs,
+  })
   stops.push(close)
 
   const store = config.embeddedStore ? await ownStore(config, log, stops) : undefined
@@ -125,9 +130,11 @@ async function startAll(
     adminKey,
     generatedKeys: config.embedded && config.adminKey === undefined,
     demo,
-    stop: () => {
+    async stop() {
+      // Whoever balances the load must see it before the first connection is refused.
       ready = false
-      return stop()
+      await delay(config.drainSeconds * 1000)
+      await stop()
     },
   }
 }
@@ -222,9 +229,12 @@ async function listen({ host, port }: Config) {
     /** Answers what is under way, takes nothing new. */
     close: () =>
       new Promise<void>((resolve) => {
-        const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS)
+        const cut = setTimeout(() => server.closeAllConnections(), CLOSE_MS)
+        // Connections that are kept alive end as soon as their last answer is out.
+        const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS)
         server.close(() => {
           clearTimeout(cut)
+          clearInterval(idle)
           resolve()
         })
         server.closeIdleConnections()

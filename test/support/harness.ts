@@ -21,6 +21,8 @@ type FetchLike = typeof fetch
 export interface HarnessOptions {
   /** Stands between the service and the store: to fail, hang or watch. */
   storeFetch?: (forward: FetchLike) => FetchLike
+  /** A shorter patience with the database. */
+  statementMs?: number
 }
 
 export interface Answer<Body = Record<string, any>> {
@@ -32,7 +34,10 @@ export interface Answer<Body = Record<string, any>> {
 export async function startHarness(options: HarnessOptions = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-harness-'))
   const fresh = await freshDatabase()
-  const connection = connect(fresh.url, { maxConnections: 8 })
+  const connection = connect(fresh.url, {
+    maxConnections: 8,
+    statementMs: options.statementMs,
+  })
   let offsetMs = 0
   const clock = () => new Date(Date.now() + offsetMs)
   const lines: string[] = []
