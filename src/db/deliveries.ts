@@ -2,6 +2,7 @@
 import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm'
 import type { Attempt, DeliveriesDb, Delivery, DeliveryState, Vault } from '../core/ports.ts'
 import type { Database } from './connect.ts'
+import { appsWithDue } from './due.ts'
 import { attempts, deliveries, webhookEndpoints } from './schema.ts'
 import { instant } from './transition.ts'
 
@@ -139,12 +140,6 @@ export function deliveriesDb(database: Database, vault: Vault): DeliveriesDb {
       return replayed.length === 1
     },
 
-    async appsWithDueDeliveries(now) {
-      const rows = await database.execute<{ app_id: string }>(sql`
-        select distinct app_id from deliveries
-        where state = 'pending' and next_attempt_at <= ${instant(now)}
-          and (lease_until is null or lease_until <= ${instant(now)})`)
-      return rows.map(({ app_id }) => app_id)
-    },
+    appsWithDueDeliveries: (now) => appsWithDue(database, ['deliveries'], now),
   }
 }

@@ -9,6 +9,7 @@ import {
   type UploadState,
 } from '../core/upload-session.ts'
 import type { Database } from './connect.ts'
+import { appsWithDue } from './due.ts'
 import { reserve } from './reserve.ts'
 import { uploads } from './schema.ts'
 import { toSession, type UploadRow } from './session-row.ts'
@@ -219,12 +220,6 @@ export function uploadsDb(database: Database): UploadsDb {
         )
     },
 
-    async appsWithDueWork(now) {
-      const rows = await database.execute<{ app_id: string }>(sql`
-        select distinct app_id from uploads
-        where storage_released_at is null and sweep_at <= ${instant(now)}
-        union select distinct app_id from callbacks where processed_at is null`)
-      return rows.map(({ app_id }) => app_id)
-    },
+    appsWithDueWork: (now) => appsWithDue(database, ['sessions', 'callbacks'], now),
   }
 }
