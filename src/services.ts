@@ -12,6 +12,8 @@ import { appsDb } from './db/apps.ts'
 import { callbacksDb } from './db/callbacks.ts'
 import type { Database } from './db/connect.ts'
 import { deliveriesDb } from './db/deliveries.ts'
+import { eventLogDb } from './db/event-log.ts'
+import { retentionDb } from './db/retention.ts'
 import { uploadsDb } from './db/uploads.ts'
 import { fetchSender } from './delivery/send.ts'
 import { checkUrl } from './delivery/url-guard.ts'
@@ -96,6 +98,14 @@ export async function processServices(options: ProcessOptions) {
   } satisfies Partial<Services>
 
   return {
+    /** For the job that removes what is old; no request needs them. */
+    housekeepingFor: (database: Database) => ({
+      apps: appsDb(database, vault),
+      eventLog: eventLogDb(database),
+      retention: retentionDb(database),
+      clock,
+      log: options.log,
+    }),
     forDatabase(database: Database): Variables['services'] {
       const apps = appsDb(database, vault)
       return {

@@ -8,6 +8,7 @@ import { httpApp } from './http/app.ts'
 import { jsonLog } from './log.ts'
 import { processServices } from './services.ts'
 import { verifyRsaMd5 } from './storage/oss/rsa-native.ts'
+import { keepHouse } from './uploads/housekeeping.ts'
 import { sweep } from './uploads/sweep.ts'
 
 interface Bindings {
@@ -22,6 +23,10 @@ interface Lifetime {
 
 /** Hyperdrive pools; a request needs few connections of its own. */
 const MAX_CONNECTIONS = 3
+/** Few, since a run may make only so many requests. */
+const HOUSEKEEPING_BATCHES = 20
+
+const isHousekeepingTime = (scheduledTime: number) => new Date(scheduledTime).getUTCMinutes() === 0
 
 /** The driver's own socket leaves an unhandled rejection at its end in workerd (porsager/postgres#1196). */
 function openSocket({ host, port }: { host: string[]; port: number[] }): Promise<unknown> {
@@ -78,6 +83,11 @@ async function openRequest(bindings: Bindings, lifetime: Lifetime) {
   const services = processWide.forDatabase(database)
   return {
     services,
+    keepHouse: () =>
+      keepHouse(processWide.housekeepingFor(database), {
+        keep: config.retention,
+        batches: HOUSEKEEPING_BATCHES,
+      }),
     close() {
       const finished = async () => {
         await Promise.allSettled(work)
@@ -102,11 +112,16 @@ export default {
     }
   },
 
-  async scheduled(_event: unknown, bindings: Bindings, lifetime: Lifetime): Promise<void> {
-    const { services, close } = await openRequest(bindings, lifetime)
+  async scheduled(
+    event: { scheduledTime: number },
+    bindings: Bindings,
+    lifetime: Lifetime,
+  ): Promise<void> {
+    const { services, keepHouse, close } = await openRequest(bindings, lifetime)
     try {
       await sweep(services)
       await deliverDue(services)
+      if (isHousekeepingTime(event.scheduledTime)) await keepHouse()
     } finally {
       close()
     }

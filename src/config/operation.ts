@@ -1,5 +1,6 @@
 // The part of the environment that says how one process of many behaves: connections, time-outs, the drain, retention.
 import { z } from 'zod'
+import type { Retention } from '../core/retention.ts'
 
 /** Long enough for a load balancer that asks every other second to take the process out. */
 const DRAIN_SECONDS = 5
@@ -47,13 +48,6 @@ export const operationVariables = {
     .describe(
       'Days that the event log is kept, rounded up to whole months; default RETENTION_DAYS',
     ),
-}
-
-/** Undefined: for ever. */
-export interface Retention {
-  sessionDays: number | undefined
-  deliveryDays: number | undefined
-  eventDays: number | undefined
 }
 
 export interface OperationConfig {

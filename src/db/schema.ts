@@ -164,10 +164,14 @@ export const uploads = pgTable(
   ],
 )
 
+/**
+ * The log, partitioned by month of `at` (docs/decisions/0004-event-log.md). No foreign keys, so that a month can be
+ * dropped without a look at other tables: an event is written by the statement that changes its session.
+ */
 export const uploadEvents = pgTable(
   'upload_events',
   {
-    appId: appId(),
+    appId: text('app_id').notNull(),
     uploadId: text('upload_id').notNull(),
     revision: integer('revision').notNull(),
     eventId: text('event_id').notNull(),
@@ -177,11 +181,8 @@ export const uploadEvents = pgTable(
     hash: text('hash').notNull(),
   },
   (table) => [
-    primaryKey({ columns: [table.appId, table.uploadId, table.revision] }),
-    foreignKey({
-      columns: [table.appId, table.uploadId],
-      foreignColumns: [uploads.appId, uploads.uploadId],
-    }),
+    // A partitioned table's key holds `at`; that a revision is there once follows from the session's row lock.
+    primaryKey({ columns: [table.appId, table.uploadId, table.revision, table.at] }),
   ],
 )
 
@@ -265,6 +266,8 @@ export const deliveries = pgTable(
     uniqueIndex('deliveries_once').on(table.appId, table.endpointId, table.eventId),
     // The claim: what is due, oldest first.
     index('deliveries_due').on(table.appId, table.nextAttemptAt).where(sql`state = 'pending'`),
+    // What an upload is owed, newest first.
+    index('deliveries_by_upload').on(table.appId, table.uploadId, table.deliveryId),
     // The delivery log of an endpoint, newest first.
     index('deliveries_by_endpoint').on(table.appId, table.endpointId, table.deliveryId),
   ],

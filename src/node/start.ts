@@ -15,6 +15,7 @@ import { httpApp } from '../http/app.ts'
 import { processServices } from '../services.ts'
 import { startEmbeddedStore } from '../storage/embedded/index.ts'
 import { verifyRsaMd5 } from '../storage/oss/rsa-native.ts'
+import { keepHouse } from '../uploads/housekeeping.ts'
 import { sweep } from '../uploads/sweep.ts'
 import {
   demoApp,
@@ -29,6 +30,7 @@ import { repeat } from './timers.ts'
 
 const DELIVER_EVERY_MS = 1_000
 const SWEEP_EVERY_MS = 60_000
+const HOUSEKEEPING_EVERY_MS = 3_600_000
 /** Longer than the longest answer: a complete that waits for another's outcome. */
 const CLOSE_MS = 30_000
 const IDLE_CHECK_MS = 100
@@ -107,10 +109,17 @@ async function startAll(
   })
   const services = processWide.forDatabase(database)
   const deliveries = repeat('delivery', DELIVER_EVERY_MS, () => deliverDue(services), log)
+  const housekeeping = repeat(
+    'housekeeping',
+    HOUSEKEEPING_EVERY_MS,
+    () => keepHouse(processWide.housekeepingFor(database), { keep: config.retention }),
+    log,
+  )
   const sweeping = repeat('sweep', SWEEP_EVERY_MS, () => sweep(services), log)
   stops.push(
     () => deliveries.stop(),
     () => sweeping.stop(),
+    () => housekeeping.stop(),
     () => Promise.all(background),
   )
 
@@ -124,6 +133,7 @@ async function startAll(
   serveStatic(app)
   listening.serve(app.fetch)
   sweeping.nudge()
+  housekeeping.nudge()
   return {
     url: listening.url,
     storeUrl: store?.url,

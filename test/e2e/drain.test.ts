@@ -10,7 +10,7 @@ let service: Service
 beforeAll(async () => {
   database = await freshDatabase()
   service = await startService({
-    environment: { DATABASE_URL: database.url, DRAIN_SECONDS: '2' },
+    environment: { DATABASE_URL: database.serviceUrl, DRAIN_SECONDS: '2' },
   })
 })
 afterAll(() => database.drop())

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Log } from '../../src/core/ports.ts'
+import type { Retention } from '../../src/core/retention.ts'
 import { connect } from '../../src/db/connect.ts'
 import { deliverDue } from '../../src/delivery/deliver.ts'
 import { httpApp } from '../../src/http/app.ts'
@@ -11,6 +12,7 @@ import { nodeSender } from '../../src/node/send-webhook.ts'
 import { processServices } from '../../src/services.ts'
 import { startEmbeddedStore } from '../../src/storage/embedded/index.ts'
 import { verifyRsaMd5 } from '../../src/storage/oss/rsa-native.ts'
+import { keepHouse } from '../../src/uploads/housekeeping.ts'
 import { sweep } from '../../src/uploads/sweep.ts'
 import { freshDatabase } from './postgres.ts'
 
@@ -34,7 +36,7 @@ export interface Answer<Body = Record<string, any>> {
 export async function startHarness(options: HarnessOptions = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-harness-'))
   const fresh = await freshDatabase()
-  const connection = connect(fresh.url, {
+  const connection = connect(fresh.serviceUrl, {
     maxConnections: 8,
     statementMs: options.statementMs,
   })
@@ -148,6 +150,11 @@ export async function startHarness(options: HarnessOptions = {}) {
       offsetMs += ((hours * 60 + minutes) * 60 + seconds) * 1000
     },
     sweep: () => sweep(services),
+    keepHouse: (keep: Partial<Retention> = {}, batches?: number) =>
+      keepHouse(processWide.housekeepingFor(connection.database), {
+        keep: { sessionDays: 90, deliveryDays: 90, eventDays: 90, ...keep },
+        batches,
+      }),
     deliver: () => deliverDue(services),
     async stop() {
       await Promise.allSettled(background)
