@@ -1,18 +1,15 @@
 // Four processes, one database, one store; processes are killed and restarted at random while clients work. Every session
 // ends once, every event is told once (repeats with the same bytes), and connections stay few.
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import postgres from 'postgres'
 import { expect, it } from 'vitest'
-import { startEmbeddedStore } from '../../src/storage/embedded/index.ts'
 import { freshDatabase } from '../support/postgres.ts'
 import { clientOf, type Outcome, type Tenant } from './client.ts'
 import { type Fleet, startFleet } from './fleet.ts'
 import { faultsOf, unsettled } from './ledger.ts'
 import { type Random, randomFrom } from './random.ts'
 import { startReceiver } from './receiver.ts'
+import { startStore } from './store.ts'
 
 const SESSIONS = Number(process.env.SCALE_SESSIONS ?? 1_000)
 const SEED = Number(process.env.SCALE_SEED ?? Math.floor(Math.random() * 2 ** 31))
@@ -26,35 +23,6 @@ const POLICY = { direct: true, idleSeconds: 90 }
 const KILL_EVERY_MS = [1_500, 4_000] as const
 /** Of a session whose process died in the middle: lease, sweep and one retry, with room. */
 const SETTLE_MS = 8 * 60_000
-
-async function startStore() {
-  const directory = await mkdtemp(join(tmpdir(), 'countersign-scale-'))
-  const credentials = { region: 'local', bucket: 'bucket', accessKeyId: 'id', secretAccessKey: 's' }
-  const store = await startEmbeddedStore({
-    directory,
-    host: '127.0.0.1',
-    port: 0,
-    ...credentials,
-    clock: () => new Date(),
-    fetch,
-    log: () => {},
-  })
-  return {
-    environment: {
-      STORE_DIALECT: 'oss',
-      STORE_ENDPOINT: store.url,
-      STORE_ADDRESSING: 'path',
-      STORE_REGION: credentials.region,
-      STORE_BUCKET: credentials.bucket,
-      STORE_ACCESS_KEY_ID: credentials.accessKeyId,
-      STORE_SECRET_ACCESS_KEY: credentials.secretAccessKey,
-    },
-    async close() {
-      await store.close()
-      await rm(directory, { recursive: true, force: true })
-    },
-  }
-}
 
 async function post(fleet: Fleet, path: string, key: string, body: unknown) {
   const response = await fetch(`${fleet.any().url}${path}`, {
