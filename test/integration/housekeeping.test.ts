@@ -91,6 +91,19 @@ describe('months of the event log', () => {
     expect(await rows('upload_events')).toBe(42)
   })
 
+  it('cannot be made by a role that does not own the log: events are kept, and old rows still go', async () => {
+    const old = await complete()
+    await sql`alter table upload_events owner to current_user`
+    await sql`grant all on upload_events, upload_events_default to public`
+    days(91)
+
+    expect(await harness.keepHouse()).toMatchObject({ removed: 1 })
+
+    expect(await isKept(old)).toBe(false)
+    expect(await places(await complete())).toHaveLength(2)
+    expect(harness.lines.join()).toContain('could not be made')
+  })
+
   it('are dropped when they ended before the retention, and not while a session needs them', async () => {
     await harness.keepHouse()
     const ended = await complete()
