@@ -59,7 +59,7 @@ const SEED_DELIVERIES = `
 
 async function seed(url, count) {
   await migrate(url)
-  const sql = postgres(url, { max: 1, onnotice: () => {} })
+  const sql = postgres(url, { max: 2, onnotice: () => {} })
   const since = performance.now()
   await sql.unsafe(
     `insert into apps select 'app_' || lpad(n::text, 3, '0'), n, n, '[]', now() from generate_series(0, ${APPS - 1}) n`,
@@ -73,8 +73,8 @@ async function seed(url, count) {
     const start = new Date(Date.UTC(began.getUTCFullYear(), began.getUTCMonth() + month, 1))
     await log.addMonth(start.toISOString().slice(0, 7), [])
   }
-  for (const statement of [seedUploads(count), SEED_EVENTS, SEED_DELIVERIES])
-    await sql.unsafe(statement)
+  await sql.unsafe(seedUploads(count))
+  await Promise.all([sql.unsafe(SEED_EVENTS), sql.unsafe(SEED_DELIVERIES)])
   await sql.unsafe('vacuum analyze')
   const seconds = (performance.now() - since) / 1000
   const ids =
@@ -155,7 +155,12 @@ function report(seeded, medians) {
 async function server() {
   if (process.env.DATABASE_URL) return { url: process.env.DATABASE_URL, stop: async () => {} }
   const directory = await mkdtemp(join(tmpdir(), 'countersign-bench-'))
-  const embedded = await startEmbeddedPostgres({ directory, log: () => {} })
+  const embedded = await startEmbeddedPostgres({
+    directory,
+    log: () => {},
+    // Seeding is not to be held up by checkpoints.
+    settings: { max_wal_size: '8GB' },
+  })
   return {
     url: embedded.url,
     async stop() {

@@ -60,10 +60,9 @@ export function eventLogDb(database: Database): EventLogDb {
       change(async (transaction) => {
         const table = partition(month)
         await transaction.execute(sql`create table ${table} (like upload_events including all)`)
-        // Only the current month has writers that could add a stray meanwhile, and it rarely has strays at all.
-        if (strays.length) {
-          await transaction.execute(sql`lock table upload_events in share row exclusive mode`)
-        }
+        // A write that is under way has chosen the default partition, and would be refused when that no longer takes this
+        // month. So writers are waited for, and those to come wait until the month is there.
+        await transaction.execute(sql`lock table upload_events in share row exclusive mode`)
         for (const appId of strays) {
           await transaction.execute(sql`
             with moved as (

@@ -72,7 +72,7 @@ export function strayStatements(
 ): Array<{ statement: string; tables: string[] }> {
   const tenantTables = tables.filter((name) => !NOT_A_TENANTS.includes(name))
   return statements
-    .filter((statement) => !isAllowed(statement))
+    .filter((statement) => QUERY.test(statement) && !isAllowed(statement))
     .map((statement) => ({ statement, tables: tablesWithoutTenant(statement, tenantTables) }))
     .filter((found) => found.tables.length)
 }

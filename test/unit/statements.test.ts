@@ -36,6 +36,8 @@ it.each([
 
 it.each([
   'select * from apps order by app_id',
+  // Not a query: a definition, where the server notes those too.
+  'create table issuers (app_id text, uploads jsonb, deliveries jsonb)',
   'select * from uploads where app_id = $1 and upload_id = $2',
   'select "state" from "uploads" where ("uploads"."app_id" = $1 and "uploads"."upload_id" = $2)',
   'update usage set a = greatest(b, usage.c) from changed where usage.app_id = changed.app_id',
