@@ -5,7 +5,7 @@ import type { Retention } from '../core/retention.ts'
 /** Long enough for a load balancer that asks every other second to take the process out. */
 const DRAIN_SECONDS = 5
 const RETENTION_DAYS = 90
-/** A session lives a week at most, and its grant is its credential until then. */
+/** Less would take away what is still looked into: a delivery alone is retried for more than three days. */
 const MIN_RETENTION_DAYS = 14
 
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max)

@@ -10,13 +10,10 @@ import { connect } from '../db/connect.ts'
 import { lockDirectory } from '../db/directory-lock.ts'
 import { startEmbeddedPostgres } from '../db/embedded.ts'
 import { migrate } from '../db/migrate.ts'
-import { deliverDue } from '../delivery/deliver.ts'
 import { httpApp } from '../http/app.ts'
 import { processServices } from '../services.ts'
 import { startEmbeddedStore } from '../storage/embedded/index.ts'
 import { verifyRsaMd5 } from '../storage/oss/rsa-native.ts'
-import { keepHouse } from '../uploads/housekeeping.ts'
-import { sweep } from '../uploads/sweep.ts'
 import {
   demoApp,
   embeddedKeys,
@@ -24,13 +21,10 @@ import {
   openDataDirectory,
   writeSecret,
 } from './data-directory.ts'
+import { startJobs } from './jobs.ts'
 import { nodeSender } from './send-webhook.ts'
 import { serveStatic } from './static.ts'
-import { repeat } from './timers.ts'
 
-const DELIVER_EVERY_MS = 1_000
-const SWEEP_EVERY_MS = 60_000
-const HOUSEKEEPING_EVERY_MS = 3_600_000
 /** Longer than the longest answer: a complete that waits for another's outcome. */
 const CLOSE_MS = 30_000
 const IDLE_CHECK_MS = 100
@@ -104,24 +98,13 @@ async function startAll(
       const settled = work.catch(() => {}).finally(() => background.delete(settled))
       background.add(settled)
     },
-    nudgeDeliveries: () => deliveries.nudge(),
+    nudgeDeliveries: () => jobs.deliveries.nudge(),
     sendWebhook: sender.send,
   })
   const services = processWide.forDatabase(database)
-  const deliveries = repeat('delivery', DELIVER_EVERY_MS, () => deliverDue(services), log)
-  const housekeeping = repeat(
-    'housekeeping',
-    HOUSEKEEPING_EVERY_MS,
-    () => keepHouse(processWide.housekeepingFor(database), { keep: config.retention }),
-    log,
-  )
-  const sweeping = repeat('sweep', SWEEP_EVERY_MS, () => sweep(services), log)
-  stops.push(
-    () => deliveries.stop(),
-    () => sweeping.stop(),
-    () => housekeeping.stop(),
-    () => Promise.all(background),
-  )
+  const housekeeping = processWide.housekeepingFor(database)
+  const jobs = startJobs(services, housekeeping, config.retention, log)
+  stops.push(jobs.stop, () => Promise.all(background))
 
   const listening = await listen(config)
   stops.push(listening.close)
@@ -132,8 +115,7 @@ async function startAll(
   const app = httpApp({ servicesFor: () => services, isReady: () => ready, demo })
   serveStatic(app)
   listening.serve(app.fetch)
-  sweeping.nudge()
-  housekeeping.nudge()
+  jobs.begin()
   return {
     url: listening.url,
     storeUrl: store?.url,

@@ -21,6 +21,8 @@ export interface HousekeepingOptions {
   keep: Retention
   /** Most statements that remove rows in one run. */
   batches?: number
+  /** Ends the run after the statement that is under way. */
+  signal?: AbortSignal
 }
 
 /** The current month and so many more always have a partition. */
@@ -31,7 +33,7 @@ const APPS_PER_PAGE = 100
 
 export async function keepHouse(
   services: HousekeepingServices,
-  { keep, batches = BATCHES }: HousekeepingOptions,
+  { keep, batches = BATCHES, signal }: HousekeepingOptions,
 ): Promise<{ removed: number; dropped: number }> {
   const now = services.clock()
   try {
@@ -40,7 +42,8 @@ export async function keepHouse(
     // A role that may not make tables: events go on falling into the default partition, and old rows still go.
     services.log('error', 'a month of the event log could not be made', { error: String(error) })
   }
-  const removed = await removeOld(services, rulesOf(services.retention, keep, now), batches)
+  const rules = rulesOf(services.retention, keep, now)
+  const removed = await removeOld(services, rules, batches, signal)
   const dropped = keep.eventDays ? await dropMonths(services, horizon(now, keep.eventDays)) : 0
   if (removed || dropped) {
     services.log('info', 'removed what is past its retention', { rows: removed, months: dropped })
@@ -102,6 +105,7 @@ async function removeOld(
   services: HousekeepingServices,
   rules: readonly Rule[],
   batches: number,
+  signal?: AbortSignal,
 ): Promise<number> {
   let removed = 0
   let left = batches
@@ -112,7 +116,7 @@ async function removeOld(
   while (unfinished.length) {
     const full: typeof unfinished = []
     for (const task of unfinished) {
-      if (left <= 0) return removed
+      if (left <= 0 || signal?.aborted) return removed
       const count = await task.rule.remove(task.appId, task.rule.before, ROWS_PER_BATCH)
       removed += count
       // A look that finds nothing costs little; only what removes is counted.

@@ -236,6 +236,17 @@ describe('retention', () => {
     ])
   })
 
+  it('ends between two batches when the process is asked to stop', async () => {
+    await seedEnded(app.id, 600)
+    days(91)
+
+    expect(await harness.keepHouse({}, undefined, AbortSignal.abort())).toMatchObject({
+      removed: 0,
+    })
+
+    expect(await rows('uploads')).toBe(600)
+  })
+
   it('of two runs at once removes each row once', async () => {
     await seedEnded(app.id, 600)
     days(91)

@@ -150,10 +150,11 @@ export async function startHarness(options: HarnessOptions = {}) {
       offsetMs += ((hours * 60 + minutes) * 60 + seconds) * 1000
     },
     sweep: () => sweep(services),
-    keepHouse: (keep: Partial<Retention> = {}, batches?: number) =>
+    keepHouse: (keep: Partial<Retention> = {}, batches?: number, signal?: AbortSignal) =>
       keepHouse(processWide.housekeepingFor(connection.database), {
         keep: { sessionDays: 90, deliveryDays: 90, eventDays: 90, ...keep },
         batches,
+        signal,
       }),
     deliver: () => deliverDue(services),
     async stop() {

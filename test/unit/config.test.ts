@@ -42,7 +42,7 @@ describe('one process of many', () => {
     expect(parseConfig(environment).retention).toEqual(retention)
   })
 
-  it('keeps nothing shorter than a session and its grant may be used', () => {
+  it('refuses to remove what is still looked into', () => {
     expect(() => parseConfig({ RETENTION_DAYS: '13' })).toThrow('RETENTION_DAYS')
   })
 
