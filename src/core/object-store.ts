@@ -36,6 +36,14 @@ export interface StoredObject {
   uploadId?: string
 }
 
+/** Bytes `first` to `last` (both included) of an object, as long as it is the one with this ETag. */
+export interface CopySource {
+  key: string
+  etag: string
+  first: number
+  last: number
+}
+
 export interface SignedRequest {
   method: 'PUT' | 'POST' | 'GET'
   url: string
@@ -103,15 +111,20 @@ export interface ObjectStore {
   presignComplete?(
     upload: StoredUpload,
     callback: { url: string; token: string },
-    object: Pick<ObjectSpec, 'overwrite'>,
+    object: Pick<ObjectSpec, 'overwrite' | 'headers'>,
     validity: Validity,
   ): SignedRequest
   /** All pages, one at a time. Throws StoreFailure `no-such-upload` where the store no longer knows it. */
   listParts(upload: StoredUpload): AsyncIterable<StoredPart[]>
+  /**
+   * POST /v1/uploads/{id}/copies. Present where the store copies a range of an object into a part. The caller has seen
+   * that the object holds the range, and looks at the listed size afterwards: a store may copy something else.
+   */
+  copyPart?(upload: StoredUpload, partNumber: number, source: CopySource): Promise<void>
   complete(
     upload: StoredUpload,
     parts: ReadonlyArray<Pick<StoredPart, 'partNumber' | 'etag'>>,
-    object: Pick<ObjectSpec, 'overwrite'>,
+    object: Pick<ObjectSpec, 'overwrite' | 'headers'>,
   ): Promise<void>
   /** Throws StoreFailure `no-such-upload` where there is nothing (left) to abort. */
   abort(upload: StoredUpload): Promise<void>

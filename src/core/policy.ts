@@ -9,6 +9,10 @@ export interface ObjectHeaders {
   acl?: 'private' | 'public-read' | 'default'
   storageClass?: string
   serverSideEncryption?: string
+  /** Of the customer's own KMS key. */
+  serverSideEncryptionKeyId?: string
+  /** What KMS encrypts the data with, where that is not AES-256. */
+  serverSideDataEncryption?: string
   cacheControl?: string
   contentDisposition?: string
   tags?: Record<string, string>

@@ -4,7 +4,7 @@ import { combineCrc64 } from '../../core/crc64.ts'
 import { readText, receiveBody } from './body.ts'
 import { readCallback } from './callback/parameters.ts'
 import { withCallback } from './callback/send.ts'
-import { randomId } from './disk/index.ts'
+import { type Disk, randomId } from './disk/index.ts'
 import type { ObjectManifest, OpenUpload, PartRecord } from './disk/records.ts'
 import { encoded } from './listing.ts'
 import { forbidsOverwrite, keptHeaders } from './object-headers.ts'
@@ -41,13 +41,7 @@ export const uploadPart: Handler = async (request, { disk, clock }) => {
   const uploadId = query.get('uploadId') ?? ''
   disk.findUpload(key, uploadId)
   const stored = await receiveBody(request, disk.bodies)
-  try {
-    const part = { ...stored, partNumber, lastModified: clock().toISOString() }
-    await disk.commitPart(key, uploadId, part)
-  } catch (error) {
-    await disk.bodies.discard([stored])
-    throw error
-  }
+  await storePart(disk, request, { ...stored, partNumber, lastModified: clock().toISOString() })
   return {
     status: 200,
     headers: {
@@ -55,6 +49,16 @@ export const uploadPart: Handler = async (request, { disk, clock }) => {
       'content-md5': Buffer.from(stored.md5, 'hex').toString('base64'),
       'x-oss-hash-crc64ecma': stored.crc64,
     },
+  }
+}
+
+/** Makes received bytes a part of the upload, or removes them where that has ended meanwhile. */
+export async function storePart(disk: Disk, { key, query }: StoreRequest, part: PartRecord) {
+  try {
+    await disk.commitPart(key, query.get('uploadId') ?? '', part)
+  } catch (error) {
+    await disk.bodies.discard([part])
+    throw error
   }
 }
 
@@ -98,7 +102,7 @@ export const abort: Handler = async ({ key, query }, { disk }) => {
 const locationOf = ({ url, bucket }: StoreServices, key: string): string =>
   `${url()}/${bucket}/${key.split('/').map(encodeURIComponent).join('/')}`
 
-function readPartNumber(text: string | undefined): number {
+export function readPartNumber(text: string | undefined): number {
   if (!text) {
     const message = 'Unexpected query string parameter: partNumber is missing.'
     throw invalidArgument('partNumber', '', message, '0017-00000219')

@@ -23,6 +23,8 @@ export function objectHeaders({ uploadId, contentType, headers = {} }: ObjectSpe
     'x-oss-object-acl': headers.acl,
     'x-oss-storage-class': headers.storageClass,
     'x-oss-server-side-encryption': headers.serverSideEncryption,
+    'x-oss-server-side-encryption-key-id': headers.serverSideEncryptionKeyId,
+    'x-oss-server-side-data-encryption': headers.serverSideDataEncryption,
     'x-oss-tagging': tags || undefined,
   }
   for (const [name, value] of Object.entries(headers.metadata ?? {})) {
@@ -32,6 +34,19 @@ export function objectHeaders({ uploadId, contentType, headers = {} }: ObjectSpe
     Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined),
   )
 }
+
+/** The access list of a multipart object is the one thing that is said at its completion. */
+const ACL = 'x-oss-object-acl'
+
+export function initiateHeaders(object: ObjectSpec): Record<string, string> {
+  const { [ACL]: _, ...headers } = objectHeaders(object)
+  return headers
+}
+
+export const completeHeaders = ({
+  headers,
+}: Pick<ObjectSpec, 'headers'>): Record<string, string> =>
+  headers?.acl ? { [ACL]: headers.acl } : {}
 
 /** RFC 6266 with the extended form of RFC 8187 for names beyond ASCII. */
 export function attachment(filename: string): string {

@@ -2,6 +2,7 @@
 import { GiB, KiB } from '../../core/part-plan.ts'
 import type { CallbackFields, ObjectStore, RawRequest } from '../../core/ports.ts'
 import { type OssCaller, ossCaller } from './call.ts'
+import { ossListing } from './listing.ts'
 import { ossMultipart } from './multipart.ts'
 import { ossObjects } from './objects.ts'
 import { ossPresign } from './presign.ts'
@@ -60,7 +61,8 @@ export function oss(options: OssOptions): ObjectStore {
     },
 
     ...ossPresign(signer, options),
-    ...ossMultipart(send),
+    ...ossMultipart(send, options),
+    ...ossListing(send),
     ...ossObjects(send),
 
     verifyCallback: (request) =>

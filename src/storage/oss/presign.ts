@@ -1,7 +1,7 @@
 // What clients are handed: signed URLs for parts, for a whole object, for reading and for a direct completion. Pure.
 import type { ObjectStore, PartToSign } from '../../core/ports.ts'
 import { callbackQuery } from './callback-query.ts'
-import { attachment, forbidOverwrite, objectHeaders } from './headers.ts'
+import { attachment, completeHeaders, forbidOverwrite, objectHeaders } from './headers.ts'
 import type { OssSigner } from './sign.ts'
 
 type Presign = Required<
@@ -65,7 +65,11 @@ export function ossPresign(signer: OssSigner, { bindLength }: { bindLength: bool
       ),
 
     presignComplete(upload, callback, object, validity) {
-      const headers = { 'x-oss-complete-all': 'yes', ...forbidOverwrite(object) }
+      const headers = {
+        'x-oss-complete-all': 'yes',
+        ...completeHeaders(object),
+        ...forbidOverwrite(object),
+      }
       return signer.byQuery(
         {
           method: 'POST',

@@ -1,0 +1,93 @@
+// The listings of OSS, page by page, with every key asked for in percent-encoding: it may hold what XML cannot carry.
+import type { ObjectStore, StoredPart, StoredUpload } from '../../core/ports.ts'
+import { StoreFailure } from '../../core/store-failure.ts'
+import { expectXml, type StoreAnswer } from '../send.ts'
+import { listOf, textOf, type XmlNode } from '../xml.ts'
+import type { SendToOss } from './call.ts'
+import { unquoted } from './headers.ts'
+
+const PAGE = '1000'
+
+const unreadable = ({ status }: StoreAnswer) =>
+  new StoreFailure('ambiguous', 'UnreadableAnswer', status)
+
+/** Reads the keys of one page: percent-encoded only where the answer says so. A plus sign is one. */
+function keyReader(page: XmlNode, answer: StoreAnswer): (node: XmlNode, name: string) => string {
+  const encoded = textOf(page, 'EncodingType') === 'url'
+  return (node, name) => {
+    const text = textOf(node, name) ?? ''
+    if (!encoded) return text
+    try {
+      return decodeURIComponent(text)
+    } catch {
+      throw unreadable(answer)
+    }
+  }
+}
+
+const storedPart = (part: XmlNode): StoredPart => ({
+  partNumber: Number(textOf(part, 'PartNumber')),
+  sizeBytes: Number(textOf(part, 'Size')),
+  etag: unquoted(textOf(part, 'ETag') ?? ''),
+  crc64: textOf(part, 'HashCrc64ecma') || undefined,
+  lastModified: new Date(textOf(part, 'LastModified') ?? 0),
+})
+
+export function ossListing(send: SendToOss): Pick<ObjectStore, 'listParts' | 'listUploads'> {
+  return {
+    async *listParts(upload: StoredUpload) {
+      for (let marker = ''; ; ) {
+        const answer = await send({
+          method: 'GET',
+          key: upload.key,
+          query: [
+            ['encoding-type', 'url'],
+            ['max-parts', PAGE],
+            ...(marker ? ([['part-number-marker', marker]] as const) : []),
+            ['uploadId', upload.storageUploadId],
+          ],
+        })
+        const page = expectXml(answer, 'ListPartsResult')
+        yield listOf(page, 'Part').map(storedPart)
+        if (textOf(page, 'IsTruncated') !== 'true') return
+        const next = textOf(page, 'NextPartNumberMarker') ?? ''
+        if (next === '' || !(Number(next) > Number(marker || 0))) throw unreadable(answer)
+        marker = next
+      }
+    },
+
+    async listUploads(key) {
+      const found: StoredUpload[] = []
+      for (let idMarker = ''; ; ) {
+        const answer = await send({
+          method: 'GET',
+          query: [
+            ['encoding-type', 'url'],
+            ['max-uploads', PAGE],
+            ['prefix', key],
+            ['uploads', ''],
+            ...(idMarker
+              ? ([
+                  ['key-marker', key],
+                  ['upload-id-marker', idMarker],
+                ] as const)
+              : []),
+          ],
+        })
+        const page = expectXml(answer, 'ListMultipartUploadsResult')
+        const keyOf = keyReader(page, answer)
+        for (const upload of listOf(page, 'Upload')) {
+          const storageUploadId = textOf(upload, 'UploadId')
+          if (storageUploadId && keyOf(upload, 'Key') === key) found.push({ key, storageUploadId })
+        }
+        if (textOf(page, 'IsTruncated') !== 'true') return found
+        // Sorted by the bytes of the key, then by upload id: what follows a longer key is not of this one.
+        const next = keyOf(page, 'NextKeyMarker')
+        if (next !== key && next.startsWith(key)) return found
+        const nextId = textOf(page, 'NextUploadIdMarker') ?? ''
+        if (next !== key || nextId <= idMarker) throw unreadable(answer)
+        idMarker = nextId
+      }
+    },
+  }
+}
