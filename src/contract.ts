@@ -3,6 +3,7 @@
 import { z } from '@hono/zod-openapi'
 
 export * from './contract/apps.ts'
+export * from './contract/copies.ts'
 export * from './contract/credentials.ts'
 export { policyNameSchema } from './contract/fields.ts'
 export * from './contract/policy.ts'

@@ -5,6 +5,7 @@ import { secureHeaders } from 'hono/secure-headers'
 import { grantForLog } from '../core/token.ts'
 import { appRoutes } from './apps.ts'
 import { callbackRoutes } from './callbacks.ts'
+import { copyRoutes } from './copies.ts'
 import { credentialRoutes } from './credentials.ts'
 import type { Environment, Variables } from './environment.ts'
 import { type DemoApp, demoRoutes, healthRoutes } from './health.ts'
@@ -72,6 +73,7 @@ export function httpApp({ servicesFor, isReady = () => true, demo }: HttpOptions
   healthRoutes(api, { isReady })
   appRoutes(api)
   uploadRoutes(api)
+  copyRoutes(api)
   callbackRoutes(api)
   credentialRoutes(api)
   if (demo) demoRoutes(api, demo)

@@ -1,7 +1,7 @@
 // The routes of a session: parse, call one flow, present. No rule and no query here.
 import * as contract from '../contract.ts'
 import { lastPartNumber } from '../core/part-plan.ts'
-import { type Credential, mayManage, type Principal } from '../core/principal.ts'
+import type { Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import type { UploadSession } from '../core/upload-session.ts'
 import { abortUpload } from '../uploads/abort.ts'
@@ -16,25 +16,10 @@ import { readJson, readQuery } from './body.ts'
 import type { Request } from './environment.ts'
 import { FIRST_WINDOW, presentCreated, presentParts, presentStatus } from './present-upload.ts'
 import { type Api, route } from './route.ts'
+import { noSuchUpload, sessionFor } from './session.ts'
 
 const OBJECT_URL_SECONDS = 300
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/
-
-const noSuchUpload = () =>
-  new Problem('upload-not-found', {
-    detail: 'There is no such upload for this credential. Check the id and whose it is.',
-  })
-
-/** The session of the path, for its owner, the app's own key or the holder of its upload token. */
-async function sessionFor(c: Request, credential: Credential): Promise<UploadSession> {
-  const id = c.req.param('id') ?? ''
-  const { uploads, clock } = c.get('services')
-  if (credential.kind === 'upload' && credential.token.upload !== id) throw noSuchUpload()
-  const session = await uploads.touch(credential.appId, id, clock())
-  if (!session) throw noSuchUpload()
-  if (credential.kind !== 'upload' && !mayManage(credential, session)) throw noSuchUpload()
-  return session
-}
 
 function idempotencyKey(c: Request): string | undefined {
   const key = c.req.header('idempotency-key')
