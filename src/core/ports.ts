@@ -65,8 +65,13 @@ export interface UploadsDb {
   ): Promise<UploadSession | undefined>
   /** Ends the lease and leaves the outcome to the next caller or the sweep. */
   releaseLease(session: UploadSession, options: { missing: boolean }, now: Date): Promise<void>
-  /** Records that a direct completion is being signed: an attempt from now on. */
-  recordDirect(appId: string, id: string, now: Date): Promise<UploadSession | undefined>
+  /** Records that a direct completion is being signed, and for which parts: an attempt from now on. */
+  recordDirect(
+    appId: string,
+    id: string,
+    listedCrc64: string | undefined,
+    now: Date,
+  ): Promise<UploadSession | undefined>
   finish(
     session: UploadSession,
     object: CompletedObject,

@@ -90,6 +90,8 @@ export interface UploadSession {
   priorAttemptAt?: Date
   missingSince?: Date
   direct: boolean
+  /** CRC64 of the parts as they were checked before a completion; the object has to have the same. */
+  listedCrc64?: string
   endedAt?: Date
   storageReleasedAt?: Date
   object?: CompletedObject

@@ -139,6 +139,7 @@ export const uploads = pgTable(
     priorAttemptAt: at('prior_attempt_at'),
     missingSince: at('missing_since'),
     direct: boolean('direct').notNull().default(false),
+    listedCrc64: text('listed_crc64'),
     endedAt: at('ended_at'),
     storageReleasedAt: at('storage_released_at'),
     sweepAt: at('sweep_at').notNull(),

@@ -100,7 +100,7 @@ export function uploadsDb(database: Database): UploadsDb {
         set: sql`state = 'completing', lease_until = ${instant(leaseUntil)}, attempt = attempt + 1,
           prior_attempt_at = attempt_at, attempt_at = ${instant(now)}, active_at = ${instant(now)},
           final_size_bytes = coalesce(${declared.sizeBytes ?? null}::bigint, final_size_bytes),
-          checksum = coalesce(checksum, ${declared.checksum ?? null}),
+          checksum = coalesce(checksum, ${declared.checksum ?? null}), listed_crc64 = null,
           missing_since = case when state = 'open' then null else missing_since end,
           sweep_at = ${instant(after(leaseUntil, 60_000))}`,
         guard: sql`(state = 'open' and expires_at > ${instant(now)})
@@ -128,11 +128,11 @@ export function uploadsDb(database: Database): UploadsDb {
       })
     },
 
-    recordDirect: (appId, id, now) =>
+    recordDirect: (appId, id, listedCrc64, now) =>
       transition(database, {
         appId,
         uploadId: id,
-        set: sql`direct = true, prior_attempt_at = attempt_at, attempt_at = ${instant(now)},
+        set: sql`direct = true, listed_crc64 = ${listedCrc64 ?? null}, prior_attempt_at = attempt_at, attempt_at = ${instant(now)},
           active_at = ${instant(now)}, sweep_at = ${instant(after(now, 60_000))}`,
         guard: sql`state = 'open' and expires_at > ${instant(now)}`,
       }),
@@ -174,7 +174,7 @@ export function uploadsDb(database: Database): UploadsDb {
         appId: session.appId,
         uploadId: session.id,
         set: sql`storage_upload_id = ${storageUploadId}, generation = generation + 1,
-          active_at = ${instant(now)}`,
+          listed_crc64 = null, active_at = ${instant(now)}`,
         guard: sql`state = 'open' and storage_upload_id is not distinct from ${session.storageUploadId ?? null}
           and ${noRecentAttempt(now)}`,
       }),

@@ -224,12 +224,6 @@ async function checkCopied(
 }
 
 function copyProblem(failure: StoreFailure): Problem {
-  if (failure.kind === 'no-such-upload') {
-    return new Problem('storage-upload-lost', {
-      detail: 'The store no longer knows this upload. GET it, then copy and send what is missing.',
-      cause: failure,
-    })
-  }
   if (failure.code === 'NoSuchKey' || failure.code === 'PreconditionFailed') {
     return sourceChanged(failure)
   }

@@ -33,15 +33,10 @@ export async function signDirectCompletion(
   const store = storeNamed(session.store)
   const upload = { key: session.key, storageUploadId: session.storageUploadId! }
   const listed = await listAllParts(store, upload).catch((failure: unknown) => {
-    if (isStoreFailure(failure, 'no-such-upload')) {
-      throw new Problem('storage-upload-lost', {
-        detail: 'The store no longer knows this upload. GET it, then send what is missing.',
-      })
-    }
     throw isStoreFailure(failure) ? refusal(failure) : failure
   })
   checkParts(session.plan, session.plan.sizeBytes!, listed, session.checksum ?? input.checksum)
-  const recorded = await uploads.recordDirect(session.appId, session.id, now)
+  const recorded = await uploads.recordDirect(session.appId, session.id, listed.crc64, now)
   if (!recorded) throw notOpen((await uploads.find(session.appId, session.id)) ?? session, now)
   const { completionToken } = await mintTokens(services, recorded, { owner: true })
   const untilEnd = Math.floor((session.expiresAt.getTime() - now.getTime()) / 1000)
