@@ -10,6 +10,7 @@ import { createUpload } from '../uploads/create.ts'
 import { signDirectCompletion } from '../uploads/direct.ts'
 import { type PresignPartsInput, presignParts } from '../uploads/parts.ts'
 import { type UploadStatus, uploadStatus } from '../uploads/status.ts'
+import { validityFor } from '../uploads/validity.ts'
 import { sessionView } from '../uploads/view.ts'
 import { credentialFor, principalFor } from './authenticate.ts'
 import { readJson, readQuery } from './body.ts'
@@ -202,8 +203,9 @@ export function uploadRoutes(api: Api): void {
         })
       }
       const { storeNamed, clock } = c.get('services')
-      const validity = { from: clock(), seconds: OBJECT_URL_SECONDS }
-      const { url } = storeNamed(session.store).presignGet(session.key, session.filename, validity)
+      const store = storeNamed(session.store)
+      const validity = validityFor(store, clock(), OBJECT_URL_SECONDS)
+      const { url } = store.presignGet(session.key, session.filename, validity)
       c.header('cache-control', 'no-store')
       c.header('referrer-policy', 'no-referrer')
       return c.redirect(url, 302)

@@ -8,6 +8,7 @@ import { notOpen } from './abort.ts'
 import { type CompleteInput, checkInput, refusal } from './complete.ts'
 import { checkParts, listAllParts } from './stored-parts.ts'
 import { mintTokens, objectSpec, offersDirect } from './tokens.ts'
+import { validityFor } from './validity.ts'
 
 const URL_SECONDS = 15 * 60
 
@@ -31,6 +32,8 @@ export async function signDirectCompletion(
   if (session.state !== 'open') throw notOpen(session, now)
   checkInput(session, input)
   const store = storeNamed(session.store)
+  const untilEnd = Math.floor((session.expiresAt.getTime() - now.getTime()) / 1000)
+  const validity = validityFor(store, now, URL_SECONDS, untilEnd)
   const upload = { key: session.key, storageUploadId: session.storageUploadId! }
   const listed = await listAllParts(store, upload).catch((failure: unknown) => {
     throw isStoreFailure(failure) ? refusal(failure) : failure
@@ -39,13 +42,11 @@ export async function signDirectCompletion(
   const recorded = await uploads.recordDirect(session.appId, session.id, listed.crc64, now)
   if (!recorded) throw notOpen((await uploads.find(session.appId, session.id)) ?? session, now)
   const { completionToken } = await mintTokens(services, recorded, { owner: true })
-  const untilEnd = Math.floor((session.expiresAt.getTime() - now.getTime()) / 1000)
-  const seconds = Math.max(1, Math.min(URL_SECONDS, untilEnd, store.maxUrlSeconds(now)))
   const signed = store.presignComplete!(
     upload,
     { url: `${publicUrl()}/v1/callbacks/${store.name}`, token: completionToken! },
     objectSpec(session),
-    { from: now, seconds },
+    validity,
   )
-  return { ...signed, expiresAt: new Date(now.getTime() + seconds * 1000) }
+  return { ...signed, expiresAt: new Date(now.getTime() + validity.seconds * 1000) }
 }

@@ -3,6 +3,7 @@ import { type Part, partsAt } from '../core/part-plan.ts'
 import type { PartToSign, Services, SignedRequest } from '../core/ports.ts'
 import { Problem } from '../core/problem.ts'
 import type { UploadToken } from '../core/token.ts'
+import { validityFor } from './validity.ts'
 
 /** A single PUT is create-only and cannot be revoked at the store, so its URL never lives longer. */
 const MAX_SINGLE_URL_SECONDS = 15 * 60
@@ -54,11 +55,11 @@ function contentMd5(checksums: Record<string, string>, partNumber: number): stri
   return checksum.slice('md5:'.length)
 }
 
-/** Seconds that a URL may live: never longer than asked, than the policy says, than the session or the signing credential. */
-function urlSeconds(token: UploadToken, asked: number | undefined, most: number, now: Date) {
+/** Never longer than asked, than the policy says, than the session. */
+function limitsOf(token: UploadToken, asked: number | undefined, now: Date): number[] {
   const untilEnd = token.end - Math.ceil(now.getTime() / 1000)
   const single = token.method === 'single' ? MAX_SINGLE_URL_SECONDS : Number.POSITIVE_INFINITY
-  return Math.min(asked ?? token.urlSeconds, token.urlSeconds, untilEnd, single, most)
+  return [asked ?? token.urlSeconds, token.urlSeconds, untilEnd, single]
 }
 
 /** Throws `part-out-of-range`, `checksum-unsupported`, `upload-expired` and `invalid-request`. */
@@ -81,18 +82,7 @@ export function presignParts(
       contentMd5: contentMd5(input.checksums ?? {}, part.partNumber),
     }),
   )
-  const validity = {
-    from: now,
-    seconds: urlSeconds(token, input.ttlSeconds, store.maxUrlSeconds(now), now),
-  }
-  if (store.maxUrlSeconds(now) < 1) {
-    throw new Problem('storage-unavailable', {
-      detail: 'The service’s own credential at the store has ended; its operator has to renew it.',
-    })
-  }
-  if (validity.seconds < 1) {
-    throw new Problem('upload-expired', { detail: 'The upload has expired. Create a new one.' })
-  }
+  const validity = validityFor(store, now, ...limitsOf(token, input.ttlSeconds, now))
   const signed = token.object
     ? parts.map((part) => store.presignPut(token.object!, part, validity))
     : store.presignParts({ key: token.key, storageUploadId: token.storage ?? '' }, parts, validity)

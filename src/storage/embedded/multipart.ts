@@ -7,7 +7,7 @@ import { withCallback } from './callback/send.ts'
 import { type Disk, randomId } from './disk/index.ts'
 import type { ObjectManifest, OpenUpload, PartRecord } from './disk/records.ts'
 import { encoded } from './listing.ts'
-import { forbidsOverwrite, keptHeaders } from './object-headers.ts'
+import { encryptionHeaders, forbidsOverwrite, keptHeaders } from './object-headers.ts'
 import { type ListedPart, readPartList } from './part-list.ts'
 import { invalidArgument, refusal } from './refusal.ts'
 import type { Handler, StoreRequest, StoreServices } from './services.ts'
@@ -31,6 +31,7 @@ export const initiate: Handler = async (request, { bucket, disk, clock }) => {
       element('Key', inXml.text(key)),
       element('UploadId', id),
     ]),
+    encryptionHeaders(headers),
   )
 }
 
@@ -39,7 +40,7 @@ export const uploadPart: Handler = async (request, { disk, clock }) => {
   const { key, query } = request
   const partNumber = readPartNumber(query.get('partNumber'))
   const uploadId = query.get('uploadId') ?? ''
-  disk.findUpload(key, uploadId)
+  const upload = disk.findUpload(key, uploadId)
   const stored = await receiveBody(request, disk.bodies)
   await storePart(disk, request, { ...stored, partNumber, lastModified: clock().toISOString() })
   return {
@@ -48,6 +49,7 @@ export const uploadPart: Handler = async (request, { disk, clock }) => {
       etag: `"${stored.md5}"`,
       'content-md5': Buffer.from(stored.md5, 'hex').toString('base64'),
       'x-oss-hash-crc64ecma': stored.crc64,
+      ...encryptionHeaders(upload.headers),
     },
   }
 }
@@ -77,7 +79,11 @@ export const complete: Handler = async (request, services) => {
     const headers = { ...upload.headers, ...(acl ? { 'x-oss-object-acl': acl } : {}) }
     return { ...assemble(upload, parts), headers, lastModified: clock().toISOString() }
   })
-  const facts = { etag: manifest.etag, 'x-oss-hash-crc64ecma': manifest.crc64 }
+  const facts = {
+    etag: manifest.etag,
+    'x-oss-hash-crc64ecma': manifest.crc64,
+    ...encryptionHeaders(manifest.headers),
+  }
   const reply = xmlReply(
     element('CompleteMultipartUploadResult', [
       ...inXml.declaration,

@@ -1,8 +1,9 @@
 // The headers that an object is created with: its type, the stamp, and what the policy's `object` block says.
+import { RESERVED_METADATA } from '../../core/object-headers.ts'
 import type { ObjectSpec } from '../../core/ports.ts'
 
 /** User metadata that proves which session made an object. Only the service can sign it. */
-export const STAMP_HEADER = 'x-oss-meta-countersign-upload'
+export const STAMP_HEADER = `x-oss-meta-${RESERVED_METADATA}upload`
 
 /** ETags travel in double quotes and are kept without. */
 export const unquoted = (etag: string) => etag.replace(/^"|"$/g, '')

@@ -8,18 +8,19 @@ type Presign = Required<
   Pick<ObjectStore, 'presignParts' | 'presignPut' | 'presignGet' | 'presignComplete'>
 >
 
+/** Other headers are signed only where they are listed: else a client might leave them out, or send others. */
+const SIGNED_ANYWAY = /^(content-type$|content-md5$|x-oss-)/i
+
 /** `bindLength`: sign the exact Content-Length as an additional header. */
 export function ossPresign(signer: OssSigner, { bindLength }: { bindLength: boolean }): Presign {
   /** What a part's or object's PUT signs besides the query, and what its sender must therefore send. */
   function putHeaders(part: PartToSign, headers: Record<string, string>) {
     const sent = part.contentMd5 ? { ...headers, 'Content-MD5': part.contentMd5 } : headers
-    return bindLength
-      ? {
-          sent,
-          signed: { ...sent, 'content-length': String(part.sizeBytes) },
-          additionalHeaders: ['content-length'],
-        }
-      : { sent, signed: sent, additionalHeaders: [] }
+    const signed: Record<string, string> = bindLength
+      ? { ...sent, 'content-length': String(part.sizeBytes) }
+      : sent
+    const additionalHeaders = Object.keys(signed).filter((name) => !SIGNED_ANYWAY.test(name))
+    return { sent, signed, additionalHeaders }
   }
 
   return {
