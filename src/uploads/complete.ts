@@ -4,7 +4,8 @@ import { Problem } from '../core/problem.ts'
 import { isStoreFailure, type StoreFailure } from '../core/store-failure.ts'
 import { hasEnded, type UploadSession } from '../core/upload-session.ts'
 import { notOpen } from './abort.ts'
-import { expectedSize, failMismatch, finish, lookForObject } from './finish.ts'
+import { failMismatch, finish } from './finish.ts'
+import { expectedSize, lookForObject } from './presence.ts'
 import { checkParts, type ListedParts, listAllParts } from './stored-parts.ts'
 import { objectSpec } from './tokens.ts'
 
@@ -43,7 +44,7 @@ export function checkInput(session: UploadSession, { sizeBytes, checksum }: Comp
       members: { sizeBytes: plan.sizeBytes },
     })
   }
-  if (plan.sizeBytes === null && (sizeBytes ?? 0) > plan.maxPartCount * plan.partSizeBytes) {
+  if (plan.sizeBytes === null && (sizeBytes ?? 0) > session.reservedBytes) {
     throw new Problem('file-too-large', { detail: 'More bytes than were reserved.' })
   }
   if (checksum !== undefined && session.checksum !== undefined && checksum !== session.checksum) {
@@ -67,22 +68,34 @@ export async function completeUpload(
   checkInput(found, input)
   const waitedSince = services.clock().getTime()
   for (let waited = 0; ; waited += POLL_MS) {
+    const reached = await attemptCompletion(services, found, input)
+    if (reached) return reached
     const now = services.clock()
-    const lease = new Date(now.getTime() + LEASE_MS)
-    const claimed = await services.uploads.claimCompletion(found.appId, found.id, input, now, lease)
-    if (claimed) return completeClaimed(services, claimed)
     const current = await services.uploads.find(found.appId, found.id)
     if (current?.state === 'completed') return current
     if (!current || hasEnded(current.state)) throw notOpen(current ?? found, now)
-    if (current.state !== 'completing') {
-      if (current.expiresAt <= now) {
-        throw new Problem('upload-expired', { detail: 'The upload has expired. Create a new one.' })
-      }
-      throw notOpen({ ...current, state: 'initiating' }, now)
+    if (current.state === 'open' && current.expiresAt <= now) {
+      throw new Problem('upload-expired', { detail: 'The upload has expired. Create a new one.' })
     }
-    if (waited >= WAIT_MS || now.getTime() - waitedSince >= WAIT_MS) return current
-    await services.delay(POLL_MS)
+    if (current.state === 'initiating') throw notOpen(current, now)
+    // Open again: the first attempt came to nothing, so this one is next.
+    if (current.state === 'completing') {
+      if (waited >= WAIT_MS || now.getTime() - waitedSince >= WAIT_MS) return current
+      await services.delay(POLL_MS)
+    }
   }
+}
+
+/** One attempt, if no other is going on: undefined where the session cannot be claimed. */
+export async function attemptCompletion(
+  services: CompleteServices,
+  { appId, id }: UploadSession,
+  input: CompleteInput,
+): Promise<UploadSession | undefined> {
+  const now = services.clock()
+  const lease = new Date(now.getTime() + LEASE_MS)
+  const claimed = await services.uploads.claimCompletion(appId, id, input, now, lease)
+  return claimed && completeClaimed(services, claimed)
 }
 
 /** The holder of the lease. Problems found before the store was asked to complete leave no trace of an attempt. */
@@ -176,9 +189,14 @@ async function settle(
     if (!isStoreFailure(failure)) throw failure
     return undefined
   })
-  if (presence?.kind === 'own') return finish(services, session, presence.object)
+  if (presence?.kind === 'own') {
+    const reached = await finish(services, session, presence.object)
+    if (hasEnded(reached.state) && reached.state !== 'completed') throw notOpen(reached, clock())
+    return reached
+  }
   if (presence?.kind === 'mismatch') {
-    await failMismatch(services, session, presence.object)
+    const reached = await failMismatch(services, session)
+    if (reached.state === 'completed') return reached
     throw new Problem('object-mismatch', {
       detail: `The stored object ${presence.reason}. It was removed; create a new upload.`,
     })
