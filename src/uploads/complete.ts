@@ -108,9 +108,21 @@ async function completeClaimed(
     const doubt = await makeObject(services, session)
     return await settle(services, session, doubt)
   } catch (error) {
-    if (error instanceof Problem) await uploads.reopen(session, { wasAttempt: false }, clock())
-    throw error
+    if (!(error instanceof Problem)) throw error
+    if (await uploads.reopen(session, { wasAttempt: false }, clock())) throw error
+    return meanwhile(services, session, error)
   }
+}
+
+/** The lease was lost, so what others made of the session is the answer, not what we saw of it. */
+async function meanwhile(
+  { uploads, clock }: CompleteServices,
+  session: UploadSession,
+  problem: Problem,
+): Promise<UploadSession> {
+  const current = await uploads.find(session.appId, session.id)
+  if (current?.state === 'completed') return current
+  throw current && hasEnded(current.state) ? notOpen(current, clock()) : problem
 }
 
 /** What the attempt leaves open: `gone` where the store no longer knows the storage upload. */

@@ -196,6 +196,8 @@ async function begin(services: CreateServices, session: UploadSession): Promise<
       ignoreStoreFailure,
     )
   }
+  const current = await uploads.find(session.appId, session.id)
+  if (current && !hasEnded(current.state)) return current // A repeat took over, and was faster.
   throw new Problem('upload-not-open', {
     detail: 'The upload was ended while it was being created. Create a new one.',
   })
