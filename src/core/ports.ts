@@ -59,10 +59,10 @@ export interface UploadsDb {
     now: Date,
     leaseUntil: Date,
   ): Promise<UploadSession | undefined>
-  /** `completing → open` by the lease's holder. `wasAttempt: false` forgets the attempt. */
+  /** `completing → open` by the lease's holder. `wasAttempt: false` forgets the attempt; `checksum` was declared before it. */
   reopen(
     session: UploadSession,
-    options: { wasAttempt: boolean },
+    options: { wasAttempt: true } | { wasAttempt: false; checksum: string | undefined },
     now: Date,
   ): Promise<UploadSession | undefined>
   /** Ends the lease and leaves the outcome to the next caller or the sweep. */

@@ -116,12 +116,13 @@ export function uploadsDb(database: Database): UploadsDb {
           or (state = 'completing' and lease_until <= ${instant(now)})`,
       }),
 
-    reopen: (session, { wasAttempt }, now) =>
+    reopen: (session, options, now) =>
       transition(database, {
         appId: session.appId,
         uploadId: session.id,
         set: sql`state = 'open', lease_until = null, missing_since = null,
-          attempt_at = ${wasAttempt ? sql`attempt_at` : sql`prior_attempt_at`},
+          attempt_at = ${options.wasAttempt ? sql`attempt_at` : sql`prior_attempt_at`},
+          checksum = ${options.wasAttempt ? sql`checksum` : (options.checksum ?? null)},
           sweep_at = ${instant(firstLookAt(session, now))}`,
         guard: sql`state = 'completing' and attempt = ${session.attempt}`,
       }),

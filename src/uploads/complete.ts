@@ -63,7 +63,7 @@ export async function completeUpload(
   found: UploadSession,
   input: CompleteInput,
 ): Promise<UploadSession> {
-  if (found.state === 'completed') return found
+  if (found.state === 'completed') return asDeclared(found, input)
   if (hasEnded(found.state)) throw notOpen(found, services.clock())
   checkInput(found, input)
   const waitedSince = services.clock().getTime()
@@ -72,7 +72,7 @@ export async function completeUpload(
     if (reached) return reached
     const now = services.clock()
     const current = await services.uploads.find(found.appId, found.id)
-    if (current?.state === 'completed') return current
+    if (current?.state === 'completed') return asDeclared(current, input)
     if (!current || hasEnded(current.state)) throw notOpen(current ?? found, now)
     if (current.state === 'open' && current.expiresAt <= now) {
       throw new Problem('upload-expired', { detail: 'The upload has expired. Create a new one.' })
@@ -89,19 +89,39 @@ export async function completeUpload(
 /** One attempt, if no other is going on: undefined where the session cannot be claimed. */
 export async function attemptCompletion(
   services: CompleteServices,
-  { appId, id }: UploadSession,
+  before: UploadSession,
   input: CompleteInput,
 ): Promise<UploadSession | undefined> {
+  const { appId, id } = before
   const now = services.clock()
   const lease = new Date(now.getTime() + LEASE_MS)
   const claimed = await services.uploads.claimCompletion(appId, id, input, now, lease)
-  return claimed && completeClaimed(services, claimed)
+  return claimed && completeClaimed(services, claimed, before.checksum)
+}
+
+/** Who repeats a completion gets its outcome; who declares other bytes than were completed must not take them for theirs. */
+function asDeclared(completed: UploadSession, { sizeBytes, checksum }: CompleteInput) {
+  const { object, id } = completed
+  const stored = object?.checksums.crc64
+  const [kind, value = ''] = checksum?.split(':') ?? []
+  const isOther =
+    checksum !== object?.declared && kind === 'crc64' && stored !== undefined
+      ? BigInt(value).toString() !== stored
+      : false
+  if (isOther || (sizeBytes !== undefined && sizeBytes !== object?.sizeBytes)) {
+    throw new Problem(isOther ? 'checksum-mismatch' : 'parts-mismatch', {
+      detail: `The upload ${id} was completed with other bytes. Create a new one for these.`,
+      members: { sizeBytes: object?.sizeBytes, ...(stored ? { stored: `crc64:${stored}` } : {}) },
+    })
+  }
+  return completed
 }
 
 /** The holder of the lease. Problems found before the store was asked to complete leave no trace of an attempt. */
 async function completeClaimed(
   services: CompleteServices,
   session: UploadSession,
+  checksum: string | undefined,
 ): Promise<UploadSession> {
   const { uploads, clock } = services
   try {
@@ -109,7 +129,7 @@ async function completeClaimed(
     return await settle(services, session, doubt)
   } catch (error) {
     if (!(error instanceof Problem)) throw error
-    if (await uploads.reopen(session, { wasAttempt: false }, clock())) throw error
+    if (await uploads.reopen(session, { wasAttempt: false, checksum }, clock())) throw error
     return meanwhile(services, session, error)
   }
 }
