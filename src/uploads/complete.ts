@@ -142,7 +142,8 @@ async function meanwhile(
 ): Promise<UploadSession> {
   const current = await uploads.find(session.appId, session.id)
   if (current?.state === 'completed') return current
-  throw current && hasEnded(current.state) ? notOpen(current, clock()) : problem
+  const endedByOthers = current && hasEnded(current.state) && current.failure !== problem.code
+  throw endedByOthers ? notOpen(current, clock()) : problem
 }
 
 /** What the attempt leaves open: `gone` where the store no longer knows the storage upload. */
