@@ -65,7 +65,8 @@ export function newUpload(
     filename: input.filename,
     createdAt: now,
   })
-  const lifetime = (policy.maxSeconds ?? POLICY_DEFAULTS.maxSeconds) * 1000
+  const lifetime =
+    1000 * Math.min(policy.maxSeconds ?? POLICY_DEFAULTS.maxSeconds, store.cleanupSeconds)
   return {
     appId: app.id,
     id,
