@@ -1,5 +1,5 @@
 // Quotas and grants under real concurrency: exact at the edge of every limit, released or settled once, whatever repeats.
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ossSigner } from '../../src/storage/oss/sign.ts'
 import { gate } from '../support/gates.ts'
 import {
@@ -19,8 +19,11 @@ const BYTES = someBytes(SIZE)
 let harness: Harness
 let app: { id: string; apiKey: string }
 
-beforeEach(async () => {
+beforeAll(async () => {
   harness = await startHarness()
+})
+afterAll(() => harness.stop())
+beforeEach(async () => {
   app = await harness.createApp({})
 })
 afterEach(async () => {
@@ -28,7 +31,6 @@ afterEach(async () => {
   await expectExactQuota(harness)
   await settle(harness)
   await expectExactQuota(harness)
-  await harness.stop()
 })
 
 const policy = (document: Record<string, unknown>) =>
@@ -229,6 +231,22 @@ describe('a grant', () => {
     await send(created, 2)
     await many(3, () => complete(created.body.id, { sizeBytes: 200 * KiB }))
     expect(await usedOf(given)).toEqual([1, 200 * KiB])
+  })
+
+  it('and the quota of its subject never wait for each other', async () => {
+    await policy({ maxSizeBytes: 1000 * KiB })
+    const given = await grant({})
+    const stream = () => create({ sizeBytes: undefined }, { credential: given.grant })
+    for (let round = 0; round < 3; round++) {
+      const created = await many(16, stream)
+      await Promise.all(created.map((answer) => send(answer, 2)))
+      // Completions give back what was not used, to the grant and to the subject, while creations take from both.
+      const answers = await Promise.all([
+        ...created.map(({ body }) => complete(body.id, { sizeBytes: 200 * KiB })),
+        ...Array.from({ length: 16 }, stream),
+      ])
+      expect(answers.filter(({ status }) => status !== 200 && status !== 201)).toEqual([])
+    }
   })
 
   it('is not used by what the store refused to begin', async () => {

@@ -158,6 +158,27 @@ describe('a session left in completing', () => {
     })
   })
 
+  it('that the store completes later than anybody waited is finished, not expired', async () => {
+    const created = await create()
+    await send(created)
+    const complete = store().complete
+    let atStore = () => Promise.resolve()
+    store().complete = async (...parameters) => {
+      atStore = () => complete(...parameters)
+      throw new StoreFailure('ambiguous', 'NoAnswer', 0)
+    }
+    const path = `/v1/uploads/${created.id}/complete`
+    expect((await harness.call('POST', path, created.completionToken)).status).toBe(202)
+    store().complete = complete
+    harness.advance({ minutes: 17 })
+    await harness.sweep()
+    expect((await find(created.id))?.state).toBe('open')
+    await atStore()
+    harness.advance({ hours: 25 })
+    await harness.sweep()
+    expect((await find(created.id))?.state).toBe('completed')
+  })
+
   it('whose parts are still listed is open again when the window has ended', async () => {
     const created = await create()
     await send(created)
