@@ -45,6 +45,7 @@ export interface UploadRow {
   missing_since: string | null
   direct: boolean
   listed_crc64: string | null
+  leftovers_at: string | null
   ended_at: string | null
   storage_released_at: string | null
   object: CompletedObject | null
@@ -100,6 +101,7 @@ export const toSession = (row: UploadRow): UploadSession => ({
   missingSince: date(row.missing_since),
   direct: row.direct,
   listedCrc64: row.listed_crc64 ?? undefined,
+  leftoversAt: date(row.leftovers_at),
   endedAt: date(row.ended_at),
   storageReleasedAt: date(row.storage_released_at),
   object: row.object ?? undefined,

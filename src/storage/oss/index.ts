@@ -25,6 +25,8 @@ export interface OssOptions extends OssSignerOptions, OssCaller {
   credentialsExpireAt?: Date
   /** Sign the exact Content-Length of parts as an additional header. */
   bindLength: boolean
+  exclusive?: boolean
+  cleanupDays?: number
   issueCredentials?: ObjectStore['issueCredentials']
   /** Checks a callback's signature; without one no callback is believed. */
   verifyCallback: (request: RawRequest) => boolean
@@ -45,6 +47,9 @@ export function oss(options: OssOptions): ObjectStore {
     dialect: 'oss',
     limits: OSS_LIMITS,
     createOnlyPut: true,
+    bindsLength: options.bindLength,
+    exclusive: options.exclusive ?? false,
+    cleanupSeconds: (options.cleanupDays ?? Number.POSITIVE_INFINITY) * 86_400,
     location: {
       endpoint: options.publicEndpoint.url,
       region: options.region,
