@@ -3,7 +3,7 @@
 import { createConnection } from 'node:net'
 import { ConfigError, parseConfig } from './config.ts'
 import { connect } from './db/connect.ts'
-import { deliverDue } from './delivery/deliver.ts'
+import { deliverDue, pollRunning } from './delivery/deliver.ts'
 import { httpApp } from './http/app.ts'
 import { jsonLog } from './log.ts'
 import { processServices } from './services.ts'
@@ -106,6 +106,7 @@ export default {
     const { services, close } = await openRequest(bindings, lifetime)
     try {
       await sweep(services)
+      await pollRunning(services)
       await deliverDue(services)
     } finally {
       close()

@@ -5,6 +5,7 @@ import { secureHeaders } from 'hono/secure-headers'
 import { appRoutes } from './apps.ts'
 import { callbackRoutes } from './callbacks.ts'
 import { credentialRoutes } from './credentials.ts'
+import { deliveryRoutes } from './deliveries.ts'
 import type { Environment, Variables } from './environment.ts'
 import { type DemoApp, demoRoutes, healthRoutes } from './health.ts'
 import { notFound, renderProblem } from './problem.ts'
@@ -73,6 +74,7 @@ export function httpApp({ servicesFor, isReady = () => true, demo }: HttpOptions
   uploadRoutes(api)
   callbackRoutes(api)
   credentialRoutes(api)
+  deliveryRoutes(api)
   if (demo) demoRoutes(api, demo)
 
   documentSecurity(api)

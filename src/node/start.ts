@@ -9,7 +9,7 @@ import { connect } from '../db/connect.ts'
 import { lockDirectory } from '../db/directory-lock.ts'
 import { startEmbeddedPostgres } from '../db/embedded.ts'
 import { migrate } from '../db/migrate.ts'
-import { deliverDue } from '../delivery/deliver.ts'
+import { deliverDue, pollRunning } from '../delivery/deliver.ts'
 import { httpApp } from '../http/app.ts'
 import { processServices } from '../services.ts'
 import { startEmbeddedStore } from '../storage/embedded/index.ts'
@@ -102,7 +102,11 @@ async function startAll(
   })
   const services = processWide.forDatabase(database)
   const deliveries = repeat('delivery', DELIVER_EVERY_MS, () => deliverDue(services), log)
-  const sweeping = repeat('sweep', SWEEP_EVERY_MS, () => sweep(services), log)
+  const sweepAll = async () => {
+    await sweep(services)
+    await pollRunning(services)
+  }
+  const sweeping = repeat('sweep', SWEEP_EVERY_MS, sweepAll, log)
   stops.push(
     () => deliveries.stop(),
     () => sweeping.stop(),
@@ -185,6 +189,7 @@ async function ownStore(
       secretAccessKey,
       roleArn: 'acs:ram::1000000000000000:role/embedded',
       stsEndpoint: store.url,
+      mpsEndpoint: store.url,
       bindLength: true,
     },
   }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Log } from '../../src/core/ports.ts'
 import { connect } from '../../src/db/connect.ts'
-import { deliverDue } from '../../src/delivery/deliver.ts'
+import { deliverDue, pollRunning } from '../../src/delivery/deliver.ts'
 import { httpApp } from '../../src/http/app.ts'
 import { redact } from '../../src/log.ts'
 import { nodeSender } from '../../src/node/send-webhook.ts'
@@ -13,14 +13,25 @@ import { startEmbeddedStore } from '../../src/storage/embedded/index.ts'
 import { verifyRsaMd5 } from '../../src/storage/oss/rsa-native.ts'
 import { sweep } from '../../src/uploads/sweep.ts'
 import { freshDatabase } from './postgres.ts'
+import { startProcessingStore } from './processing/server.ts'
 
 export const ADMIN_KEY = 'an-admin-key-for-the-tests'
+
+/** The bucket of the embedded store, and the key to it. */
+const OWN = {
+  region: 'local',
+  bucket: 'bucket',
+  accessKeyId: 'test-key-id',
+  secretAccessKey: 'test-secret-of-the-store',
+}
 
 type FetchLike = typeof fetch
 
 export interface HarnessOptions {
   /** Stands between the service and the store: to fail, hang or watch. */
   storeFetch?: (forward: FetchLike) => FetchLike
+  /** Puts a store that processes in front of the embedded one, and Media Processing beside it. */
+  processing?: boolean
 }
 
 export interface Answer<Body = Record<string, any>> {
@@ -50,6 +61,9 @@ export async function startHarness(options: HarnessOptions = {}) {
     fetch: (input, init) => callbackFetch(input, init),
     log: () => {},
   })
+  const processing = options.processing
+    ? await startProcessingStore({ storeUrl: store.url, ...OWN, clock })
+    : undefined
   let storeFetch: FetchLike = fetch
   if (options.storeFetch) storeFetch = options.storeFetch(fetch)
   const sender = nodeSender({ allowPrivate: true })
@@ -64,14 +78,13 @@ export async function startHarness(options: HarnessOptions = {}) {
       {
         name: 'default',
         dialect: 'oss',
-        endpoint: store.url,
-        region: 'local',
-        bucket: 'bucket',
+        endpoint: processing?.url ?? store.url,
+        publicEndpoint: store.url,
         addressing: 'path',
-        accessKeyId: 'test-key-id',
-        secretAccessKey: 'test-secret-of-the-store',
+        ...OWN,
         roleArn: 'acs:ram::1000000000000000:role/embedded',
         stsEndpoint: store.url,
+        mpsEndpoint: processing?.url ?? store.url,
         bindLength: true,
       },
     ],
@@ -129,6 +142,7 @@ export async function startHarness(options: HarnessOptions = {}) {
     app,
     services,
     store,
+    processing,
     directory,
     call,
     createApp,
@@ -142,11 +156,17 @@ export async function startHarness(options: HarnessOptions = {}) {
     advance: ({ minutes = 0, hours = 0, seconds = 0 }) => {
       offsetMs += ((hours * 60 + minutes) * 60 + seconds) * 1000
     },
-    sweep: () => sweep(services),
+    /** What the scheduled run does. */
+    async sweep() {
+      const swept = await sweep(services)
+      await pollRunning(services)
+      return swept
+    },
     deliver: () => deliverDue(services),
     async stop() {
       await Promise.allSettled(background)
       sender.close()
+      await processing?.close()
       await store.close()
       await connection.close()
       await fresh.drop()

@@ -1,10 +1,11 @@
 // The OSS dialect of ObjectStore: native multipart with V4 signatures, the stamp, forbid-overwrite and upload callbacks.
 import { GiB, KiB } from '../../core/part-plan.ts'
-import type { CallbackFields, ObjectStore, RawRequest } from '../../core/ports.ts'
+import type { CallbackFields, ObjectStore, RawRequest, StoreMedia } from '../../core/ports.ts'
 import { type OssCaller, ossCaller } from './call.ts'
 import { ossMultipart } from './multipart.ts'
 import { ossObjects } from './objects.ts'
 import { ossPresign } from './presign.ts'
+import { ossProcess } from './process.ts'
 import { type OssSignerOptions, ossSigner } from './sign.ts'
 
 /** "Limits", Alibaba Cloud OSS: parts of 100 KB to 5 GB, 10,000 of them. */
@@ -25,6 +26,8 @@ export interface OssOptions extends OssSignerOptions, OssCaller {
   /** Sign the exact Content-Length of parts as an additional header. */
   bindLength: boolean
   issueCredentials?: ObjectStore['issueCredentials']
+  /** Transcoding, by a service of its own. */
+  media?: StoreMedia
   /** Checks a callback's signature; without one no callback is believed. */
   verifyCallback: (request: RawRequest) => boolean
   parseCallbackBody: (
@@ -62,6 +65,7 @@ export function oss(options: OssOptions): ObjectStore {
     ...ossPresign(signer, options),
     ...ossMultipart(send),
     ...ossObjects(send),
+    process: { ...ossProcess(send, options.bucket), media: options.media },
 
     verifyCallback: (request) =>
       options.verifyCallback(request) ? readCallback(request) : undefined,
