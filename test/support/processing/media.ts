@@ -104,6 +104,7 @@ export function mediaService(options: ProcessingStoreOptions, stored: BucketAcce
 
   return {
     jobs,
+    pipelines,
     /** How often a state was asked for. */
     asked: () => asked,
 
