@@ -75,6 +75,11 @@ describe('a policy', () => {
       status: 400,
       body: { errors: [{ pointer: '/processing' }] },
     })
+    const policy = { processing: [THUMBNAIL] }
+    expect(await harness.call('POST', '/v1/apps', ADMIN_KEY, { name: 'a', policy })).toMatchObject({
+      status: 400,
+      body: { errors: [{ pointer: '/policy/processing' }] },
+    })
   })
 
   it('refuses an upload whose key a result would take, and reserves nothing for it', async () => {

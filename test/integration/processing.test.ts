@@ -20,6 +20,7 @@ afterAll(async () => {
 })
 beforeEach(async () => {
   // What an earlier test left is none of the next one's.
+  harness.advance({ seconds: 2 })
   await harness.deliver()
   harness.processing!.objects.calls.splice(0)
   harness.processing!.objects.denied.clear()
@@ -325,10 +326,10 @@ describe('a worker', () => {
     ])
   })
 
-  it('beside another takes other deliveries', async () => {
-    const uploads = await Promise.all([1, 2, 3].map(() => app.upload('image/png')))
+  it('beside others takes other deliveries', async () => {
+    const uploads = await Promise.all(Array.from({ length: 12 }, () => app.upload('image/png')))
 
-    await Promise.all([harness.deliver(), harness.deliver(), harness.deliver()])
+    await Promise.all(Array.from({ length: 4 }, harness.deliver))
     await harness.deliver()
 
     expect(
@@ -337,6 +338,20 @@ describe('a worker', () => {
         .sort(),
     ).toEqual(uploads.map(({ key }) => key).sort())
     for (const { id } of uploads) expect(app.receiver.about(id)).toHaveLength(1)
+  })
+
+  it('waits for no other one to claim, and claims nothing twice', async () => {
+    await Promise.all(Array.from({ length: 12 }, () => app.upload('image/png')))
+    const { deliveries, clock } = harness.services
+    const now = clock()
+    const lease = new Date(now.getTime() + 1000)
+    const claim = () => deliveries.claim(app.id, 'pending', now, lease, 100)
+
+    const claims = await Promise.all(Array.from({ length: 8 }, claim))
+
+    const ids = claims.flat().map(({ id }) => id)
+    expect(ids).toHaveLength(12)
+    expect(new Set(ids).size).toBe(12)
   })
 
   it('that is overtaken after its lease changes nothing, and tells nobody', async () => {
