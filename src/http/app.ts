@@ -2,6 +2,7 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { cors } from 'hono/cors'
 import { secureHeaders } from 'hono/secure-headers'
+import { grantForLog } from '../core/token.ts'
 import { appRoutes } from './apps.ts'
 import { callbackRoutes } from './callbacks.ts'
 import { credentialRoutes } from './credentials.ts'
@@ -27,7 +28,7 @@ const PREFLIGHT_SECONDS = 7200
 
 /** A grant in a path is a secret: no log has it. */
 const withoutGrant = (path: string) =>
-  path.replace(/^\/oss\/credentials\/.+/, '/oss/credentials/{grant}')
+  path.replace(/^(\/oss\/credentials\/)(.+)/, (_, route, grant) => route + grantForLog(grant))
 
 export function httpApp({ servicesFor, isReady = () => true, demo }: HttpOptions) {
   const api = new OpenAPIHono<Environment>()
