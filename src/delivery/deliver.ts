@@ -48,7 +48,7 @@ async function attempt(services: DeliverServices, delivery: Delivery): Promise<v
   const outcome = await outcomeOf(services, delivery, () =>
     TARGETS[delivery.target].attempt(services, delivery),
   )
-  await settle(services, delivery, outcome, began, nextAfterAttempt(services, delivery, outcome))
+  await settle(services, delivery, outcome, began)
 }
 
 /** Asked in vain, it is asked again later: only its end is an attempt worth recording. */
@@ -60,16 +60,15 @@ async function poll(services: DeliverServices, delivery: Delivery): Promise<void
   const asked = await outcomeOf(services, delivery, async () =>
     target.poll && progress ? target.poll(services, delivery) : NOT_AWAITED,
   )
-  if (progress && (asked.kind === 'running' || asked.kind === 'unclear')) {
-    const [since, until, now] = [new Date(progress.since), new Date(progress.until), clock()]
-    if (now < until) {
-      const next = { state: 'running' as const, at: pollAt(since, until, now), progress }
-      await deliveries.record(delivery, undefined, next)
-      return
-    }
+  const isOpen = asked.kind === 'running' || asked.kind === 'unclear'
+  const now = clock()
+  if (isOpen && progress && now < new Date(progress.until)) {
+    const at = pollAt(new Date(progress.since), new Date(progress.until), now)
+    await deliveries.record(delivery, undefined, { state: 'running', at, progress })
+    return
   }
-  const outcome = asked.kind === 'done' || asked.kind === 'refused' ? asked : TIMED_OUT
-  await settle(services, delivery, outcome, began, nextAfterAttempt(services, delivery, outcome))
+  const outcome = isOpen ? TIMED_OUT : asked
+  await settle(services, delivery, outcome, began)
 }
 
 const NOT_AWAITED: Outcome = {
@@ -82,7 +81,7 @@ const TIMED_OUT: Outcome = {
   reason: 'timed-out',
   detail: 'The store accepted it and has not finished it in the time that the rule allows.',
 }
-const GIVEN_UP = 'No attempt was answered; the last one said: '
+const GIVEN_UP = 'No attempt had a clear answer. The last one: '
 
 /** A target that breaks must not keep the others of its batch from being recorded. */
 async function outcomeOf(
@@ -98,7 +97,7 @@ async function outcomeOf(
   }
 }
 
-function nextAfterAttempt(
+function nextStep(
   { clock, randomBytes }: DeliverServices,
   { scheduledAttempts, progress }: Delivery,
   outcome: Outcome,
@@ -127,15 +126,16 @@ async function settle(
   delivery: Delivery,
   outcome: Outcome,
   began: Date,
-  next: NextStep,
 ): Promise<void> {
   const { deliveries, clock, log } = services
+  const next = nextStep(services, delivery, outcome)
   const reason = 'reason' in outcome ? outcome.reason : undefined
   const { status } = outcome
   const latencyMs = clock().getTime() - began.getTime()
   const made: Attempt = { at: began, latencyMs, status, reason }
   const event = await eventOf(services, delivery, outcome, next)
-  await deliveries.record(delivery, made, next, event)
+  // Overtaken after its lease: whoever took over says how it went.
+  if (!(await deliveries.record(delivery, made, next, event))) return
   const failing = next.state === 'failed' || outcome.kind === 'unclear'
   log(failing ? 'warn' : 'info', `${delivery.target} ${next.state}`, {
     delivery: delivery.id,

@@ -12,9 +12,9 @@ const POLL_SHARE = 10
 
 const after = (now: Date, seconds: number) => new Date(now.getTime() + seconds * 1000)
 
-/** Undefined after the last attempt. `random` is a byte. */
-export function retryAt(attemptsMade: number, now: Date, random: number): Date | undefined {
-  const seconds = RETRY_SECONDS[attemptsMade]
+/** After an attempt that `earlier` ones came before; undefined after the last. `random` is a byte. */
+export function retryAt(earlier: number, now: Date, random: number): Date | undefined {
+  const seconds = RETRY_SECONDS[earlier]
   return seconds === undefined ? undefined : after(now, seconds * (1 + (JITTER * random) / 255))
 }
 
