@@ -9,12 +9,12 @@ import { connect } from '../db/connect.ts'
 import { lockDirectory } from '../db/directory-lock.ts'
 import { startEmbeddedPostgres } from '../db/embedded.ts'
 import { migrate } from '../db/migrate.ts'
-import { deliverDue, pollRunning } from '../delivery/deliver.ts'
+import { deliverDue } from '../delivery/deliver.ts'
 import { httpApp } from '../http/app.ts'
+import { runScheduled } from '../scheduled.ts'
 import { processServices } from '../services.ts'
 import { startEmbeddedStore } from '../storage/embedded/index.ts'
 import { verifyRsaMd5 } from '../storage/oss/rsa-native.ts'
-import { sweep } from '../uploads/sweep.ts'
 import {
   demoApp,
   embeddedKeys,
@@ -102,11 +102,7 @@ async function startAll(
   })
   const services = processWide.forDatabase(database)
   const deliveries = repeat('delivery', DELIVER_EVERY_MS, () => deliverDue(services), log)
-  const sweepAll = async () => {
-    await sweep(services)
-    await pollRunning(services)
-  }
-  const sweeping = repeat('sweep', SWEEP_EVERY_MS, sweepAll, log)
+  const sweeping = repeat('sweep', SWEEP_EVERY_MS, () => runScheduled(services), log)
   stops.push(
     () => deliveries.stop(),
     () => sweeping.stop(),

@@ -3,7 +3,7 @@
 // @ts-expect-error ali-oss brings no types; `Client` below says what is used of it.
 import OSS from 'ali-oss'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { processBody } from '../../src/storage/oss/process.ts'
+import { ossProcess, processBody } from '../../src/storage/oss/process.ts'
 import { type Harness, startHarness } from '../support/harness.ts'
 
 interface Client {
@@ -31,6 +31,37 @@ describe('the body of an operation', () => {
     expect(processBody('x-oss-async-process', 'outbucket', work)).toBe(
       'x-oss-async-process=video/convert,f_avi|sys/saveas,o_w7x-fi8-Py5hdmk,b_b3V0YnVja2V0',
     )
+  })
+})
+
+describe('an answer', () => {
+  const WORK = { key: 'a', operation: 'image/resize,w_1', saveAs: 'b' }
+  const answering = (body: string) =>
+    ossProcess(async () => ({ status: 200, headers: new Headers(), body }), 'bucket')
+
+  it.each(['', '{"bucket":"bucket","fileSize":3,"object":"b","status":"OK"}', '<html>'])(
+    'of image processing that is %j is a success, for HEAD to prove',
+    async (body) => {
+      expect(await answering(body).image(WORK)).toBeUndefined()
+    },
+  )
+
+  it('of image processing with another status is none', async () => {
+    await expect(answering('{"status":"Failed"}').image(WORK)).rejects.toMatchObject({
+      kind: 'ambiguous',
+      code: 'not-saved',
+    })
+  })
+
+  it('of asynchronous processing gives the id of the task, or leaves it open', async () => {
+    const answer = '{"EventId":"e","RequestId":"r","TaskId":"t"}'
+    expect(await answering(answer).async(WORK)).toBe('t')
+    for (const body of ['', '{}', '{"TaskId":1}', '<html>']) {
+      await expect(answering(body).async(WORK)).rejects.toMatchObject({
+        kind: 'ambiguous',
+        code: 'UnreadableAnswer',
+      })
+    }
   })
 })
 

@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Log } from '../../src/core/ports.ts'
 import { connect } from '../../src/db/connect.ts'
-import { deliverDue, pollRunning } from '../../src/delivery/deliver.ts'
+import { deliverDue } from '../../src/delivery/deliver.ts'
 import { httpApp } from '../../src/http/app.ts'
 import { redact } from '../../src/log.ts'
 import { nodeSender } from '../../src/node/send-webhook.ts'
+import { runScheduled } from '../../src/scheduled.ts'
 import { processServices } from '../../src/services.ts'
 import { startEmbeddedStore } from '../../src/storage/embedded/index.ts'
 import { verifyRsaMd5 } from '../../src/storage/oss/rsa-native.ts'
-import { sweep } from '../../src/uploads/sweep.ts'
 import { freshDatabase } from './postgres.ts'
 import { startProcessingStore } from './processing/server.ts'
 
@@ -156,12 +156,7 @@ export async function startHarness(options: HarnessOptions = {}) {
     advance: ({ minutes = 0, hours = 0, seconds = 0 }) => {
       offsetMs += ((hours * 60 + minutes) * 60 + seconds) * 1000
     },
-    /** What the scheduled run does. */
-    async sweep() {
-      const swept = await sweep(services)
-      await pollRunning(services)
-      return swept
-    },
+    sweep: () => runScheduled(services),
     deliver: () => deliverDue(services),
     async stop() {
       await Promise.allSettled(background)

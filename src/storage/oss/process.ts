@@ -30,8 +30,10 @@ export function ossProcess(send: SendToOss, bucket: string): Omit<StoreProcessin
 
   return {
     async image(work) {
-      // Older documentation has an empty answer, newer a JSON with a status: a success either way, which HEAD proves.
-      await post('x-oss-process', work)
+      // Older documentation has an empty answer, newer a JSON with a status.
+      const answer = await post('x-oss-process', work)
+      const { status = 'OK' } = parseJson(answer.body) ?? {}
+      if (status !== 'OK') throw new StoreFailure('ambiguous', 'not-saved', answer.status)
     },
 
     async async(work) {
