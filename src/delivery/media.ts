@@ -4,10 +4,10 @@ import { processing, refused, running, saved } from './processing.ts'
 export const media = processing<'media'>(
   async (work) => {
     const { process, source, saveAs, target } = work
-    const { pipelineId, templateId } = target
+    const { pipelineId, templateId, maxSeconds } = target
     if (!process.media) return refused('not-offered')
     const job = { key: source, saveAs, pipelineId, templateId }
-    return running(work, await process.media.submit(job))
+    return running(work, await process.media.submit(job), maxSeconds)
   },
   async (store, planned, progress) => {
     const reached = await store.process?.media?.state(progress.taskId)

@@ -5,7 +5,8 @@ import { processing, running, saved } from './processing.ts'
 export const ossAsync = processing<'oss-async'>(
   async (work) => {
     const { process, source, saveAs, target } = work
-    return running(work, await process.async({ key: source, operation: target.operation, saveAs }))
+    const { operation, maxSeconds } = target
+    return running(work, await process.async({ key: source, operation, saveAs }), maxSeconds)
   },
   async (store, key, progress) => {
     const found = await store.head(key)

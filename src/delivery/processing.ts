@@ -17,7 +17,13 @@ import { isStoreFailure } from '../core/store-failure.ts'
 import type { UploadSession } from '../core/upload-session.ts'
 import type { DeliverServices, Outcome, Settled, Target } from './targets.ts'
 
-export interface Work<Type extends ProcessingTarget['type']> {
+interface Begun {
+  now: Date
+  /** What stands under the result's key. */
+  before: StoredObject | undefined
+}
+
+export interface Work<Type extends ProcessingTarget['type']> extends Begun {
   store: ObjectStore
   process: StoreProcessing
   /** The key of the upload. */
@@ -25,18 +31,19 @@ export interface Work<Type extends ProcessingTarget['type']> {
   /** Where the result is saved. */
   saveAs: string
   target: Extract<ProcessingTarget, { type: Type }>
-  /** What is there before. */
-  before: StoredObject | undefined
-  now: Date
 }
 
 type Start<Type extends ProcessingTarget['type']> = (work: Work<Type>) => Promise<Outcome>
 type Look = (store: ObjectStore, key: string, progress: Progress) => Promise<Outcome>
 
+const NOT_ALLOWED =
+  'The store’s key may not do this: "countersign bucket check --ram --processing" prints what it needs.'
+
 /** What to do about it, for the codes that an App's developer can do something about. */
 const ADVICE: Record<string, string> = {
-  AccessDenied:
-    'The store’s key may not do this: "countersign bucket check --ram --processing" prints what it needs.',
+  AccessDenied: NOT_ALLOWED,
+  'Forbidden.RAM': NOT_ALLOWED,
+  NoPermission: NOT_ALLOWED,
   NotImplemented:
     'This store does not process: the embedded store never does. Use a bucket of Alibaba Cloud OSS.',
   'InvalidAction.NotFound':
@@ -46,21 +53,37 @@ const ADVICE: Record<string, string> = {
   'source-changed': 'The object is no longer the one that was uploaded.',
 }
 
-export const refused = (reason: string, message = reason, status?: number): Outcome => ({
-  kind: 'refused',
-  status,
-  reason,
-  detail: ADVICE[reason] ?? message,
-})
+export function processing<Type extends ProcessingTarget['type']>(
+  start: Start<Type>,
+  look?: Look,
+): Target {
+  return {
+    async attempt(services, delivery) {
+      const session = await services.uploads.find(delivery.appId, delivery.uploadId)
+      if (!session) return refused('upload-gone', 'The upload is no longer known.')
+      try {
+        const work = await prepare<Type>(services, session, taskOf(delivery))
+        return 'kind' in work ? work : await start(work)
+      } catch (error) {
+        return failed(error)
+      }
+    },
 
-/** A definite no ends it, with the store's own code; everything else may have happened and is tried again. */
-function failed(error: unknown): Outcome {
-  if (!isStoreFailure(error)) throw error
-  const { kind, message } = error
-  const status = error.status || undefined
-  const reason = error.code.slice(0, 100)
-  if (kind === 'ambiguous') return { kind: 'unclear', status, reason }
-  return refused(reason, `${message}.`, status)
+    ...(look && {
+      async poll({ uploads, hasStore, storeNamed }, delivery) {
+        const session = await uploads.find(delivery.appId, delivery.uploadId)
+        if (!session) return refused('upload-gone', 'The upload is no longer known.')
+        if (!hasStore(session.store)) return { kind: 'unclear', reason: 'store-not-configured' }
+        try {
+          return await look(storeNamed(session.store), taskOf(delivery).key, delivery.progress!)
+        } catch (error) {
+          return failed(error)
+        }
+      },
+    }),
+
+    tell,
+  }
 }
 
 const taskOf = ({ body }: Delivery) => JSON.parse(body) as ProcessingTask // Written by us, at creation.
@@ -106,61 +129,36 @@ async function tell(
   return processingEvent(newId('evt'), clock(), session, about, result)
 }
 
-export function processing<Type extends ProcessingTarget['type']>(
-  start: Start<Type>,
-  look?: Look,
-): Target {
-  return {
-    async attempt(services, delivery) {
-      const session = await services.uploads.find(delivery.appId, delivery.uploadId)
-      if (!session) return refused('upload-gone', 'The upload is no longer known.')
-      try {
-        const work = await prepare<Type>(services, session, taskOf(delivery))
-        return 'kind' in work ? work : await start(work)
-      } catch (error) {
-        return failed(error)
-      }
-    },
-
-    ...(look && {
-      async poll({ uploads, hasStore, storeNamed }, delivery) {
-        const session = await uploads.find(delivery.appId, delivery.uploadId)
-        if (!session) return refused('upload-gone', 'The upload is no longer known.')
-        if (!hasStore(session.store)) return { kind: 'unclear', reason: 'store-not-configured' }
-        try {
-          return await look(storeNamed(session.store), taskOf(delivery).key, delivery.progress!)
-        } catch (error) {
-          return failed(error)
-        }
-      },
-    }),
-
-    tell,
-  }
+/** A definite no ends it, with the store's own code; everything else may have happened and is tried again. */
+function failed(error: unknown): Outcome {
+  if (!isStoreFailure(error)) throw error
+  const { kind, message } = error
+  const status = error.status || undefined
+  const reason = error.code.slice(0, 100)
+  if (kind === 'ambiguous') return { kind: 'unclear', status, reason }
+  return refused(reason, `${message}.`, status)
 }
+
+export const refused = (reason: string, message = reason, status?: number): Outcome => ({
+  kind: 'refused',
+  status,
+  reason,
+  detail: ADVICE[reason] ?? message,
+})
 
 /** Accepted: from now on it is waited for, at most as long as the rule says. */
 export function running(
-  {
-    now,
-    before,
-    target,
-  }: Pick<Work<'media'>, 'now' | 'before'> & { target: { maxSeconds?: number } },
+  { now, before }: Begun,
   taskId: string,
+  maxSeconds = PROCESSING_SECONDS,
 ): Outcome {
-  const { maxSeconds = PROCESSING_SECONDS } = target
-  return {
-    kind: 'running',
-    status: 200,
-    progress: {
-      taskId,
-      since: now.toISOString(),
-      until: new Date(now.getTime() + maxSeconds * 1000).toISOString(),
-      ...(before && {
-        before: { etag: before.etag, lastModified: before.lastModified?.toISOString() },
-      }),
-    },
+  const until = new Date(now.getTime() + maxSeconds * 1000)
+  const progress: Progress = { taskId, since: now.toISOString(), until: until.toISOString() }
+  if (before) {
+    const { etag, lastModified } = before
+    progress.before = { etag, lastModified: lastModified?.toISOString() }
   }
+  return { kind: 'running', status: 200, progress }
 }
 
 /** Done, with the object as the store shows it. */

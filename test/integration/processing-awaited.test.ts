@@ -207,6 +207,21 @@ describe('a media target', () => {
     ])
   })
 
+  it('tells the name under which the service saved, and no more where HEAD shows nothing there', async () => {
+    const [playlist, unseen] = [await begin(), await begin()]
+    const job = (id: string) => media().jobs.get(id)!
+    const named = `${job(playlist.jobId).saveAs}.m3u8`
+    media().jobs.set(playlist.jobId, { ...job(playlist.jobId), saveAs: named })
+    await media().finish(playlist.jobId, 'TranscodeSuccess')
+    media().jobs.set(unseen.jobId, { ...job(unseen.jobId), state: 'TranscodeSuccess' })
+    harness.advance({ minutes: 1 })
+    await scheduled()
+
+    const object = (id: string) => told(id)[0]!.data.processing.object
+    expect(object(playlist.id)).toMatchObject({ key: named, sizeBytes: expect.any(Number) })
+    expect(object(unseen.id)).toEqual({ key: job(unseen.jobId).saveAs })
+  })
+
   it.each([
     ['TranscodeFail', 'InvalidInput', 'InvalidInput'],
     ['TranscodeFail', undefined, 'TranscodeFail'],
