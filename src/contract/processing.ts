@@ -3,6 +3,7 @@ import { z } from '@hono/zod-openapi'
 import {
   MAX_PROCESSING_RULES,
   operationFault,
+  overlap,
   type ProcessingTarget,
   savedTemplateFault,
 } from '../core/processing.ts'
@@ -62,19 +63,23 @@ const rule = z.strictObject({
   target,
 })
 
-/** The first that repeats an earlier one is named. */
-function repeated(values: ReadonlyArray<string | undefined>): number {
-  return values.findIndex((value, index) => value !== undefined && values.indexOf(value) < index)
-}
-
+/** Names are unique, and no two rules that one upload may fit save under the same template. */
 export const processingRules = z
   .array(rule)
   .max(MAX_PROCESSING_RULES)
   .superRefine((rules, context) => {
-    const name = repeated(rules.map((one) => one.name))
-    const key = repeated(rules.map((one) => one.target.keyTemplate))
-    const issue = (path: Array<string | number>, message: string) =>
-      context.addIssue({ code: 'custom', path, message })
-    if (name >= 0) issue([name, 'name'], 'is the name of another rule')
-    if (key >= 0) issue([key, 'target', 'keyTemplate'], 'is where another rule saves its result')
+    for (const [index, one] of rules.entries()) {
+      const issue = (path: string[], message: string) =>
+        context.addIssue({ code: 'custom', path: [index, ...path], message })
+      const earlier = rules.slice(0, index)
+      if (one.name !== undefined && earlier.some(({ name }) => name === one.name)) {
+        issue(['name'], 'is the name of another rule')
+      }
+      const { keyTemplate } = one.target
+      if (
+        earlier.some((other) => other.target.keyTemplate === keyTemplate && overlap(one, other))
+      ) {
+        issue(['target', 'keyTemplate'], 'is where another rule for the same uploads saves')
+      }
+    }
   })

@@ -92,6 +92,25 @@ function fits({ when = {} }: ProcessingRule, { appPrefix, key, contentType }: Pr
   return key.startsWith(`${appPrefix}/${keyPrefix}`)
 }
 
+const bothMean = (one: string, other: string): boolean => {
+  const [family, subtype] = one.toLowerCase().split('/')
+  const [otherFamily, otherSubtype] = other.toLowerCase().split('/')
+  const meet = (a?: string, b?: string) => a === '*' || b === '*' || a === b
+  return meet(family, otherFamily) && meet(subtype, otherSubtype)
+}
+
+/** Whether one upload may fit both rules. */
+export function overlap({ when: one = {} }: ProcessingRule, { when: other = {} }: ProcessingRule) {
+  const types = one.contentTypes ?? ['*/*']
+  const otherTypes = other.contentTypes ?? ['*/*']
+  const prefix = one.keyPrefix ?? ''
+  const otherPrefix = other.keyPrefix ?? ''
+  return (
+    (prefix.startsWith(otherPrefix) || otherPrefix.startsWith(prefix)) &&
+    types.some((type) => otherTypes.some((otherType) => bothMean(type, otherType)))
+  )
+}
+
 /** Throws `invalid-request` where a result would be saved over the upload itself or over another rule's result. */
 export function planProcessing(
   rules: readonly ProcessingRule[],

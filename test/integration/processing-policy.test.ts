@@ -21,6 +21,12 @@ describe('a policy', () => {
     expect(await put(rules)).toMatchObject({ status: 200, body: { policy: { processing: rules } } })
   })
 
+  it('may save under one template what is made of different uploads', async () => {
+    const { keyTemplate } = THUMBNAIL.target
+    const frame = { ...PREVIEW, target: { ...PREVIEW.target, keyTemplate } }
+    expect((await put([THUMBNAIL, frame])).status).toBe(200)
+  })
+
   const image = THUMBNAIL.target
   it.each([
     [[{}], '/processing/0/target'],

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import {
   operationFault,
+  overlap,
   type ProcessedUpload,
   type ProcessingRule,
   planProcessing,
@@ -100,6 +101,22 @@ describe('a plan', () => {
     const long = `${'x'.repeat(255)}/`.repeat(4)
     expect(refused([image(`${long}{uploadId}`)])).toMatchObject({ code: 'invalid-request' })
   })
+})
+
+it.each([
+  [{}, {}, true],
+  [{}, { contentTypes: ['image/png'] }, true],
+  [{ contentTypes: ['image/*'] }, { contentTypes: ['video/*', 'IMAGE/png'] }, true],
+  [{ contentTypes: ['image/png'] }, { contentTypes: ['image/jpeg'] }, false],
+  [{ contentTypes: ['image/*'] }, { contentTypes: ['video/*'] }, false],
+  [{ contentTypes: ['*/*'] }, { contentTypes: ['video/mp4'] }, true],
+  [{ keyPrefix: 'a/' }, { keyPrefix: 'a/b/' }, true],
+  [{ keyPrefix: 'a/' }, { keyPrefix: 'b/' }, false],
+  [{ keyPrefix: 'a/' }, { contentTypes: ['video/mp4'] }, true],
+  [{ keyPrefix: 'a/', contentTypes: ['video/mp4'] }, { contentTypes: ['text/plain'] }, false],
+])('%j and %j may both fit: %s', (one, other, expected) => {
+  const [a, b] = [image('x', { when: one }), image('x', { when: other })]
+  expect([overlap(a, b), overlap(b, a)]).toEqual([expected, expected])
 })
 
 describe('an operation', () => {
