@@ -1,6 +1,6 @@
 // An app whose policy processes, an upload of it from beginning to end, and what came of it.
 import { type Harness, someBytes } from '../harness.ts'
-import { startReceiver } from '../receiver.ts'
+import { startReceiver } from './receiver.ts'
 
 export const IMAGE = 'image/resize,w_100/format,webp'
 export const THUMBNAIL = {
