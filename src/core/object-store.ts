@@ -96,6 +96,42 @@ export interface TemporaryCredentials {
   expiresAt: Date
 }
 
+/** An operation on a stored object whose result is saved under another key of the same bucket. */
+export interface SaveAs {
+  key: string
+  operation: string
+  saveAs: string
+}
+
+export interface MediaJob {
+  key: string
+  saveAs: string
+  pipelineId: string
+  templateId: string
+}
+
+export type MediaState =
+  | { state: 'running' }
+  /** `key` is where the service says that it saved, if it says so: some formats get an extension. */
+  | { state: 'done'; key?: string }
+  | { state: 'failed'; code: string }
+
+/** What the store makes of a complete upload. All throw StoreFailure; a repeat saves the same under the same key. */
+export interface StoreProcessing {
+  /** Answers when the result is saved. */
+  image(work: SaveAs): Promise<void>
+  /** Answers the id of a task that goes on; the result appears under its key. */
+  async(work: SaveAs): Promise<string>
+  /** Present where the store has a service for it. */
+  media?: StoreMedia
+}
+
+export interface StoreMedia {
+  /** Answers the id of a job. */
+  submit(job: MediaJob): Promise<string>
+  state(jobId: string): Promise<MediaState>
+}
+
 export interface ObjectStore {
   readonly name: string
   readonly dialect: 'oss' | 's3'
@@ -160,6 +196,8 @@ export interface ObjectStore {
     session: string,
     seconds: number,
   ): Promise<TemporaryCredentials>
+  /** Processing targets of deliveries. Present where the store processes. */
+  readonly process?: StoreProcessing
   /** What the callback says, or undefined where its signature does not hold. No outgoing request. */
   verifyCallback(request: RawRequest): CallbackFields | undefined
   /** Reads a callback's body without believing it: to find the session that it speaks of. */
