@@ -21,6 +21,8 @@ type FetchLike = typeof fetch
 export interface HarnessOptions {
   /** Stands between the service and the store: to fail, hang or watch. */
   storeFetch?: (forward: FetchLike) => FetchLike
+  /** When the service's own credential at the store ends. */
+  credentialsExpireAt?: Date
 }
 
 export interface Answer<Body = Record<string, any>> {
@@ -73,6 +75,7 @@ export async function startHarness(options: HarnessOptions = {}) {
         roleArn: 'acs:ram::1000000000000000:role/embedded',
         stsEndpoint: store.url,
         bindLength: true,
+        credentialsExpireAt: options.credentialsExpireAt?.toISOString(),
       },
     ],
     embeddedCallbackKey: store.callbackPublicKeyPem,
