@@ -56,7 +56,10 @@ const storeSchema = z.strictObject({
     .regex(/^acs:ram::\d+:role\/[\w.-]{1,64}$/, 'must be like acs:ram::<account>:role/<name>')
     .optional(),
   stsEndpoint: httpUrl.optional(),
+  mpsEndpoint: httpUrl.optional(),
   bindLength: z.boolean().default(true),
+  exclusive: z.boolean().optional(),
+  cleanupDays: z.int().min(1).optional(),
 })
 export type StoreConfig = z.infer<typeof storeSchema>
 
@@ -123,9 +126,25 @@ const environmentSchema = z.object({
       'Role assumed for credentials that clients are handed: acs:ram::<account>:role/<name>',
     ),
   STORE_STS_ENDPOINT: httpUrl.optional().describe('STS, if not https://sts.<region>.aliyuncs.com'),
+  STORE_MPS_ENDPOINT: httpUrl
+    .optional()
+    .describe('Media Processing, if not https://mts.<region>.aliyuncs.com'),
   STORE_BIND_LENGTH: flag
     .optional()
     .describe('Sign the exact Content-Length of parts; default true'),
+  STORE_EXCLUSIVE: flag
+    .optional()
+    .describe(
+      'Nobody else uploads below the apps’ prefixes: the sweep aborts unknown uploads there after 7 days; default false',
+    ),
+  STORE_CLEANUP_DAYS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      'Days after which the bucket itself aborts unfinished uploads: no session lives longer; default none',
+    ),
   STORES: z
     .string()
     .optional()
@@ -181,7 +200,10 @@ function storesOf(env: Environment): { stores: unknown[]; faults: string[] } {
       credentialsExpireAt: env.STORE_CREDENTIALS_EXPIRE_AT,
       roleArn: env.STORE_ROLE_ARN,
       stsEndpoint: env.STORE_STS_ENDPOINT,
+      mpsEndpoint: env.STORE_MPS_ENDPOINT,
       bindLength: env.STORE_BIND_LENGTH,
+      exclusive: env.STORE_EXCLUSIVE,
+      cleanupDays: env.STORE_CLEANUP_DAYS,
     })
   }
   if (env.STORES) {

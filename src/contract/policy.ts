@@ -2,12 +2,13 @@
 import { z } from '@hono/zod-openapi'
 import { OBJECT_HEADER_RULES, objectHeaderFaults } from '../core/object-headers.ts'
 import { templateFault } from '../core/object-key.ts'
-import { count, headerValue, plain } from './fields.ts'
+import { contentTypePattern, count, headerValue, plain } from './fields.ts'
+import { processingRules } from './processing.ts'
 
 export const policySchema = z
   .strictObject({
     maxSizeBytes: z.int().min(0),
-    contentTypes: z.array(z.string().regex(/^[\w!#$&^.+*-]+\/[\w!#$&^.+*-]+$/)).max(100),
+    contentTypes: z.array(contentTypePattern).max(100),
     keyTemplate: z
       .string()
       .max(512)
@@ -30,7 +31,7 @@ export const policySchema = z
     overwrite: z.enum(['never', 'replace']),
     completion: z.enum(['client', 'backend']),
     direct: z.boolean(),
-    autoComplete: z.boolean(),
+    autoComplete: z.union([z.boolean(), z.literal('unverified')]),
     delta: z.boolean(),
     readBack: z.boolean(),
     credentials: z.boolean(),
@@ -56,7 +57,7 @@ export const policySchema = z
     quota: z
       .strictObject({ openUploads: count, bytes: z.int().min(0), bytesPerDay: z.int().min(0) })
       .partial(),
-    processing: z.array(z.unknown()).max(0, 'processing is not offered yet'),
+    processing: processingRules,
     userMessage: plain(500),
   })
   .partial()

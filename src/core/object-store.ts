@@ -17,6 +17,17 @@ export interface StoredUpload {
   storageUploadId: string
 }
 
+/** A storage upload as the store lists it. */
+export interface ListedUpload extends StoredUpload {
+  initiatedAt: Date
+}
+
+export interface ListedUploadsPage {
+  uploads: ListedUpload[]
+  /** Where the next page begins; absent after the last. */
+  next?: StoredUpload
+}
+
 export interface StoredPart extends Part {
   etag: string
   /** Unsigned decimal, as OSS writes it. */
@@ -85,12 +96,54 @@ export interface TemporaryCredentials {
   expiresAt: Date
 }
 
+/** An operation on a stored object whose result is saved under another key of the same bucket. */
+export interface SaveAs {
+  key: string
+  operation: string
+  saveAs: string
+}
+
+export interface MediaJob {
+  key: string
+  saveAs: string
+  pipelineId: string
+  templateId: string
+}
+
+export type MediaState =
+  | { state: 'running' }
+  /** `key` is where the service says that it saved, if it says so: some formats get an extension. */
+  | { state: 'done'; key?: string }
+  | { state: 'failed'; code: string }
+
+/** What the store makes of a complete upload. All throw StoreFailure; a repeat saves the same under the same key. */
+export interface StoreProcessing {
+  /** Answers when the result is saved. */
+  image(work: SaveAs): Promise<void>
+  /** Answers the id of a task that goes on; the result appears under its key. */
+  async(work: SaveAs): Promise<string>
+  /** Present where the store has a service for it. */
+  media?: StoreMedia
+}
+
+export interface StoreMedia {
+  /** Answers the id of a job. */
+  submit(job: MediaJob): Promise<string>
+  state(jobId: string): Promise<MediaState>
+}
+
 export interface ObjectStore {
   readonly name: string
   readonly dialect: 'oss' | 's3'
   readonly limits: PartLimits
   /** True where the signature of a single PUT can refuse a second write. */
   readonly createOnlyPut: boolean
+  /** True where a part's signature covers its exact length. Elsewhere URLs live shortly and the sweep watches sizes. */
+  readonly bindsLength: boolean
+  /** True where the operator says that nobody else uploads below an app's prefix: what is old and unknown there is aborted. */
+  readonly exclusive: boolean
+  /** Seconds after which the bucket's own rule aborts an unfinished upload; infinite where it has none. */
+  readonly cleanupSeconds: number
   /** `crc64` where HEAD and ListParts report CRC64 and a declared one can be verified. */
   readonly verifiableChecksums: readonly string[]
   /** Seconds that a URL may live at most, from `from`: signing credentials may end. */
@@ -129,7 +182,9 @@ export interface ObjectStore {
   /** Throws StoreFailure `no-such-upload` where there is nothing (left) to abort. */
   abort(upload: StoredUpload): Promise<void>
   /** Storage uploads in progress under exactly this key: what an initiate without an answer may have left. */
-  listUploads(key: string): Promise<StoredUpload[]>
+  listUploads(key: string): Promise<ListedUpload[]>
+  /** One page of the storage uploads in progress below a prefix: the sweep counts what is not ours. */
+  listUploadsBelow(prefix: string, after?: StoredUpload): Promise<ListedUploadsPage>
   head(key: string): Promise<StoredObject | undefined>
   putEmpty(object: ObjectSpec): Promise<void>
   delete(key: string, only: { ifMatch: string }): Promise<void>
@@ -141,6 +196,8 @@ export interface ObjectStore {
     session: string,
     seconds: number,
   ): Promise<TemporaryCredentials>
+  /** Processing targets of deliveries. Present where the store processes. */
+  readonly process?: StoreProcessing
   /** What the callback says, or undefined where its signature does not hold. No outgoing request. */
   verifyCallback(request: RawRequest): CallbackFields | undefined
   /** Reads a callback's body without believing it: to find the session that it speaks of. */

@@ -7,6 +7,7 @@ import { appRoutes } from './apps.ts'
 import { callbackRoutes } from './callbacks.ts'
 import { copyRoutes } from './copies.ts'
 import { credentialRoutes } from './credentials.ts'
+import { deliveryRoutes } from './deliveries.ts'
 import type { Environment, Variables } from './environment.ts'
 import { type DemoApp, demoRoutes, healthRoutes } from './health.ts'
 import { notFound, renderProblem } from './problem.ts'
@@ -76,6 +77,7 @@ export function httpApp({ servicesFor, isReady = () => true, demo }: HttpOptions
   copyRoutes(api)
   callbackRoutes(api)
   credentialRoutes(api)
+  deliveryRoutes(api)
   if (demo) demoRoutes(api, demo)
 
   documentSecurity(api)

@@ -7,7 +7,7 @@ import { isStoreFailure, type StoreFailure } from '../core/store-failure.ts'
 import type { CompletedObject, UploadSession } from '../core/upload-session.ts'
 import { notOpen } from './abort.ts'
 import { refusal } from './complete.ts'
-import { isOwn } from './finish.ts'
+import { isOwn } from './presence.ts'
 
 const CONCURRENCY = 5
 /** No copy begins later than this; the answer names what was copied, and the client asks for the rest. */

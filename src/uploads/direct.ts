@@ -38,8 +38,11 @@ export async function signDirectCompletion(
   const listed = await listAllParts(store, upload).catch((failure: unknown) => {
     throw isStoreFailure(failure) ? refusal(failure) : failure
   })
-  checkParts(session.plan, session.plan.sizeBytes!, listed, session.checksum ?? input.checksum)
-  const recorded = await uploads.recordDirect(session.appId, session.id, listed.crc64, now)
+  const checksum = session.checksum ?? input.checksum
+  checkParts(session.plan, session.plan.sizeBytes!, listed, checksum)
+  // The store may be asked at any moment from now on, with parts that others may have written since: HEAD compares again.
+  const checked = { listedCrc64: listed.crc64, checksum }
+  const recorded = await uploads.recordDirect(session.appId, session.id, checked, clock())
   if (!recorded) throw notOpen((await uploads.find(session.appId, session.id)) ?? session, now)
   const { completionToken } = await mintTokens(services, recorded, { owner: true })
   const signed = store.presignComplete!(

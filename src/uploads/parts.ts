@@ -1,12 +1,15 @@
 // Presigns a set of parts from an upload token alone: no database, no store.
 import { type Part, partsAt } from '../core/part-plan.ts'
-import type { PartToSign, Services, SignedRequest } from '../core/ports.ts'
+import type { ObjectStore, PartToSign, Services, SignedRequest } from '../core/ports.ts'
 import { Problem } from '../core/problem.ts'
 import type { UploadToken } from '../core/token.ts'
 import { validityFor } from './validity.ts'
 
-/** A single PUT is create-only and cannot be revoked at the store, so its URL never lives longer. */
-const MAX_SINGLE_URL_SECONDS = 15 * 60
+/**
+ * A single PUT is create-only and cannot be revoked at the store, and where the length is not bound a URL takes any number of
+ * bytes: such URLs never live longer.
+ */
+const MAX_LOOSE_URL_SECONDS = 15 * 60
 
 export interface PresignPartsInput {
   partNumbers: readonly number[]
@@ -56,10 +59,15 @@ function contentMd5(checksums: Record<string, string>, partNumber: number): stri
 }
 
 /** Never longer than asked, than the policy says, than the session. */
-function limitsOf(token: UploadToken, asked: number | undefined, now: Date): number[] {
+function limitsOf(token: UploadToken, asked: number | undefined, store: ObjectStore, now: Date) {
   const untilEnd = token.end - Math.ceil(now.getTime() / 1000)
-  const single = token.method === 'single' ? MAX_SINGLE_URL_SECONDS : Number.POSITIVE_INFINITY
-  return [asked ?? token.urlSeconds, token.urlSeconds, untilEnd, single]
+  const loose = token.method === 'single' || !store.bindsLength
+  return [
+    asked ?? token.urlSeconds,
+    token.urlSeconds,
+    untilEnd,
+    loose ? MAX_LOOSE_URL_SECONDS : Number.POSITIVE_INFINITY,
+  ]
 }
 
 /** Throws `part-out-of-range`, `checksum-unsupported`, `upload-expired` and `invalid-request`. */
@@ -82,7 +90,7 @@ export function presignParts(
       contentMd5: contentMd5(input.checksums ?? {}, part.partNumber),
     }),
   )
-  const validity = validityFor(store, now, ...limitsOf(token, input.ttlSeconds, now))
+  const validity = validityFor(store, now, ...limitsOf(token, input.ttlSeconds, store, now))
   const signed = token.object
     ? parts.map((part) => store.presignPut(token.object!, part, validity))
     : store.presignParts({ key: token.key, storageUploadId: token.storage ?? '' }, parts, validity)

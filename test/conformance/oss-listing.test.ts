@@ -91,7 +91,9 @@ describe('uploads of one key', () => {
     const longer = Array.from({ length: 1500 }, (_, index) => `${KEY}/${index}`)
     const [id] = await placeUploads([KEY, ...longer])
 
-    expect(await store.listUploads(KEY)).toEqual([{ key: KEY, storageUploadId: id }])
+    expect(await store.listUploads(KEY)).toEqual([
+      { key: KEY, storageUploadId: id, initiatedAt: expect.any(Date) },
+    ])
     expect(asked).toHaveLength(1)
   })
 

@@ -46,7 +46,7 @@ const sweepAll = async () => {
   harness.advance({ hours: 30 })
   for (let run = 0; run < 4; run++) {
     await harness.sweep()
-    harness.advance({ minutes: 2 })
+    harness.advance({ minutes: 20 })
   }
 }
 

@@ -10,8 +10,8 @@ let harness: Harness
 let app: { id: string; apiKey: string }
 
 beforeAll(async () => {
-  const credentialsExpireAt = new Date(Date.now() + LIFE_SECONDS * 1000)
-  harness = await startHarness({ credentialsExpireAt })
+  const credentialsExpireAt = new Date(Date.now() + LIFE_SECONDS * 1000).toISOString()
+  harness = await startHarness({ storeSettings: { credentialsExpireAt } })
   app = await harness.createApp({ direct: true })
 })
 afterAll(() => harness.stop())

@@ -1,5 +1,11 @@
 // The listings of OSS, page by page, with every key asked for in percent-encoding: it may hold what XML cannot carry.
-import type { ObjectStore, StoredPart, StoredUpload } from '../../core/ports.ts'
+import type {
+  ListedUpload,
+  ListedUploadsPage,
+  ObjectStore,
+  StoredPart,
+  StoredUpload,
+} from '../../core/ports.ts'
 import { StoreFailure } from '../../core/store-failure.ts'
 import { expectXml, type StoreAnswer } from '../send.ts'
 import { listOf, textOf, type XmlNode } from '../xml.ts'
@@ -33,7 +39,46 @@ const storedPart = (part: XmlNode): StoredPart => ({
   lastModified: new Date(textOf(part, 'LastModified') ?? 0),
 })
 
-export function ossListing(send: SendToOss): Pick<ObjectStore, 'listParts' | 'listUploads'> {
+type Listing = Pick<ObjectStore, 'listParts' | 'listUploads' | 'listUploadsBelow'>
+
+export function ossListing(send: SendToOss): Listing {
+  async function listUploadsBelow(
+    prefix: string,
+    after?: StoredUpload,
+  ): Promise<ListedUploadsPage> {
+    const answer = await send({
+      method: 'GET',
+      query: [
+        ['encoding-type', 'url'],
+        ['max-uploads', PAGE],
+        ['prefix', prefix],
+        ['uploads', ''],
+        ...(after
+          ? ([
+              ['key-marker', after.key],
+              ['upload-id-marker', after.storageUploadId],
+            ] as const)
+          : []),
+      ],
+    })
+    const page = expectXml(answer, 'ListMultipartUploadsResult')
+    const keyOf = keyReader(page, answer)
+    const uploads = listOf(page, 'Upload').map((upload) => ({
+      key: keyOf(upload, 'Key'),
+      storageUploadId: textOf(upload, 'UploadId') ?? '',
+      initiatedAt: new Date(textOf(upload, 'Initiated') ?? 0),
+    }))
+    if (textOf(page, 'IsTruncated') !== 'true') return { uploads }
+    const next = {
+      key: keyOf(page, 'NextKeyMarker'),
+      storageUploadId: textOf(page, 'NextUploadIdMarker') ?? '',
+    }
+    // A page that leads nowhere, or back to itself, would be asked for without end.
+    const stays = next.key === after?.key && next.storageUploadId <= after.storageUploadId
+    if (!next.key.startsWith(prefix) || next.key === '' || stays) throw unreadable(answer)
+    return { uploads, next }
+  }
+
   return {
     async *listParts(upload: StoredUpload) {
       for (let marker = ''; ; ) {
@@ -57,37 +102,17 @@ export function ossListing(send: SendToOss): Pick<ObjectStore, 'listParts' | 'li
     },
 
     async listUploads(key) {
-      const found: StoredUpload[] = []
-      for (let idMarker = ''; ; ) {
-        const answer = await send({
-          method: 'GET',
-          query: [
-            ['encoding-type', 'url'],
-            ['max-uploads', PAGE],
-            ['prefix', key],
-            ['uploads', ''],
-            ...(idMarker
-              ? ([
-                  ['key-marker', key],
-                  ['upload-id-marker', idMarker],
-                ] as const)
-              : []),
-          ],
-        })
-        const page = expectXml(answer, 'ListMultipartUploadsResult')
-        const keyOf = keyReader(page, answer)
-        for (const upload of listOf(page, 'Upload')) {
-          const storageUploadId = textOf(upload, 'UploadId')
-          if (storageUploadId && keyOf(upload, 'Key') === key) found.push({ key, storageUploadId })
-        }
-        if (textOf(page, 'IsTruncated') !== 'true') return found
+      const found: ListedUpload[] = []
+      let after: StoredUpload | undefined
+      do {
+        const page: ListedUploadsPage = await listUploadsBelow(key, after)
+        found.push(...page.uploads.filter((upload) => upload.key === key))
         // Sorted by the bytes of the key, then by upload id: what follows a longer key is not of this one.
-        const next = keyOf(page, 'NextKeyMarker')
-        if (next !== key && next.startsWith(key)) return found
-        const nextId = textOf(page, 'NextUploadIdMarker') ?? ''
-        if (next !== key || nextId <= idMarker) throw unreadable(answer)
-        idMarker = nextId
-      }
+        after = page.next?.key === key ? page.next : undefined
+      } while (after)
+      return found
     },
+
+    listUploadsBelow,
   }
 }
