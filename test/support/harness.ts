@@ -32,7 +32,10 @@ export interface HarnessOptions {
   /** Stands between the service and the store: to fail, hang or watch. */
   storeFetch?: (forward: FetchLike) => FetchLike
   /** Settings of the store, as an operator gives them. */
-  storeSettings?: Pick<Partial<StoreConfig>, 'bindLength' | 'exclusive' | 'cleanupDays'>
+  storeSettings?: Pick<
+    Partial<StoreConfig>,
+    'bindLength' | 'exclusive' | 'cleanupDays' | 'credentialsExpireAt'
+  >
   /** Names of further stores: the same bucket. */
   moreStores?: string[]
   /** Puts a store that processes in front of the embedded one, and Media Processing beside it. */
