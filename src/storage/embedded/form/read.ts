@@ -27,6 +27,14 @@ export async function readForm(
   const parser = open(contentType)
   const fields = new Map<string, string>()
   let stopped = false
+  let stop = () => {}
+  const stopping = new Promise<void>((resolve) => {
+    stop = () => {
+      stopped = true
+      resolve()
+      parser.destroy()
+    }
+  })
 
   const failed = new Promise<never>((_, reject) => {
     parser.once('error', () => reject(refusal('IncompleteBody')))
@@ -39,7 +47,7 @@ export async function readForm(
     try {
       for await (const chunk of body) {
         if (stopped) return
-        if (!parser.write(chunk)) await Promise.race([once(parser, 'drain'), failed])
+        if (!parser.write(chunk)) await Promise.race([once(parser, 'drain'), failed, stopping])
       }
       parser.end()
     } catch (error) {
@@ -48,14 +56,15 @@ export async function readForm(
   }
 
   const file = new Promise<Pick<PostedForm, 'file' | 'fileType'>>((resolve, reject) => {
+    let first = true
     parser.on('field', (name, value, nameTruncated, valueTruncated) => {
+      if (!first) return
       const lower = name.toLowerCase()
       if (nameTruncated || valueTruncated) reject(refusal('FieldItemTooLong'))
       else if (fields.has(lower)) reject(wrong(lower, 'is given twice'))
       else fields.set(lower, value)
     })
     parser.on('fieldsLimit', () => reject(wrong('', 'has too many fields')))
-    let first = true
     parser.on('file', (name, stream, _filename, _encoding, fileType) => {
       // Also where nobody reads it any more: its failure is the form's.
       stream.on('error', () => {})
@@ -68,15 +77,15 @@ export async function readForm(
   void pump()
   const none = finished.then(() => Promise.reject(refusal('IncorrectNumberOfFilesInPOSTRequest')))
   none.catch(() => {})
-  const found = await Promise.race([file, none, failed])
+  const found = await Promise.race([file, none, failed]).catch((error: unknown) => {
+    stop()
+    throw error
+  })
   return {
     ...found,
     fields,
     whole: async () => void (await finished),
-    stop() {
-      stopped = true
-      parser.destroy()
-    },
+    stop,
   }
 }
 
