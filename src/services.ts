@@ -14,6 +14,7 @@ import type { Database } from './db/connect.ts'
 import { deliveriesDb } from './db/deliveries.ts'
 import { eventLogDb } from './db/event-log.ts'
 import { retentionDb } from './db/retention.ts'
+import { scansDb } from './db/scans.ts'
 import { uploadsDb } from './db/uploads.ts'
 import { fetchSender } from './delivery/send.ts'
 import { checkUrl } from './delivery/url-guard.ts'
@@ -21,6 +22,7 @@ import type { Variables } from './http/environment.ts'
 import { parseCallbackBody, type RsaMd5Verify, verifyOssCallback } from './storage/oss/callback.ts'
 import { addressesOf, signingRegion } from './storage/oss/endpoint.ts'
 import { oss } from './storage/oss/index.ts'
+import { mps } from './storage/oss/mps.ts'
 import { stsClient } from './storage/oss/sts.ts'
 
 export interface ProcessOptions {
@@ -113,6 +115,7 @@ export async function processServices(options: ProcessOptions) {
         apps,
         uploads: uploadsDb(database),
         callbacks: callbacksDb(database),
+        scans: scansDb(database),
         deliveries: deliveriesDb(database, vault),
         async pingDatabase() {
           await database.execute(sql`select 1`)
@@ -123,17 +126,23 @@ export async function processServices(options: ProcessOptions) {
   }
 }
 
-function stsOf(config: StoreConfig, roleArn: string, clock: () => Date, fetchFrom: typeof fetch) {
-  return stsClient({
-    endpoint: config.stsEndpoint ?? `https://sts.${signingRegion(config.region)}.aliyuncs.com`,
-    roleArn,
-    bucket: config.bucket,
-    credentials: config,
-    clock,
-    fetch: fetchFrom,
-    newNonce: () => crypto.randomUUID(),
-  })
-}
+/** A service of Alibaba Cloud beside the store, in the store's region unless the configuration says where. */
+const apiOf = (
+  config: StoreConfig,
+  service: 'sts' | 'mts',
+  clock: () => Date,
+  fetchFrom: typeof fetch,
+) => ({
+  endpoint:
+    (service === 'sts' ? config.stsEndpoint : config.mpsEndpoint) ??
+    `https://${service}.${signingRegion(config.region)}.aliyuncs.com`,
+  bucket: config.bucket,
+  region: signingRegion(config.region),
+  credentials: config,
+  clock,
+  fetch: fetchFrom,
+  newNonce: () => crypto.randomUUID(),
+})
 
 function openStore(
   config: StoreConfig,
@@ -155,7 +164,12 @@ function openStore(
     },
     credentialsExpireAt: credentialsExpireAt ? new Date(credentialsExpireAt) : undefined,
     bindLength: config.bindLength,
-    issueCredentials: config.roleArn ? stsOf(config, config.roleArn, clock, fetchFrom) : undefined,
+    exclusive: config.exclusive,
+    cleanupDays: config.cleanupDays,
+    issueCredentials: config.roleArn
+      ? stsClient({ ...apiOf(config, 'sts', clock, fetchFrom), roleArn: config.roleArn })
+      : undefined,
+    media: mps(apiOf(config, 'mts', clock, fetchFrom)),
     clock,
     fetch: fetchFrom,
     timeoutMs: options.storeTimeoutMs,

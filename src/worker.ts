@@ -6,10 +6,10 @@ import { connect } from './db/connect.ts'
 import { deliverDue } from './delivery/deliver.ts'
 import { httpApp } from './http/app.ts'
 import { jsonLog } from './log.ts'
+import { runScheduled } from './scheduled.ts'
 import { processServices } from './services.ts'
 import { verifyRsaMd5 } from './storage/oss/rsa-native.ts'
 import { keepHouse } from './uploads/housekeeping.ts'
-import { sweep } from './uploads/sweep.ts'
 
 interface Bindings {
   HYPERDRIVE: { connectionString: string }
@@ -119,7 +119,7 @@ export default {
   ): Promise<void> {
     const { services, keepHouse, close } = await openRequest(bindings, lifetime)
     try {
-      await sweep(services)
+      await runScheduled(services)
       await deliverDue(services)
       if (isHousekeepingTime(event.scheduledTime)) await keepHouse()
     } finally {

@@ -1,37 +1,73 @@
-// Which apps have work that is due. One of the two statements that ask over all apps (docs/decisions/0003-tenants.md);
-// everything after it works within one app. It probes the index of each question once an app, so it costs what there
-// are apps, not what there are sessions, and it is distributed with them: every subquery stays with its app.
+// What the sweep asks for: sessions that are due and whose they are, within one app each (apps-due.ts says which).
 import { sql } from 'drizzle-orm'
+import type { UploadsDb } from '../core/ports.ts'
+import { appsWithDue } from './apps-due.ts'
 import type { Database } from './connect.ts'
+import { toSession, type UploadRow } from './session-row.ts'
 import { instant } from './transition.ts'
 
-/** What may be due: sessions for the sweep, the inbox of callbacks, the outbox. */
-export type Work = 'sessions' | 'callbacks' | 'deliveries'
+type DueDb = Pick<
+  UploadsDb,
+  | 'claimDue'
+  | 'scheduleSweep'
+  | 'clearLeftovers'
+  | 'whoseAre'
+  | 'forgetIdempotencyKeys'
+  | 'appsWithDueWork'
+>
 
-/** Whoever waits longest comes first. */
-export async function appsWithDue(
-  database: Database,
-  kinds: readonly Work[],
-  now: Date,
-): Promise<string[]> {
-  const rows = await database.execute<{ app_id: string } & Record<Work, string | null>>(sql`
-    select * from (
-      select a.app_id,
-        (select min(u.sweep_at) from uploads u
-          where u.app_id = a.app_id and u.storage_released_at is null
-            and u.sweep_at <= ${instant(now)}) as sessions,
-        (select min(c.received_at) from callbacks c
-          where c.app_id = a.app_id and c.processed_at is null) as callbacks,
-        (select min(d.next_attempt_at) from deliveries d
-          where d.app_id = a.app_id and d.state = 'pending' and d.next_attempt_at <= ${instant(now)}
-            and (d.lease_until is null or d.lease_until <= ${instant(now)})) as deliveries
-      from apps a) work
-    where sessions is not null or callbacks is not null or deliveries is not null`)
-  const since = (row: (typeof rows)[number]) =>
-    Math.min(...kinds.flatMap((kind) => (row[kind] ? [Date.parse(row[kind])] : [])))
-  return rows
-    .map((row) => ({ appId: row.app_id, since: since(row) }))
-    .filter((work) => Number.isFinite(work.since))
-    .sort((one, other) => one.since - other.since)
-    .map(({ appId }) => appId)
-}
+/** As the index says it. */
+const unsettled = sql`(storage_released_at is null or leftovers_at is not null)`
+
+export const dueDb = (database: Database): DueDb => ({
+  // Two sweepers take different rows: the claim puts each off.
+  async claimDue(appId, now, again, limit) {
+    const rows = await database.execute<{ row: UploadRow }>(sql`
+      with due as (
+        select app_id, upload_id, sweep_at as due_at from uploads
+        where app_id = ${appId} and ${unsettled} and sweep_at <= ${instant(now)}
+        order by sweep_at limit ${limit} for update skip locked),
+      claimed as (
+        update uploads u set sweep_at = ${instant(again)}
+        from due where u.app_id = ${appId} and due.app_id = u.app_id and due.upload_id = u.upload_id
+        returning to_jsonb(u) as row, due_at)
+      select row from claimed order by due_at`)
+    return rows.map(({ row }) => toSession(row))
+  },
+
+  // A session that ended, or was given to its client for a direct completion, meanwhile has a time of its own.
+  async scheduleSweep({ appId, id, state, attemptAt }, at) {
+    await database.execute(sql`
+      update uploads set sweep_at = ${instant(at)}
+      where app_id = ${appId} and upload_id = ${id} and state = ${state}
+        and attempt_at is not distinct from ${instant(attemptAt)}`)
+  },
+
+  async clearLeftovers({ appId, id, leftoversAt }) {
+    await database.execute(sql`
+      update uploads set leftovers_at = null
+      where app_id = ${appId} and upload_id = ${id} and state = 'completed'
+        and leftovers_at = ${instant(leftoversAt)}`)
+  },
+
+  async whoseAre(appId, store, uploads, ids = []) {
+    const listed = JSON.stringify(uploads.map(({ storageUploadId }) => storageUploadId))
+    const rows = await database.execute<{ row: UploadRow }>(sql`
+      select to_jsonb(u) as row from uploads u
+      where app_id = ${appId} and store = ${store}
+        and upload_id in (select jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb))
+      union
+      select to_jsonb(u) from uploads u
+      where app_id = ${appId} and store = ${store} and storage_released_at is null
+        and storage_upload_id in (select jsonb_array_elements_text(${listed}::jsonb))`)
+    return rows.map(({ row }) => toSession(row))
+  },
+
+  async forgetIdempotencyKeys(appId, before) {
+    await database.execute(sql`
+      update uploads set idempotency_key = null
+      where app_id = ${appId} and idempotency_key is not null and created_at < ${instant(before)}`)
+  },
+
+  appsWithDueWork: (now) => appsWithDue(database, ['sessions', 'callbacks', 'scans'], now),
+})

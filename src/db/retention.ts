@@ -29,6 +29,7 @@ export function retentionDb(database: Database): RetentionDb {
           select upload_id from uploads u
           where app_id = ${appId} and upload_id < ${idBefore('upl', before)}
             and ended_at < ${instant(before)} and storage_released_at is not null
+            and leftovers_at is null
             and not exists (select from deliveries d where d.app_id = ${appId}
               and d.upload_id = u.upload_id and d.state not in ('delivered', 'failed'))
             and not exists (select from callbacks c where c.app_id = ${appId}

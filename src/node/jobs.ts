@@ -2,8 +2,9 @@
 import type { Log } from '../core/ports.ts'
 import type { Retention } from '../core/retention.ts'
 import { type DeliverServices, deliverDue } from '../delivery/deliver.ts'
+import { runScheduled } from '../scheduled.ts'
 import { type HousekeepingServices, keepHouse } from '../uploads/housekeeping.ts'
-import { type SweepServices, sweep } from '../uploads/sweep.ts'
+import type { SweepServices } from '../uploads/sweep.ts'
 import { type Repeated, repeat } from './timers.ts'
 
 const DELIVER_EVERY_MS = 1_000
@@ -27,7 +28,7 @@ export function startJobs(
   const ending = new AbortController()
   const { signal } = ending
   const deliveries = repeat('delivery', DELIVER_EVERY_MS, () => deliverDue(services), log)
-  const sweeping = repeat('sweep', SWEEP_EVERY_MS, () => sweep(services), log)
+  const sweeping = repeat('sweep', SWEEP_EVERY_MS, () => runScheduled(services), log)
   const housekeeping = repeat(
     'housekeeping',
     HOUSEKEEPING_EVERY_MS,

@@ -184,6 +184,7 @@ async function ownStore(
       secretAccessKey,
       roleArn: 'acs:ram::1000000000000000:role/embedded',
       stsEndpoint: store.url,
+      mpsEndpoint: store.url,
       bindLength: true,
     },
   }

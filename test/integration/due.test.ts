@@ -1,4 +1,5 @@
 // Which apps have due work: those that wait longest first, each for its own kind of work, and none that has nothing to do.
+import postgres from 'postgres'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Harness, startHarness } from '../support/harness.ts'
 
@@ -28,8 +29,22 @@ const create = (app: TestApp) =>
   })
 const dueFor = {
   sweep: () => harness.services.uploads.appsWithDueWork(harness.clock()),
-  delivery: () => harness.services.deliveries.appsWithDueDeliveries(harness.clock()),
+  delivery: () => harness.services.deliveries.appsWithDue('pending', harness.clock()),
 }
+
+/** Each app's storage is listed as soon as it is there; here it is about sessions. */
+async function listStorageNever() {
+  const sql = postgres(harness.databaseUrl, { max: 1 })
+  await sql`update storage_scans set next_at = now() + interval '1 year'`
+  await sql.end()
+}
+
+it('names an app whose storage is to be listed', async () => {
+  const apps = [first.id, second.id, idle.id]
+  expect((await dueFor.sweep()).sort()).toEqual(apps.sort())
+  await listStorageNever()
+  expect(await dueFor.sweep()).toEqual([])
+})
 
 it('names the apps whose sessions are due, the one that waits longest first', async () => {
   await create(second)
@@ -52,7 +67,9 @@ it('names an app whose deliveries are due, and not while somebody is at them', a
 
   const now = harness.clock()
   const lease = new Date(now.getTime() + 60_000)
-  expect(await harness.services.deliveries.claim(first.id, now, lease, 20)).toHaveLength(1)
+  expect(await harness.services.deliveries.claim(first.id, 'pending', now, lease, 20)).toHaveLength(
+    1,
+  )
 
   expect(await dueFor.delivery()).toEqual([])
   harness.advance({ minutes: 2 })

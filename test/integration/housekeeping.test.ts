@@ -177,7 +177,16 @@ describe('retention', () => {
     await harness.keepHouse()
     expect([await isKept(open.id), await isKept(owed)]).toEqual([true, true])
 
+    await sql`update deliveries set state = 'running' where app_id = ${app.id}`
+    await harness.keepHouse()
+    expect([await isKept(open.id), await isKept(owed)]).toEqual([true, true])
+
     await sql`update deliveries set state = 'delivered' where app_id = ${app.id}`
+    await sql`update uploads set leftovers_at = now() where upload_id = ${owed}`
+    await harness.keepHouse()
+    expect([await isKept(open.id), await isKept(owed)]).toEqual([true, true])
+
+    await sql`update uploads set leftovers_at = null where upload_id = ${owed}`
     await harness.keepHouse()
     expect([await isKept(open.id), await isKept(owed)]).toEqual([true, false])
   })

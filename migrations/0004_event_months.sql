@@ -21,6 +21,3 @@ INSERT INTO "upload_events" ("app_id", "upload_id", "revision", "event_id", "typ
 SELECT "app_id", "upload_id", "revision", "event_id", "type", "at", "body", "hash" FROM "upload_events_whole";
 --> statement-breakpoint
 DROP TABLE "upload_events_whole";
---> statement-breakpoint
--- What an upload is owed: retention keeps its session until it is delivered.
-CREATE INDEX "deliveries_by_upload" ON "deliveries" USING btree ("app_id","upload_id","delivery_id");
