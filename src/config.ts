@@ -130,6 +130,16 @@ const environmentSchema = z.object({
     .string()
     .optional()
     .describe('JSON array of further stores, the same in camelCase plus name'),
+  EMBEDDED_CALLBACK_KEY: z
+    .string()
+    .optional()
+    .describe('For tests: public key (PEM) of an embedded store in another process'),
+  RUN_REQUESTS: z.coerce
+    .number()
+    .int()
+    .min(40)
+    .default(800)
+    .describe('Workers: store calls, webhooks and statements of one scheduled run; the rest waits'),
 })
 type Environment = z.infer<typeof environmentSchema>
 
@@ -151,6 +161,8 @@ export interface Config {
   logLevel: 'debug' | 'info' | 'warn' | 'error'
   storePort: number
   stores: readonly StoreConfig[]
+  embeddedCallbackKey: string | undefined
+  runRequests: number
   /** True where the store "default" is the embedded one. */
   embeddedStore: boolean
   /** Embedded store on a loopback host: keys are generated, a demo app is made. */
@@ -215,7 +227,7 @@ function parseStores(env: Environment, faults: string[]): StoreConfig[] {
   })
 }
 
-type Variables = Record<string, string | undefined>
+export type Variables = Record<string, string | undefined>
 
 function parseEnvironment(variables: Variables): Environment {
   const present = Object.fromEntries(
@@ -242,14 +254,20 @@ export function parseStoreConfigs(variables: Variables): {
   return { stores, dataDirectory: env.DATA_DIR }
 }
 
-/** Throws ConfigError naming every variable that is missing or wrong. */
-export function parseConfig(variables: Variables): Config {
+export type Needed = 'DATABASE_URL' | 'PUBLIC_URL' | 'STORE_DIALECT'
+
+/** Throws ConfigError naming every variable that is missing or wrong; `needed` are those without which nothing is embedded. */
+export function parseConfig(variables: Variables, needed: readonly Needed[] = []): Config {
   const env = parseEnvironment(variables)
   const faults: string[] = []
   const stores = parseStores(env, faults)
   const embeddedStore = !env.STORE_DIALECT && !env.STORES
-  const loopback = LOOPBACK.test(env.HOST)
-  const embedded = embeddedStore && loopback
+  const embedded = embeddedStore && LOOPBACK.test(env.HOST) && !needed.length
+  for (const name of needed) {
+    if (!env[name] && !(name === 'STORE_DIALECT' && env.STORES)) {
+      faults.push(`${name}: is needed here, where nothing is embedded`)
+    }
+  }
   if (!embedded) {
     if (!env.ADMIN_KEY)
       faults.push('ADMIN_KEY: is needed outside embedded mode (24 characters or more)')
@@ -272,6 +290,8 @@ export function parseConfig(variables: Variables): Config {
     logLevel: env.LOG_LEVEL,
     storePort: env.STORE_PORT ?? (env.PORT === 0 ? 0 : env.PORT + 1),
     stores,
+    embeddedCallbackKey: env.EMBEDDED_CALLBACK_KEY,
+    runRequests: env.RUN_REQUESTS,
     embeddedStore,
     embedded,
   })

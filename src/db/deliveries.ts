@@ -141,9 +141,10 @@ export function deliveriesDb(database: Database, vault: Vault): DeliveriesDb {
 
     async appsWithDueDeliveries(now) {
       const rows = await database.execute<{ app_id: string }>(sql`
-        select distinct app_id from deliveries
+        select app_id from deliveries
         where state = 'pending' and next_attempt_at <= ${instant(now)}
-          and (lease_until is null or lease_until <= ${instant(now)})`)
+          and (lease_until is null or lease_until <= ${instant(now)})
+        group by app_id order by min(next_attempt_at)`)
       return rows.map(({ app_id }) => app_id)
     },
   }

@@ -289,3 +289,9 @@ export const attempts = pgTable(
     }),
   ],
 )
+
+/** Counts the writes of `/readyz`: a read after one must see it. A single row, of no tenant (db/readiness.ts). */
+export const readiness = pgTable('readiness', {
+  appId: text('app_id').primaryKey(),
+  writes: bigint('writes', { mode: 'bigint' }).notNull(),
+})

@@ -221,9 +221,12 @@ export function uploadsDb(database: Database): UploadsDb {
 
     async appsWithDueWork(now) {
       const rows = await database.execute<{ app_id: string }>(sql`
-        select distinct app_id from uploads
-        where storage_released_at is null and sweep_at <= ${instant(now)}
-        union select distinct app_id from callbacks where processed_at is null`)
+        select app_id from (
+          select app_id, min(sweep_at) as due from uploads
+          where storage_released_at is null and sweep_at <= ${instant(now)} group by app_id
+          union all
+          select app_id, min(received_at) from callbacks where processed_at is null group by app_id
+        ) work group by app_id order by min(due)`)
       return rows.map(({ app_id }) => app_id)
     },
   }

@@ -12,24 +12,29 @@ const LEASE_MS = 60_000
 const BATCH = 20
 /** Apps are asked in turn, so that one with many deliveries does not starve the others. */
 const ROUNDS = 10
+/** Outgoing requests of one attempt: its endpoint, the webhook, the record. */
+const REQUESTS_PER_ATTEMPT = 3
 const JITTER = 0.2
 
 export type DeliverServices = Pick<
   Services,
-  'deliveries' | 'clock' | 'randomBytes' | 'sendWebhook' | 'log'
+  'deliveries' | 'clock' | 'randomBytes' | 'sendWebhook' | 'budget' | 'log'
 >
 
-/** Delivers what is due now. Answers how many attempts it made. */
+/** Delivers what is due now and what the budget allows. Answers how many attempts it made. */
 export async function deliverDue(services: DeliverServices): Promise<number> {
-  const { deliveries, clock } = services
+  const { deliveries, clock, budget } = services
   let attempts = 0
   for (let round = 0; round < ROUNDS; round++) {
     const apps = await deliveries.appsWithDueDeliveries(clock())
     if (!apps.length) break
     for (const appId of apps) {
+      // One more for the claim itself.
+      const most = Math.min(BATCH, Math.floor((budget.left - 1) / REQUESTS_PER_ATTEMPT))
+      if (most < 1) return attempts
       const now = clock()
       const lease = new Date(now.getTime() + LEASE_MS)
-      const claimed = await deliveries.claim(appId, now, lease, BATCH)
+      const claimed = await deliveries.claim(appId, now, lease, most)
       await Promise.all(claimed.map((delivery) => attempt(services, delivery)))
       attempts += claimed.length
     }

@@ -1,6 +1,7 @@
 // Scheduled reconciliation: inbox leftovers, sessions stuck half-way, expiry, and storage that is not released yet.
 // Bounded, oldest first, and harmless when two run at once: every change is guarded.
 import { POLICY_DEFAULTS } from '../core/policy.ts'
+import type { Services } from '../core/ports.ts'
 import { isStoreFailure } from '../core/store-failure.ts'
 import { attemptIsRecent, type UploadSession } from '../core/upload-session.ts'
 import { type CallbackServices, processCallback } from './callback.ts'
@@ -9,7 +10,7 @@ import { failMismatch, finish, lookForObject } from './finish.ts'
 import { releaseStorage } from './release.ts'
 
 /** What a callback needs, since leftovers of the inbox are the sweep's first task. */
-export type SweepServices = CallbackServices
+export type SweepServices = CallbackServices & Pick<Services, 'budget'>
 
 const AGAIN_MS = 60_000
 const SESSIONS_PER_APP = 100
@@ -17,16 +18,25 @@ const CALLBACKS_PER_APP = 100
 const IDEMPOTENCY_MS = 24 * 3600_000
 /** A callback that is being worked on right now is left alone. */
 const INBOX_AGE_MS = 10_000
+/** Outgoing requests that must be left before another session, or another row of the inbox, is begun. */
+const REQUESTS_PER_SESSION = 24
+const REQUESTS_PER_CALLBACK = 8
+/** Of an app, before its sessions: due apps, inbox, idempotency keys, the claim. */
+const REQUESTS_PER_APP = 4
 
 export async function sweep(services: SweepServices): Promise<{ looked: number }> {
   const { uploads, clock } = services
   let looked = 0
   for (const appId of await uploads.appsWithDueWork(clock())) {
+    // What is not begun stays due, and oldest: the next run begins with it.
+    if (affordable(services, REQUESTS_PER_SESSION, 1) < 1) break
     looked += await sweepInbox(services, appId)
     const now = clock()
     await uploads.forgetIdempotencyKeys(appId, new Date(now.getTime() - IDEMPOTENCY_MS))
     const again = new Date(now.getTime() + AGAIN_MS)
-    for (const session of await uploads.claimDue(appId, now, again, SESSIONS_PER_APP)) {
+    const most = affordable(services, REQUESTS_PER_SESSION, SESSIONS_PER_APP)
+    if (most < 1) break
+    for (const session of await uploads.claimDue(appId, now, again, most)) {
       looked++
       await sweepSession(services, session)
     }
@@ -34,10 +44,15 @@ export async function sweep(services: SweepServices): Promise<{ looked: number }
   return { looked }
 }
 
+/** How many of so many things, at so many requests each, the budget still allows. */
+const affordable = ({ budget }: SweepServices, requests: number, most: number): number =>
+  Math.min(most, Math.floor((budget.left - REQUESTS_PER_APP) / requests))
+
 async function sweepInbox(services: SweepServices, appId: string): Promise<number> {
   const { callbacks, uploads, clock } = services
   const before = new Date(clock().getTime() - INBOX_AGE_MS)
-  const rows = await callbacks.unprocessed(appId, before, CALLBACKS_PER_APP)
+  const most = affordable(services, REQUESTS_PER_CALLBACK, CALLBACKS_PER_APP)
+  const rows = await callbacks.unprocessed(appId, before, most)
   for (const row of rows) {
     const session = await uploads.find(appId, row.uploadId)
     if (session) await processCallback(services, row, session)

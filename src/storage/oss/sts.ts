@@ -17,6 +17,8 @@ export interface StsOptions {
   clock: () => Date
   fetch: typeof fetch
   newNonce: () => string
+  /** False where a promise may not be awaited by two requests: Workers. */
+  sharePromises: boolean
 }
 
 /** What a client's own SDK needs for an upload, on one key or below one prefix. Wildcards have been refused before. */
@@ -87,7 +89,7 @@ export function stsClient(options: StsOptions) {
     if (policy === undefined) throw new StoreFailure('refused', 'PolicyTooLong', 0)
     const sharedBy = `${session}\n${policy}`
     const shared = running.get(sharedBy)
-    if (shared) return shared
+    if (shared && options.sharePromises) return shared
     const call = assumeRole(session, policy, seconds).finally(() => running.delete(sharedBy))
     running.set(sharedBy, call)
     return call
