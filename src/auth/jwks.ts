@@ -34,7 +34,8 @@ async function load({ fetch: fetchFrom, refuseUrl }: JwksOptions, url: string) {
   const refused = refuseUrl(url)
   if (refused) throw new Error(refused)
   const response = await fetchFrom(url, {
-    redirect: 'error',
+    // Not 'error', which workerd does not have: a redirect is an answer that is not ok.
+    redirect: 'manual',
     signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
     headers: { accept: 'application/json' },
   })
