@@ -1,6 +1,192 @@
 // The Worker in a real workerd: the shared suite, and what is the Worker's own.
-import { describe } from 'vitest'
-import { startWorkerTarget } from '../support/worker-target.ts'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import postgres from 'postgres'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { cachingPool } from '../support/caching-pool.ts'
+import { startReceiver } from '../support/receiver.ts'
+import { startWorkerTarget, type WorkerTarget } from '../support/worker-target.ts'
 import { keepsItsPromises } from './suite.ts'
 
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
 describe('the Worker', () => keepsItsPromises(startWorkerTarget))
+
+async function call(
+  target: WorkerTarget,
+  method: string,
+  path: string,
+  credential: string,
+  body?: unknown,
+) {
+  const response = await fetch(`${target.url}${path}`, {
+    method,
+    headers: { authorization: `Bearer ${credential}`, 'content-type': 'application/json' },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  })
+  return { status: response.status, body: (await response.json()) as Record<string, any> }
+}
+const newApp = async (target: WorkerTarget) =>
+  (await call(target, 'POST', '/v1/apps', target.adminKey, { name: 'w' })).body
+const create = (target: WorkerTarget, apiKey: string) =>
+  call(target, 'POST', '/v1/uploads', apiKey, {
+    subject: 'ada',
+    filename: 'a.bin',
+    sizeBytes: 150 * 1024,
+    partSizeBytes: 100 * 1024,
+  })
+/** Connections to the database and requests to the store, seen on the wire. */
+const outgoing = ({ database, store }: WorkerTarget) => ({
+  connections: database.traffic().connections,
+  requests: store.traffic().requests,
+})
+
+describe('an isolate', () => {
+  let target: WorkerTarget
+  let app: Record<string, any>
+  beforeAll(async () => {
+    target = await startWorkerTarget({ variables: { RUN_REQUESTS: '80' } })
+    app = await newApp(target)
+  })
+  afterAll(() => target.stop())
+
+  it('signs parts without a connection to the database or a request to the store', async () => {
+    const { body } = await create(target, app.apiKey)
+    const path = `/v1/uploads/${body.id}/parts`
+    const before = outgoing(target)
+
+    const signed = await call(target, 'POST', path, body.uploadToken, { from: 1, count: 2 })
+
+    expect(signed.body.parts).toHaveLength(2)
+    expect(outgoing(target)).toEqual(before)
+    await call(target, 'GET', `/v1/uploads/${body.id}`, body.uploadToken)
+    expect(outgoing(target)).not.toEqual(before)
+  })
+
+  it('answers thirty creates at once, each with connections of its own that it closes', async () => {
+    const answers = await Promise.all(Array.from({ length: 30 }, () => create(target, app.apiKey)))
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201))
+  })
+
+  it('is not ready while the database refuses it, answers with problems, and recovers', async () => {
+    const administer = new URL(target.databaseUrl)
+    const name = administer.pathname.slice(1)
+    administer.pathname = '/postgres'
+    const sql = postgres(administer.href, { max: 1 })
+    const allow = (yes: boolean) =>
+      sql.unsafe(`alter database ${name} with allow_connections ${yes}`)
+    await allow(false)
+    const [ready, asked] = await Promise.all([
+      call(target, 'GET', '/readyz', 'x'),
+      call(target, 'GET', '/v1/uploads', app.apiKey),
+    ])
+    const run = await target.runSchedule()
+    await allow(true)
+    await sql.end()
+
+    expect(ready).toMatchObject({ status: 503, body: { code: 'not-ready' } })
+    expect(asked.status).toBeGreaterThanOrEqual(500)
+    expect(asked.body.code).toBeTypeOf('string')
+    expect(run.status).toBe(200)
+    expect((await call(target, 'GET', '/readyz', 'x')).status).toBe(200)
+  })
+
+  it('makes at most RUN_REQUESTS outgoing requests in a run, and the next runs do the rest', async () => {
+    const receiver = await startReceiver()
+    const endpoint = { url: receiver.url, events: ['upload.completed'] }
+    const { id } = (await call(target, 'POST', '/v1/webhook-endpoints', app.apiKey, endpoint)).body
+    const sql = postgres(target.databaseUrl, { max: 1 })
+    // Long owed, as after an outage of the receiver.
+    await sql`
+      insert into deliveries (app_id, delivery_id, upload_id, endpoint_id, event_id, type, body, state, next_attempt_at, created_at)
+      select app_id, 'dlv_' || n, upload_id, ${id}, 'evt_' || n, 'upload.completed', '{}', 'pending', now(), now()
+      from generate_series(1, 40) n, (select * from uploads where app_id = ${app.id} limit 1) u`
+    // And every session of the test before has gone idle.
+    await sql`update uploads set expires_at = now(), active_at = now() - interval '2 days',
+      sweep_at = now() where app_id = ${app.id}`
+
+    const perRun: number[] = []
+    const open = async () =>
+      Number((await sql`select count(*) from uploads where storage_released_at is null`)[0]!.count)
+    do {
+      const before = receiver.received.length + target.store.traffic().requests
+      await target.runSchedule()
+      perRun.push(receiver.received.length + target.store.traffic().requests - before)
+      await sql`update uploads set sweep_at = now() where storage_released_at is null`
+    } while ((receiver.received.length < 40 || (await open()) > 0) && perRun.length < 100)
+
+    expect(new Set(receiver.received.map(({ headers }) => headers['webhook-id'])).size).toBe(40)
+    expect(await open()).toBe(0)
+    expect(perRun.length).toBeGreaterThan(3)
+    // Store calls and webhooks alone; the statements of the run are counted by it, too.
+    expect(Math.max(...perRun)).toBeLessThanOrEqual(80)
+    await sql.end()
+    await receiver.stop()
+  })
+
+  it('has let no error escape', () => {
+    expect(target.output()).not.toMatch(/uncaught|unhandled|hung/i)
+  })
+})
+
+describe('a Worker', () => {
+  let target: WorkerTarget
+  let folder: string | undefined
+  afterEach(async () => {
+    await target.stop()
+    if (folder) await rm(folder, { recursive: true, force: true })
+  })
+
+  it('that lacks variables says which in a problem, with no secret, and lets no error escape', async () => {
+    target = await startWorkerTarget({
+      without: ['SECRET_KEYS', 'PUBLIC_URL'],
+      variables: { STORE_REGION: 'not a region!' },
+    })
+    const asked = await call(target, 'GET', '/v1/uploads', 'x')
+    const run = await target.runSchedule()
+
+    expect(asked).toMatchObject({ status: 500, body: { code: 'misconfigured' } })
+    for (const name of ['SECRET_KEYS', 'PUBLIC_URL', 'STORE_REGION']) {
+      expect(asked.body.detail).toContain(name)
+      expect(target.output()).toContain(`"${name}: `)
+    }
+    expect(JSON.stringify(asked.body)).not.toContain('secret"')
+    expect(run.status).toBe(200)
+    expect(target.output()).not.toMatch(/uncaught|unhandled/i)
+  })
+
+  it('behind a pool that caches queries is not ready, and says what to do', async () => {
+    target = await startWorkerTarget({ between: cachingPool })
+
+    const ready = await call(target, 'GET', '/readyz', 'x')
+
+    expect(ready).toMatchObject({ status: 503, body: { code: 'not-ready' } })
+    expect(ready.body.detail).toContain('disable query caching')
+  })
+
+  it('with the queue that wrangler.toml offers delivers by its consumer, without the schedule', async () => {
+    folder = await mkdtemp(join(tmpdir(), 'countersign-queue-'))
+    const offered = await readFile(join(ROOT, 'wrangler.toml'), 'utf8')
+    const taken = offered
+      .replace(/^# (\[\[queues\.|binding = "NUDGES"|queue = |max_batch_)/gm, '$1')
+      .replace('max_batch_timeout = 1', 'max_batch_timeout = 0')
+      .replace(/^(main|directory) = "/gm, `$1 = "${ROOT}/`)
+    expect(taken).toContain('\n[[queues.consumers]]\nqueue = ')
+    await writeFile(join(folder, 'wrangler.toml'), taken)
+    target = await startWorkerTarget({ arguments: ['--config', join(folder, 'wrangler.toml')] })
+    const receiver = await startReceiver()
+    const app = await newApp(target)
+    const endpoint = { url: receiver.url, events: ['upload.aborted'] }
+    await call(target, 'POST', '/v1/webhook-endpoints', app.apiKey, endpoint)
+    const { body } = await create(target, app.apiKey)
+
+    await call(target, 'DELETE', `/v1/uploads/${body.id}`, body.uploadToken)
+    await receiver.arrived(1)
+
+    expect(JSON.parse(receiver.received[0]!.body).data.upload.id).toBe(body.id)
+    expect(target.output()).toMatch(/QUEUE countersign-nudges 1\/1/)
+    await receiver.stop()
+  })
+})

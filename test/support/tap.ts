@@ -1,23 +1,20 @@
-// A wire between a service and what it calls: passes everything on, counts, and can be cut.
+// A wire between a service and what it calls: passes everything on and counts.
 import { type AddressInfo, createServer, connect as open, type Socket } from 'node:net'
+
+const REQUEST_LINE = /^(?:GET|HEAD|PUT|POST|DELETE) \S+ HTTP\/1\.1\r$/gm
 
 export interface Tap {
   port: number
-  /** Connections and chunks towards the other end, so far. */
-  traffic(): { connections: number; chunks: number }
-  /** Ends what is open and refuses what comes. */
-  cut(): void
-  mend(): void
+  /** Connections and HTTP requests towards the other end, so far. */
+  traffic(): { connections: number; requests: number }
   close(): Promise<void>
 }
 
 export async function tap(target: { host: string; port: number }): Promise<Tap> {
   const sockets = new Set<Socket>()
   let connections = 0
-  let chunks = 0
-  let isCut = false
+  let requests = 0
   const server = createServer((near) => {
-    if (isCut) return near.destroy()
     connections++
     const far = open(target.port, target.host)
     for (const [socket, other] of [
@@ -31,28 +28,18 @@ export async function tap(target: { host: string; port: number }): Promise<Tap> 
         other.destroy()
       })
     }
-    near.on('data', () => {
-      chunks++
+    near.on('data', (chunk: Buffer) => {
+      requests += chunk.toString('latin1').match(REQUEST_LINE)?.length ?? 0
     })
     near.pipe(far)
     far.pipe(near)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const endAll = () => {
-    for (const socket of sockets) socket.destroy()
-  }
   return {
     port: (server.address() as AddressInfo).port,
-    traffic: () => ({ connections, chunks }),
-    cut() {
-      isCut = true
-      endAll()
-    },
-    mend() {
-      isCut = false
-    },
+    traffic: () => ({ connections, requests }),
     close() {
-      endAll()
+      for (const socket of sockets) socket.destroy()
       return new Promise((resolve) => server.close(() => resolve()))
     },
   }

@@ -21,6 +21,10 @@ export interface WorkerTargetOptions
   extends Partial<Pick<WorkerOptions, 'cwd' | 'arguments' | 'variables'>> {
   /** Where another app mounts it. */
   path?: string
+  /** Stands between Hyperdrive and PostgreSQL. */
+  between?: (databaseUrl: string) => Promise<{ url: string; close(): Promise<void> }>
+  /** Variables to leave out. */
+  without?: readonly string[]
 }
 
 export const ADMIN_KEY = 'an-admin-key-for-the-worker'
@@ -72,9 +76,20 @@ export async function startWorkerTarget(options: WorkerTargetOptions = {}): Prom
   const directory = await mkdtemp(join(tmpdir(), 'countersign-worker-'))
   const fresh = await freshDatabase()
   const embedded = await startStore(join(directory, 'store'))
-  const [database, store] = [await tap(addressOf(fresh.url)), await tap(addressOf(embedded.url))]
+  const pool = await options.between?.(fresh.url)
+  const [database, store] = [
+    await tap(addressOf(pool?.url ?? fresh.url)),
+    await tap(addressOf(embedded.url)),
+  ]
   const port = await freePort()
   const url = `http://127.0.0.1:${port}${options.path ?? ''}`
+  const variables: Record<string, string> = {
+    ...storeVariables(embedded),
+    STORE_ENDPOINT: through(embedded.url, store).replace(/\/$/, ''),
+    PUBLIC_URL: url,
+    ...options.variables,
+  }
+  for (const name of options.without ?? []) delete variables[name]
   const start = () =>
     startWorkerd({
       directory,
@@ -82,12 +97,7 @@ export async function startWorkerTarget(options: WorkerTargetOptions = {}): Prom
       arguments: options.arguments,
       port,
       databaseUrl: through(fresh.url, database),
-      variables: {
-        ...storeVariables(embedded),
-        STORE_ENDPOINT: through(embedded.url, store).replace(/\/$/, ''),
-        PUBLIC_URL: url,
-        ...options.variables,
-      },
+      variables,
     })
   let workerd = await start()
   let before = ''
@@ -108,6 +118,7 @@ export async function startWorkerTarget(options: WorkerTargetOptions = {}): Prom
     async stop() {
       await workerd.end('SIGTERM')
       await Promise.all([database.close(), store.close()])
+      await pool?.close()
       await embedded.close()
       await fresh.drop()
       await rm(directory, { recursive: true, force: true })

@@ -15,6 +15,13 @@ export const OFFLINE = {
   CLOUDFLARE_CF_FETCH_ENABLED: 'false',
 }
 
+/** The local Hyperdrive of `wrangler dev` listens to no error of its sockets and would end by the first reset. */
+const SURVIVE_RESETS = `process.on('uncaughtException', (error) => {
+  if (error.code === 'ECONNRESET' || error.code === 'EPIPE') return
+  console.error(error)
+  process.exit(1)
+})`
+
 export interface WorkerOptions {
   /** Of wrangler's own: state, logs. */
   directory: string
@@ -47,6 +54,7 @@ export async function startWorkerd(options: WorkerOptions): Promise<Workerd> {
   const child = spawn(
     process.execPath,
     [
+      `--import=data:text/javascript,${encodeURIComponent(SURVIVE_RESETS)}`,
       WRANGLER,
       'dev',
       '--ip=127.0.0.1',
