@@ -8,15 +8,19 @@ export const createCredentials = z
     filename: plain(255).optional(),
     sizeBytes: sizeBytes.optional(),
     contentType: contentType.optional(),
+    uploadId: z.string().max(64).optional().openapi({ description: 'Fresh ones for this session' }),
     prefix: plain(512).optional().openapi({ description: 'With an api key only, below the app’s' }),
     policy: policyNameSchema.optional(),
     subject: subject.optional(),
   })
   .refine(
-    ({ filename, prefix }) => (filename === undefined) !== (prefix === undefined),
-    'needs either filename or prefix',
+    ({ filename, prefix, uploadId }) =>
+      [filename, prefix, uploadId].filter((field) => field !== undefined).length === 1,
+    'needs exactly one of filename, uploadId and prefix',
   )
   .openapi('CreateCredentials')
+
+export type CreateCredentialsBody = z.infer<typeof createCredentials>
 
 export const createdCredentials = z
   .object({

@@ -130,13 +130,25 @@ export async function openToken<Kind extends TokenKind>(
 
 export const isExpired = ({ exp }: Claims, now: Date): boolean => exp * 1000 <= now.getTime()
 
+const segment = (token: string, index: number): Record<string, unknown> =>
+  JSON.parse(atob(token.split('.')[index]!.replaceAll('-', '+').replaceAll('_', '/')))
+
 /** Which of our tokens this text claims to be, before anything is verified. */
 export function claimedKind(token: string): TokenKind | undefined {
   try {
-    const header = atob(token.split('.', 1)[0]!.replaceAll('-', '+').replaceAll('_', '/'))
-    const { typ } = JSON.parse(header) as { typ?: unknown }
+    const { typ } = segment(token, 0)
     return (Object.keys(TOKEN_TYPES) as TokenKind[]).find((kind) => TOKEN_TYPES[kind] === typ)
   } catch {
     return undefined
+  }
+}
+
+/** What a log may show in place of a grant: its id as claimed, unverified, or nothing but that there was one. */
+export function grantForLog(token: string): string {
+  try {
+    const { grant } = segment(token, 1)
+    return typeof grant === 'string' && /^grt_[0-9a-f]{32}$/.test(grant) ? grant : '{grant}'
+  } catch {
+    return '{grant}'
   }
 }

@@ -30,6 +30,9 @@ export const statesBefore = (to: UploadState): UploadState[] =>
 
 export const hasEnded = (state: UploadState): boolean => TRANSITIONS[state].length === 0
 
+/** Of an ended session: whether a client was ever handed anything. Its creation is its first event, told as it opens. */
+export const wasOpen = ({ revision }: Pick<UploadSession, 'revision'>): boolean => revision > 1
+
 export const UPLOAD_METHODS = ['single', 'multipart', 'form', 'credentials'] as const
 export type UploadMethod = (typeof UPLOAD_METHODS)[number]
 

@@ -3,6 +3,7 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import { cors } from 'hono/cors'
 import { secureHeaders } from 'hono/secure-headers'
 import { getPath } from 'hono/utils/url'
+import { grantForLog } from '../core/token.ts'
 import { appRoutes } from './apps.ts'
 import { callbackRoutes } from './callbacks.ts'
 import { credentialRoutes } from './credentials.ts'
@@ -31,7 +32,7 @@ const withoutBase = (path: string, base: string) =>
 
 /** A grant in a path is a secret: no log has it. */
 const withoutGrant = (path: string) =>
-  path.replace(/\/oss\/credentials\/.+/, '/oss/credentials/{grant}')
+  path.replace(/(\/oss\/credentials\/)(.+)/, (_, route, grant) => route + grantForLog(grant))
 
 export function httpApp(options: HttpOptions) {
   const { servicesFor, basePath = () => '', isReady = () => true, demo } = options

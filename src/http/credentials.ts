@@ -1,22 +1,27 @@
 // Temporary credentials, for our own clients and in the JSON that the Android and iOS SDKs of OSS ask for.
 import { verifyCredential } from '../auth/index.ts'
 import * as contract from '../contract.ts'
+import type { Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import {
   createWithCredentials,
   credentialsForPrefix,
   credentialsOfGrant,
   type Issued,
+  renewCredentials,
 } from '../uploads/credentials.ts'
 import { mintTokens } from '../uploads/tokens.ts'
 import { principalFor } from './authenticate.ts'
 import { readJson } from './body.ts'
-import type { Request } from './environment.ts'
+import type { Request, Variables } from './environment.ts'
+import { originsFor } from './present-upload.ts'
 import { type Api, route } from './route.ts'
 
-async function present(c: Request, { session, scope, store, expiresAt, ...keys }: Issued) {
+async function present(c: Request, issued: Issued) {
+  const { session, scope, store, expiresAt, allowedOrigins, ...keys } = issued
+  const origins = originsFor(allowedOrigins)
   const services = c.get('services')
-  const tokens = session && (await mintTokens(services, session, { owner: true }))
+  const tokens = session && (await mintTokens(services, session, { owner: true, origins }))
   return {
     uploadId: session?.id,
     ...keys,
@@ -25,6 +30,18 @@ async function present(c: Request, { session, scope, store, expiresAt, ...keys }
     ...scope,
     ...tokens,
   }
+}
+
+async function issueFor(
+  services: Variables['services'],
+  principal: Principal,
+  { prefix, uploadId, filename, ...rest }: contract.CreateCredentialsBody,
+): Promise<Issued> {
+  if (uploadId !== undefined) return renewCredentials(services, principal, uploadId)
+  if (filename !== undefined) {
+    return createWithCredentials(services, principal, { filename, ...rest })
+  }
+  return credentialsForPrefix(services, principal, { prefix: prefix!, ...rest })
 }
 
 export function credentialRoutes(api: Api): void {
@@ -40,12 +57,8 @@ export function credentialRoutes(api: Api): void {
     },
     async (c) => {
       const principal = await principalFor(c)
-      const { prefix, filename, ...rest } = await readJson(c, contract.createCredentials)
-      const services = c.get('services')
-      const issued =
-        filename === undefined
-          ? await credentialsForPrefix(services, principal, { prefix: prefix!, ...rest })
-          : await createWithCredentials(services, principal, { filename, ...rest })
+      const body = await readJson(c, contract.createCredentials)
+      const issued = await issueFor(c.get('services'), principal, body)
       c.header('cache-control', 'no-store')
       return c.json(await present(c, issued), 201)
     },

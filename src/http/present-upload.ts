@@ -14,7 +14,7 @@ import type { Request } from './environment.ts'
 export const FIRST_WINDOW = 20
 
 /** Origins that the tokens have to name: none where the App allows any. */
-const originsFor = (allowed: string[] | undefined) =>
+export const originsFor = (allowed: string[] | undefined) =>
   !allowed || allowed.includes('*') ? undefined : allowed
 
 export const presentParts = ({ parts, expiresAt }: SignedParts) => ({

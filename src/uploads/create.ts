@@ -196,7 +196,7 @@ async function begin(services: CreateServices, session: UploadSession): Promise<
   })
 }
 
-async function failReservation(
+export async function failReservation(
   services: CreateServices,
   session: UploadSession,
   { code: failure }: Problem,

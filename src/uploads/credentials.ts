@@ -3,12 +3,13 @@
 import { uploadEvent } from '../core/event.ts'
 import { keyFault } from '../core/object-key.ts'
 import type { CredentialScope, ObjectStore, Services, TemporaryCredentials } from '../core/ports.ts'
-import type { GrantPrincipal, Principal } from '../core/principal.ts'
+import { type GrantPrincipal, mayManage, type Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import { isStoreFailure } from '../core/store-failure.ts'
 import type { UploadSession } from '../core/upload-session.ts'
+import { notOpen } from './abort.ts'
 import { refusal } from './complete.ts'
-import { type CreateServices, newUpload, reserve } from './create.ts'
+import { type CreateServices, failReservation, newUpload, reserve } from './create.ts'
 import { type CreateInput, checkCredential, decide, subjectOf } from './decide.ts'
 import { CREDENTIAL_SECONDS } from './release.ts'
 
@@ -16,6 +17,8 @@ export interface Issued extends TemporaryCredentials {
   session?: UploadSession
   scope: CredentialScope
   store: ObjectStore
+  /** Of the App; absent where no token is minted for the session. */
+  allowedOrigins?: string[]
 }
 
 const invalid = (pointer: string, detail: string) =>
@@ -26,25 +29,27 @@ const invalid = (pointer: string, detail: string) =>
 
 const notOffered = (detail: string) => new Problem('forbidden', { detail })
 
-/** `*` and `?` would widen the session policy beyond the one key. */
-const hasWildcard = (text: string) => /[*?]/.test(text)
+/** `*` and `?` would widen the session policy beyond the one key, `${` could be read as a variable of RAM's. */
+const widens = (text: string) => /[*?]|\$\{/.test(text)
 
 /** RoleSessionName: 2 to 32 characters. An id without its kind has exactly 32. */
 const sessionName = (id: string) => id.slice(id.indexOf('_') + 1).slice(-32)
 
-async function issue(store: ObjectStore, scope: CredentialScope, id: string) {
-  if (!store.issueCredentials) {
-    throw notOffered(
-      'This store issues no temporary credentials: its operator sets STORE_ROLE_ARN.',
-    )
-  }
+type CanIssue = ObjectStore & Required<Pick<ObjectStore, 'issueCredentials'>>
+
+function checkIssuer(store: ObjectStore): asserts store is CanIssue {
+  if (store.issueCredentials) return
+  throw notOffered('This store issues no temporary credentials: its operator sets STORE_ROLE_ARN.')
+}
+
+/** `field` is what the caller can shorten. */
+async function issue(store: CanIssue, scope: CredentialScope, id: string, field: string) {
   try {
     return await store.issueCredentials(scope, sessionName(id), CREDENTIAL_SECONDS)
   } catch (failure) {
-    if (isStoreFailure(failure) && failure.code === 'PolicyTooLong') {
-      throw invalid('/filename', 'makes a key that is too long for a session policy')
-    }
-    throw isStoreFailure(failure) ? refusal(failure) : failure
+    if (!isStoreFailure(failure)) throw failure
+    if (failure.code !== 'PolicyTooLong') throw refusal(failure)
+    throw invalid(field, 'makes a key that is too long for a session policy')
   }
 }
 
@@ -57,27 +62,70 @@ export async function createWithCredentials(
   checkCredential(principal, 'credentials')
   subjectOf(principal, input)
   const decision = await decide(services, principal, input)
-  const { policy, store } = decision
+  const { policy, store, app } = decision
   if (policy.credentials !== true) {
     throw notOffered('The policy does not offer credentials: create an upload instead.')
   }
+  checkIssuer(store)
   const upload = newUpload(services, principal, input, decision, {}, 'credentials')
-  if (!upload.key.includes(upload.id) || hasWildcard(upload.key)) {
-    throw notOffered(
-      'For credentials the policy’s keyTemplate must contain {uploadId} and no wildcards.',
-    )
+  if (!upload.key.includes(upload.id)) {
+    throw notOffered('For credentials the policy’s keyTemplate must contain {uploadId}.')
   }
-  if (!store.issueCredentials)
-    return { ...(await issue(store, upload, upload.id)), scope: upload, store }
-  const reservation = await reserve(services, upload)
+  if (widens(upload.key)) throw invalid('/filename', 'must not make a key with *, ? or ${')
+  const { session: reserved } = await reserve(services, upload)
+  const scope = { key: reserved.key }
+  // Nobody has them before the session is open, so a failure here leaves nothing that could still arrive.
+  const issued = await issue(store, scope, reserved.id, '/filename').catch(async (problem) => {
+    if (problem instanceof Problem) await failReservation(services, reserved, problem)
+    throw problem
+  })
+  const session = await open(services, reserved)
+  return { ...issued, session, scope, store, allowedOrigins: app.allowedOrigins }
+}
+
+async function open(services: CreateServices, reserved: UploadSession): Promise<UploadSession> {
   const { uploads, clock, newId, nudgeDeliveries } = services
   const now = clock()
-  const session = { ...reservation.session, state: 'open' as const }
-  const event = uploadEvent('upload.created', newId('evt'), now, session)
-  const opened = (await uploads.open(session, undefined, event, now)) ?? session
+  const event = uploadEvent('upload.created', newId('evt'), now, { ...reserved, state: 'open' })
+  const opened = await uploads.open(reserved, undefined, event, now)
+  if (!opened) throw notOpen((await uploads.find(reserved.appId, reserved.id)) ?? reserved, now)
   nudgeDeliveries()
-  const scope = { key: opened.key }
-  return { ...(await issue(store, scope, opened.id)), session: opened, scope, store }
+  return opened
+}
+
+/** Fresh credentials for a session that was begun with some: the owner's, or the App's own key. */
+export async function renewCredentials(
+  services: CreateServices,
+  principal: Principal,
+  uploadId: string,
+): Promise<Issued> {
+  const { uploads, apps, clock } = services
+  const session = await uploads.touch(principal.appId, uploadId, clock())
+  if (!session || !mayManage(principal, session)) {
+    throw new Problem('upload-not-found', {
+      detail: 'There is no such upload for this credential. Check the id and whose it is.',
+    })
+  }
+  const app = await apps.findApp(session.appId)
+  return { ...(await renewed(services, session)), allowedOrigins: app?.allowedOrigins }
+}
+
+async function renewed(
+  { storeNamed, clock }: Pick<Services, 'storeNamed' | 'clock'>,
+  session: UploadSession,
+): Promise<Issued> {
+  if (session.method !== 'credentials') {
+    throw notOffered('This upload goes by signed URLs: ask for its parts.')
+  }
+  const now = clock()
+  if (session.state !== 'open') throw notOpen(session, now)
+  if (session.expiresAt <= now) {
+    throw new Problem('upload-expired', { detail: 'The upload has expired. Create a new one.' })
+  }
+  const store = storeNamed(session.store)
+  checkIssuer(store)
+  const scope = { key: session.key }
+  return { ...(await issue(store, scope, session.id, '/uploadId')), session, scope, store }
 }
 
 /** For the App's own backend: everything below one folder of the App. No session stands behind it. */
@@ -86,18 +134,20 @@ export async function credentialsForPrefix(
   principal: Principal,
   { prefix, policy }: { prefix: string; policy?: string },
 ): Promise<Issued> {
-  if (principal.kind !== 'api-key')
+  if (principal.kind !== 'api-key') {
     throw notOffered('Only an api key gets credentials for a prefix.')
+  }
   const folder = prefix.replace(/\/+$/, '')
-  const fault = hasWildcard(folder) ? 'has a wildcard' : keyFault(folder)
+  const fault = widens(folder) ? 'must not have *, ? or ${' : keyFault(folder)
   if (fault) throw invalid('/prefix', fault)
   const decision = await decide(services, principal, { filename: folder, policy, sizeBytes: 0 })
   if (decision.policy.credentials !== true) {
     throw notOffered('The policy does not offer credentials.')
   }
-  const scope = { prefix: `${decision.app.keyPrefix}/${folder}/` }
-  const { store } = decision
-  return { ...(await issue(store, scope, decision.app.id)), scope, store }
+  const { store, app } = decision
+  checkIssuer(store)
+  const scope = { prefix: `${app.keyPrefix}/${folder}/` }
+  return { ...(await issue(store, scope, app.id, '/prefix')), scope, store }
 }
 
 /** Fresh credentials for the newest unfinished session of a grant: what mobile SDKs ask for again and again. */
@@ -105,19 +155,18 @@ export async function credentialsOfGrant(
   services: Pick<Services, 'uploads' | 'apps' | 'storeNamed' | 'clock'>,
   { appId, subject, grant }: GrantPrincipal,
 ): Promise<Issued> {
-  const { uploads, apps, storeNamed, clock } = services
+  const { uploads, apps, clock } = services
   if (grant.use !== 'credentials') throw notOffered('This grant is not for credentials.')
   if (await apps.grantIsRevoked(appId, grant.grant)) {
     throw new Problem('grant-revoked', { detail: 'Ask the app for a new grant.' })
   }
   const filter = { subject, grantId: grant.grant, state: 'open' as const, limit: 1 }
-  const [session] = await uploads.list(appId, filter)
-  if (session?.method !== 'credentials' || session.expiresAt <= clock()) {
+  const [newest] = await uploads.list(appId, filter)
+  const session = newest && (await uploads.touch(appId, newest.id, clock()))
+  if (!session) {
     throw new Problem('upload-not-found', {
       detail: 'This grant has no open upload: begin one with POST /v1/credentials.',
     })
   }
-  const store = storeNamed(session.store)
-  const scope = { key: session.key }
-  return { ...(await issue(store, scope, session.id)), session, scope, store }
+  return renewed(services, session)
 }

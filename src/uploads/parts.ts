@@ -69,6 +69,11 @@ export function presignParts(
 ): SignedParts {
   const now = clock()
   const store = storeNamed(token.store)
+  if (token.method === 'credentials') {
+    throw new Problem('invalid-request', {
+      detail: 'This upload goes by temporary credentials: it has no parts to sign.',
+    })
+  }
   checkLast(token, input)
   const parts = partsAt(token.plan, input.partNumbers, input.last).map(
     (part): PartToSign => ({

@@ -2,7 +2,7 @@
 import type { Services } from '../core/ports.ts'
 import { isStoreFailure } from '../core/store-failure.ts'
 import { UPLOAD_TOKEN_SECONDS } from '../core/token.ts'
-import type { UploadSession } from '../core/upload-session.ts'
+import { type UploadSession, wasOpen } from '../core/upload-session.ts'
 import { isOwn } from './finish.ts'
 
 /** A single PUT may still arrive by a URL that was signed in the last moment of an upload token. */
@@ -13,8 +13,9 @@ export const CREDENTIAL_SECONDS = 3600
 
 type ReleaseServices = Pick<Services, 'uploads' | 'clock' | 'storeNamed' | 'log'>
 
-function latePutsUntil({ method, endedAt, expiresAt }: UploadSession): number {
-  if (!endedAt) return 0
+function latePutsUntil(session: UploadSession): number {
+  const { method, endedAt, expiresAt } = session
+  if (!endedAt || !wasOpen(session)) return 0
   if (method === 'credentials') return endedAt.getTime() + CREDENTIAL_SECONDS * 1000
   if (method !== 'single') return 0
   const lastToken = Math.min(endedAt.getTime() + UPLOAD_TOKEN_SECONDS * 1000, expiresAt.getTime())

@@ -18,7 +18,7 @@ export interface StsOptions {
   fetch: typeof fetch
   newNonce: () => string
   /** False where a promise may not be awaited by two requests: Workers. */
-  sharePromises: boolean
+  sharePromises?: boolean
 }
 
 /** What a client's own SDK needs for an upload, on one key or below one prefix. Wildcards have been refused before. */
@@ -39,6 +39,7 @@ export function sessionPolicy(bucket: string, scope: CredentialScope): string | 
 
 /** Throws StoreFailure. Calls for the same session and scope that run at once share one answer; no others do. */
 export function stsClient(options: StsOptions) {
+  const { sharePromises = true } = options
   const running = new Map<string, Promise<TemporaryCredentials>>()
 
   async function assumeRole(session: string, policy: string, seconds: number) {
@@ -89,7 +90,7 @@ export function stsClient(options: StsOptions) {
     if (policy === undefined) throw new StoreFailure('refused', 'PolicyTooLong', 0)
     const sharedBy = `${session}\n${policy}`
     const shared = running.get(sharedBy)
-    if (shared && options.sharePromises) return shared
+    if (shared && sharePromises) return shared
     const call = assumeRole(session, policy, seconds).finally(() => running.delete(sharedBy))
     running.set(sharedBy, call)
     return call
