@@ -293,7 +293,7 @@ export function keepsItsPromises(start: () => Promise<Target>): void {
     const lines = target.output().match(/^\{"time".*$/gm) ?? []
     const logged = lines.join('\n')
 
-    expect(logged).toContain('"path":"/v1/uploads"')
+    expect(logged).toMatch(/"path":"[^"]*\/v1\/uploads"/)
     expect(logged).not.toMatch(/csk_|eyJ|x-oss-signature=|whsec_/)
     expect(logged).not.toContain(target.adminKey)
   })

@@ -58,8 +58,9 @@ const MAY_IMPORT: Record<string, string[]> = {
   // The engine runs in browsers: of the server it takes types, and the CRC64.
   client: ['core', 'contract'],
   ui: ['client'],
-  // `countersign bucket` works on the store itself, with the service's own configuration and keys, not over the API.
-  cli: ['client', 'core', 'bucket', 'storage', 'config'],
+  // `countersign bucket` works on the store itself, with the service's own configuration and keys, not over the API;
+  // `serve` is the service, and `migrate` prepares its database for where it runs on Workers.
+  cli: ['client', 'core', 'bucket', 'storage', 'config', 'node', 'db'],
 }
 
 /** Portable files name no Node module; these are the doors. */
