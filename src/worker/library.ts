@@ -14,6 +14,8 @@ import { type Bindings, type Lifetime, variablesOf } from './bindings.ts'
 import { isolateOf } from './isolate.ts'
 import { openRequest, openWork } from './work.ts'
 
+const LEAST_FOR_SWEEP = 32
+
 const logFault = jsonLog((line) => console.log(line), {
   level: 'error',
   clock: () => new Date(),
@@ -73,10 +75,11 @@ export function countersign(variables: Variables = {}): Countersign {
     }
   }
 
-  /** Slow receivers must not keep the sweep from its turn. */
-  const deliverHalf = (services: RequestServices) => {
+  /** Many deliveries must not keep the sweep from its turn: half is kept for it, and always enough for a session. */
+  const deliverFirst = (services: RequestServices) => {
     const { budget } = services
-    return deliverDue({ ...services, budget: keeping(budget, budget.left / 2) })
+    const kept = Math.max(budget.left / 2, LEAST_FOR_SWEEP)
+    return deliverDue({ ...services, budget: keeping(budget, kept) })
   }
 
   const app = httpApp({
@@ -86,7 +89,7 @@ export function countersign(variables: Variables = {}): Countersign {
   })
   return Object.assign(app, {
     scheduled: (_event: unknown, bindings: unknown, lifetime: unknown) =>
-      run({ delivery: deliverHalf, sweep }, bindings as Bindings, lifetime as Lifetime),
+      run({ delivery: deliverFirst, sweep }, bindings as Bindings, lifetime as Lifetime),
     queue: (_batch: unknown, bindings: unknown, lifetime: unknown) =>
       run({ delivery: deliverDue }, bindings as Bindings, lifetime as Lifetime),
     start: onNode,

@@ -107,7 +107,7 @@ export function keepsItsPromises(start: () => Promise<Target>): void {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'countersign-e2e-'))
     target = await start()
-    const policy = { direct: true, partSizeBytes: MiB }
+    const policy = { direct: true, credentials: true, partSizeBytes: MiB }
     app = (await call('POST', '/v1/apps', target.adminKey, { name: 'e2e', policy }))
       .body as typeof app
   })
@@ -235,6 +235,23 @@ export function keepsItsPromises(start: () => Promise<Target>): void {
     })
     const after = await call('GET', `/v1/uploads/${created.id}`, app.apiKey)
     expect(after.body).toMatchObject({ state: 'completed', object: { sizeBytes: SMALL_BYTES } })
+  })
+
+  it('hands out temporary credentials for one key, to two that ask at once', async () => {
+    const ask = () =>
+      call('POST', '/v1/credentials', app.apiKey, {
+        subject: 'ada',
+        filename: 'a.bin',
+        sizeBytes: SMALL_BYTES,
+      })
+    const answers = await Promise.all([ask(), ask()])
+
+    expect(
+      answers.map(({ status }) => status),
+      target.output(),
+    ).toEqual([201, 201])
+    expect(answers[0]!.body.key).toContain(answers[0]!.body.uploadId)
+    expect(answers[0]!.body.sessionToken).not.toBe(answers[1]!.body.sessionToken)
   })
 
   it('kills every part URL by an abort', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { PAGE_HEADERS } from '../../src/ui/headers.ts'
 import { cachingPool } from '../support/caching-pool.ts'
 import { startReceiver } from '../support/receiver.ts'
 import { startWorkerTarget, type WorkerTarget } from '../support/worker-target.ts'
@@ -63,6 +64,18 @@ describe('an isolate', () => {
     expect(outgoing(target)).toEqual(before)
     await call(target, 'GET', `/v1/uploads/${body.id}`, body.uploadToken)
     expect(outgoing(target)).not.toEqual(before)
+  })
+
+  it('leaves the page to the assets, with the headers that Node sends', async () => {
+    const page = await fetch(target.url)
+
+    expect(page.status).toBe(200)
+    expect(await page.text()).toContain('<html')
+    for (const [name, value] of Object.entries(PAGE_HEADERS)) {
+      expect([name, page.headers.get(name)]).toEqual([name, value])
+    }
+    const unknown = await call(target, 'GET', '/nowhere', 'x')
+    expect(unknown).toMatchObject({ status: 404, body: { code: 'not-found' } })
   })
 
   it('answers thirty creates at once, each with connections of its own that it closes', async () => {

@@ -41,6 +41,8 @@ export function storeVariables(store: { url: string; callbackPublicKeyPem: strin
     STORE_ADDRESSING: 'path',
     STORE_ACCESS_KEY_ID: 'id',
     STORE_SECRET_ACCESS_KEY: 'secret',
+    STORE_ROLE_ARN: 'acs:ram::1000000000000000:role/embedded',
+    STORE_STS_ENDPOINT: store.url,
     EMBEDDED_CALLBACK_KEY: store.callbackPublicKeyPem,
     WEBHOOK_ALLOW_PRIVATE: 'true',
   }
