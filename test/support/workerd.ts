@@ -87,12 +87,17 @@ export async function startWorkerd(options: WorkerOptions): Promise<Workerd> {
     output += chunk
     return output
   })
+  let ending = false
+  child.once('exit', (code) => {
+    if (!ending) console.error(`wrangler ended with ${code} by itself:\n${output.slice(-4000)}`)
+  })
   return {
     url,
     output: () => output,
     runSchedule: () => fetch(`${url}/__scheduled?cron=*+*+*+*+*`),
     async end(signal) {
       if (child.exitCode !== null || child.signalCode !== null) return
+      ending = true
       const ended = new Promise((resolve) => child.once('close', resolve))
       process.kill(-child.pid!, signal)
       await ended
