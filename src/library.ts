@@ -96,10 +96,10 @@ export function countersign(
     async start() {
       if (timers.length) return
       await migrate(config.databaseUrl!)
-      const open = await services()
+      const current = await services()
       timers = [
-        repeat('delivery', DELIVER_EVERY_MS, () => deliverDue(open), log),
-        repeat('sweep', SWEEP_EVERY_MS, () => sweep(open), log),
+        repeat('delivery', DELIVER_EVERY_MS, () => deliverDue(current), log),
+        repeat('sweep', SWEEP_EVERY_MS, () => sweep(current), log),
       ]
       timers[1]?.nudge()
     },

@@ -16,13 +16,15 @@ import { openRequest, openWork } from './work.ts'
 
 const LEAST_FOR_SWEEP = 32
 
+/** For when there is no configuration that says how to log. */
 const logFault = jsonLog((line) => console.log(line), {
   level: 'error',
   clock: () => new Date(),
 })
 
-/** Names of variables and what they should be, never what they hold. */
-const faultsOf = (error: ConfigError) => error.message.split('\n')
+/** Of a configuration: names of variables and what they should be, never what they hold. */
+const faultsOf = (error: unknown) =>
+  error instanceof ConfigError ? error.message.split('\n') : [String(error)]
 
 const onNode = async () => {
   throw new TypeError(
@@ -46,9 +48,9 @@ export function countersign(variables: Variables = {}): Countersign {
     try {
       return openRequest(await isolate(env), env, executionCtx)
     } catch (error) {
-      if (!(error instanceof ConfigError)) throw error
       const faults = faultsOf(error)
-      logFault('error', 'the configuration is not complete', { faults })
+      logFault('error', 'a request could not begin', { faults })
+      if (!(error instanceof ConfigError)) throw error
       const detail = `The operator has to set: ${faults.join('; ')}. See docs/deploy-workers.md.`
       throw new Problem('misconfigured', { detail })
     }
@@ -70,8 +72,7 @@ export function countersign(variables: Variables = {}): Countersign {
       }
       lifetime.waitUntil(work.end())
     } catch (error) {
-      const faults = error instanceof ConfigError ? faultsOf(error) : [String(error)]
-      logFault('error', 'a scheduled run could not begin', { faults })
+      logFault('error', 'a run could not begin', { faults: faultsOf(error) })
     }
   }
 
