@@ -81,6 +81,7 @@ describe('an isolate', () => {
   it('answers thirty creates at once, each with connections of its own that it closes', async () => {
     const answers = await Promise.all(Array.from({ length: 30 }, () => create(target, app.apiKey)))
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201))
+    await expect.poll(() => target.database.open(), { timeout: 20_000 }).toBe(0)
   })
 
   it('is not ready while the database refuses it, answers with problems, and recovers', async () => {

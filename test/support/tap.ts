@@ -1,5 +1,5 @@
 // A wire between a service and what it calls: passes everything on and counts.
-import { type AddressInfo, createServer, connect as open, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 
 const REQUEST_LINE = /^(?:GET|HEAD|PUT|POST|DELETE) \S+ HTTP\/1\.1\r$/gm
 
@@ -7,6 +7,8 @@ export interface Tap {
   port: number
   /** Connections and HTTP requests towards the other end, so far. */
   traffic(): { connections: number; requests: number }
+  /** Connections that are open now. */
+  open(): number
   close(): Promise<void>
 }
 
@@ -16,7 +18,7 @@ export async function tap(target: { host: string; port: number }): Promise<Tap> 
   let requests = 0
   const server = createServer((near) => {
     connections++
-    const far = open(target.port, target.host)
+    const far = connect(target.port, target.host)
     for (const [socket, other] of [
       [near, far],
       [far, near],
@@ -38,6 +40,7 @@ export async function tap(target: { host: string; port: number }): Promise<Tap> 
   return {
     port: (server.address() as AddressInfo).port,
     traffic: () => ({ connections, requests }),
+    open: () => sockets.size / 2,
     close() {
       for (const socket of sockets) socket.destroy()
       return new Promise((resolve) => server.close(() => resolve()))

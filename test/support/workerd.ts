@@ -15,12 +15,12 @@ export const OFFLINE = {
   CLOUDFLARE_CF_FETCH_ENABLED: 'false',
 }
 
-/** The local Hyperdrive of `wrangler dev` listens to no error of its sockets and would end by the first reset. */
-const SURVIVE_RESETS = `process.on('uncaughtException', (error) => {
-  if (error.code === 'ECONNRESET' || error.code === 'EPIPE') return
-  console.error(error)
-  process.exit(1)
-})`
+/** The local Hyperdrive of `wrangler dev` listens to no error of its sockets, so a reset one would end it all. */
+const SURVIVE_RESETS = `import { Socket } from 'node:net'
+const { emit } = Socket.prototype
+Socket.prototype.emit = function (name, ...rest) {
+  return name === 'error' && !this.listenerCount(name) ? false : emit.call(this, name, ...rest)
+}`
 
 export interface WorkerOptions {
   /** Of wrangler's own: state, logs. */
