@@ -63,7 +63,9 @@ export function jwksCache(options: JwksOptions) {
   function refresh(slot: Slot, url: string): Promise<Entry | undefined> {
     if (slot.running && options.sharePromises) return slot.running
     slot.running = (async () => {
-      if (slot.entry) slot.triedAt = options.clock().getTime()
+      const began = options.clock().getTime()
+      // Without keys to serve meanwhile nobody is put off: the other request, unless it shares this one, fetches, too.
+      if (slot.entry && began - slot.entry.fetchedAt <= STALE_MS) slot.triedAt = began
       try {
         slot.entry = { keys: await load(options, url), fetchedAt: options.clock().getTime() }
       } catch {
@@ -95,8 +97,7 @@ export function jwksCache(options: JwksOptions) {
       entry ? now - entry.fetchedAt : Number.POSITIVE_INFINITY
     const age = ageOf(slot.entry)
     if (age > STALE_MS || wanted === 'newer') {
-      // Where promises are not shared, whoever has no keys at all loads them, too.
-      const mayJoin = slot.running && (options.sharePromises || !slot.entry)
+      const mayJoin = slot.running && options.sharePromises
       const entry = mayJoin || mayTry ? await refresh(slot, url) : slot.entry
       return ageOf(entry) > STALE_MS ? undefined : entry?.keys
     }

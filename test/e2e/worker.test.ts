@@ -78,10 +78,23 @@ describe('an isolate', () => {
     expect(unknown).toMatchObject({ status: 404, body: { code: 'not-found' } })
   })
 
-  it('answers thirty creates at once, each with connections of its own that it closes', async () => {
+  it('answers thirty creates at once, each with connections of its own, of which none stays open', async () => {
     const answers = await Promise.all(Array.from({ length: 30 }, () => create(target, app.apiKey)))
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201))
     await expect.poll(() => target.database.open(), { timeout: 20_000 }).toBe(0)
+  })
+
+  it('delivers after its answer, before the schedule has its turn', async () => {
+    const receiver = await startReceiver()
+    const endpoint = { url: receiver.url, events: ['upload.aborted'] }
+    await call(target, 'POST', '/v1/webhook-endpoints', app.apiKey, endpoint)
+    const { body } = await create(target, app.apiKey)
+
+    await call(target, 'DELETE', `/v1/uploads/${body.id}`, body.uploadToken)
+    await receiver.arrived(1)
+
+    expect(JSON.parse(receiver.received[0]!.body).data.upload.id).toBe(body.id)
+    await receiver.stop()
   })
 
   it('is not ready while the database refuses it, answers with problems, and recovers', async () => {

@@ -57,6 +57,20 @@ describe('on Workers', () => {
     expect(cache.asked).toHaveLength(2)
   })
 
+  it('two requests at once get keys, also when the old ones are of the day before', async () => {
+    const cache = cacheOf({ sharePromises: false })
+    const first = cache.request()(URL)
+    cache.answer(0)
+    await first
+    cache.pass(25 * 3600)
+
+    const both = [cache.request()(URL), cache.request()(URL)]
+    cache.answer(1)
+    cache.answer(2)
+
+    expect((await Promise.all(both)).every((found) => found !== undefined)).toBe(true)
+  })
+
   it('an unknown key, asked for by many at once, is fetched for once in half a minute', async () => {
     const cache = cacheOf({ sharePromises: false })
     const first = cache.request()(URL)
