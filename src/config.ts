@@ -1,41 +1,17 @@
 // The environment, parsed once: every variable with its default and description, all faults reported together by name.
 import { z } from 'zod'
-import { fromBase64url } from './core/bytes.ts'
+import {
+  addressing,
+  endpoint,
+  flag,
+  httpUrl,
+  port,
+  publicEndpoint,
+  secretKeys,
+} from './config/values.ts'
 
 const MIN_ADMIN_KEY = 24
-const MIN_MASTER_BYTES = 32
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/i
-
-const flag = z.enum(['true', 'false']).transform((text) => text === 'true')
-const port = z.coerce.number().int().min(0).max(65_535)
-const httpUrl = z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, ''))
-
-const secretKeys = z.string().transform((text, context) => {
-  const keys = text.split(',').map((entry) => {
-    const [kid = '', encoded = '', ...rest] = entry.trim().split(':')
-    const secret = fromBase64url(encoded)
-    if (!/^[\w-]{1,32}$/.test(kid) || !secret || secret.length < MIN_MASTER_BYTES || rest.length) {
-      context.addIssue({
-        code: 'custom',
-        message: `must list kid:base64url with at least ${MIN_MASTER_BYTES} random bytes each, separated by commas`,
-      })
-    }
-    return { kid, secret: secret ?? new Uint8Array() }
-  })
-  return keys
-})
-
-/** A URL, or the kind of OSS endpoint, which follows from the region. */
-const endpoint = z.union(
-  [z.enum(['public', 'internal', 'dual-stack', 'accelerate', 'accelerate-overseas']), httpUrl],
-  'must be a URL, or one of public, internal, dual-stack, accelerate, accelerate-overseas',
-)
-/** Clients are handed it: not Alibaba's internal hosts, and https where Alibaba serves it. */
-const publicEndpoint = endpoint.refine(
-  (text) => text !== 'internal' && !/-internal\.aliyuncs\.com$|^http:.*\.aliyuncs\.com$/.test(text),
-  'must be one that clients reach, over https: not an internal endpoint',
-)
-const addressing = z.enum(['virtual', 'path', 'cname'])
 
 const storeSchema = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/),
@@ -56,7 +32,10 @@ const storeSchema = z.strictObject({
     .regex(/^acs:ram::\d+:role\/[\w.-]{1,64}$/, 'must be like acs:ram::<account>:role/<name>')
     .optional(),
   stsEndpoint: httpUrl.optional(),
+  mpsEndpoint: httpUrl.optional(),
   bindLength: z.boolean().default(true),
+  exclusive: z.boolean().optional(),
+  cleanupDays: z.int().min(1).optional(),
 })
 export type StoreConfig = z.infer<typeof storeSchema>
 
@@ -123,9 +102,25 @@ const environmentSchema = z.object({
       'Role assumed for credentials that clients are handed: acs:ram::<account>:role/<name>',
     ),
   STORE_STS_ENDPOINT: httpUrl.optional().describe('STS, if not https://sts.<region>.aliyuncs.com'),
+  STORE_MPS_ENDPOINT: httpUrl
+    .optional()
+    .describe('Media Processing, if not https://mts.<region>.aliyuncs.com'),
   STORE_BIND_LENGTH: flag
     .optional()
     .describe('Sign the exact Content-Length of parts; default true'),
+  STORE_EXCLUSIVE: flag
+    .optional()
+    .describe(
+      'Nobody else uploads below the apps’ prefixes: the sweep aborts unknown uploads there after 7 days; default false',
+    ),
+  STORE_CLEANUP_DAYS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      'Days after which the bucket itself aborts unfinished uploads: no session lives longer; default none',
+    ),
   STORES: z
     .string()
     .optional()
@@ -193,7 +188,10 @@ function storesOf(env: Environment): { stores: unknown[]; faults: string[] } {
       credentialsExpireAt: env.STORE_CREDENTIALS_EXPIRE_AT,
       roleArn: env.STORE_ROLE_ARN,
       stsEndpoint: env.STORE_STS_ENDPOINT,
+      mpsEndpoint: env.STORE_MPS_ENDPOINT,
       bindLength: env.STORE_BIND_LENGTH,
+      exclusive: env.STORE_EXCLUSIVE,
+      cleanupDays: env.STORE_CLEANUP_DAYS,
     })
   }
   if (env.STORES) {

@@ -9,9 +9,9 @@ import { publicPath } from './http/public-path.ts'
 import { jsonLog } from './log.ts'
 import { nodeSender } from './node/send-webhook.ts'
 import { repeat } from './node/timers.ts'
+import { runScheduled } from './scheduled.ts'
 import { processServices } from './services.ts'
 import { verifyRsaMd5 } from './storage/oss/rsa-native.ts'
-import { sweep } from './uploads/sweep.ts'
 
 export { ConfigError, type Variables } from './config.ts'
 export type { Countersign } from './countersign.ts'
@@ -88,7 +88,7 @@ export function countersign(
   return Object.assign(app, {
     async scheduled() {
       await deliverDue(await services())
-      await sweep(await services())
+      await runScheduled(await services())
     },
     async queue() {
       await deliverDue(await services())
@@ -99,7 +99,7 @@ export function countersign(
       const current = await services()
       timers = [
         repeat('delivery', DELIVER_EVERY_MS, () => deliverDue(current), log),
-        repeat('sweep', SWEEP_EVERY_MS, () => sweep(current), log),
+        repeat('sweep', SWEEP_EVERY_MS, () => runScheduled(current), log),
       ]
       timers[1]?.nudge()
     },

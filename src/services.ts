@@ -13,13 +13,15 @@ import { callbacksDb } from './db/callbacks.ts'
 import type { Database } from './db/connect.ts'
 import { deliveriesDb } from './db/deliveries.ts'
 import { readsAreFresh } from './db/readiness.ts'
+import { scansDb } from './db/scans.ts'
 import { uploadsDb } from './db/uploads.ts'
 import { fetchSender } from './delivery/send.ts'
 import { checkUrl } from './delivery/url-guard.ts'
-import type { Variables } from './http/environment.ts'
+import type { RequestServices } from './http/environment.ts'
 import { parseCallbackBody, type RsaMd5Verify, verifyOssCallback } from './storage/oss/callback.ts'
 import { addressesOf, signingRegion } from './storage/oss/endpoint.ts'
 import { oss } from './storage/oss/index.ts'
+import { mps } from './storage/oss/mps.ts'
 import { stsClient } from './storage/oss/sts.ts'
 
 export interface ProcessOptions {
@@ -98,7 +100,7 @@ export async function processServices(options: ProcessOptions) {
   } satisfies Partial<Services>
 
   return {
-    forDatabase(database: Database, work: WorkOptions = {}): Variables['services'] {
+    forDatabase(database: Database, work: WorkOptions = {}): RequestServices {
       const { budget = unbounded, background = options.background } = work
       const apps = appsDb(database, vault)
       const from = work.budget ? counted(budget, fetchFrom) : fetchFrom
@@ -108,6 +110,7 @@ export async function processServices(options: ProcessOptions) {
         apps,
         uploads: uploadsDb(database),
         callbacks: callbacksDb(database),
+        scans: scansDb(database),
         deliveries: deliveriesDb(database, vault),
         readsAreFresh: () => readsAreFresh(database, readinessMemory, clock()),
         storeNamed(name: string) {
@@ -127,24 +130,23 @@ export async function processServices(options: ProcessOptions) {
   }
 }
 
-function stsOf(
+/** A service of Alibaba Cloud beside the store, in the store's region unless the configuration says where. */
+const apiOf = (
   config: StoreConfig,
-  roleArn: string,
-  { sharePromises = true }: ProcessOptions,
+  service: 'sts' | 'mts',
   clock: () => Date,
   fetchFrom: typeof fetch,
-) {
-  return stsClient({
-    endpoint: config.stsEndpoint ?? `https://sts.${signingRegion(config.region)}.aliyuncs.com`,
-    roleArn,
-    bucket: config.bucket,
-    credentials: config,
-    clock,
-    fetch: fetchFrom,
-    newNonce: () => crypto.randomUUID(),
-    sharePromises,
-  })
-}
+) => ({
+  endpoint:
+    (service === 'sts' ? config.stsEndpoint : config.mpsEndpoint) ??
+    `https://${service}.${signingRegion(config.region)}.aliyuncs.com`,
+  bucket: config.bucket,
+  region: signingRegion(config.region),
+  credentials: config,
+  clock,
+  fetch: fetchFrom,
+  newNonce: () => crypto.randomUUID(),
+})
 
 function openStore(
   config: StoreConfig,
@@ -166,9 +168,16 @@ function openStore(
     },
     credentialsExpireAt: credentialsExpireAt ? new Date(credentialsExpireAt) : undefined,
     bindLength: config.bindLength,
+    exclusive: config.exclusive,
+    cleanupDays: config.cleanupDays,
     issueCredentials: config.roleArn
-      ? stsOf(config, config.roleArn, options, clock, fetchFrom)
+      ? stsClient({
+          ...apiOf(config, 'sts', clock, fetchFrom),
+          roleArn: config.roleArn,
+          sharePromises: options.sharePromises,
+        })
       : undefined,
+    media: mps(apiOf(config, 'mts', clock, fetchFrom)),
     clock,
     fetch: fetchFrom,
     timeoutMs: options.storeTimeoutMs,

@@ -17,6 +17,17 @@ export interface StoredUpload {
   storageUploadId: string
 }
 
+/** A storage upload as the store lists it. */
+export interface ListedUpload extends StoredUpload {
+  initiatedAt: Date
+}
+
+export interface ListedUploadsPage {
+  uploads: ListedUpload[]
+  /** Where the next page begins; absent after the last. */
+  next?: StoredUpload
+}
+
 export interface StoredPart extends Part {
   etag: string
   /** Unsigned decimal, as OSS writes it. */
@@ -34,6 +45,14 @@ export interface StoredObject {
   lastModified?: Date
   /** The stamp: the id of the session that made it, if one of ours did. */
   uploadId?: string
+}
+
+/** Bytes `first` to `last` (both included) of an object, as long as it is the one with this ETag. */
+export interface CopySource {
+  key: string
+  etag: string
+  first: number
+  last: number
 }
 
 export interface SignedRequest {
@@ -77,12 +96,54 @@ export interface TemporaryCredentials {
   expiresAt: Date
 }
 
+/** An operation on a stored object whose result is saved under another key of the same bucket. */
+export interface SaveAs {
+  key: string
+  operation: string
+  saveAs: string
+}
+
+export interface MediaJob {
+  key: string
+  saveAs: string
+  pipelineId: string
+  templateId: string
+}
+
+export type MediaState =
+  | { state: 'running' }
+  /** `key` is where the service says that it saved, if it says so: some formats get an extension. */
+  | { state: 'done'; key?: string }
+  | { state: 'failed'; code: string }
+
+/** What the store makes of a complete upload. All throw StoreFailure; a repeat saves the same under the same key. */
+export interface StoreProcessing {
+  /** Answers when the result is saved. */
+  image(work: SaveAs): Promise<void>
+  /** Answers the id of a task that goes on; the result appears under its key. */
+  async(work: SaveAs): Promise<string>
+  /** Present where the store has a service for it. */
+  media?: StoreMedia
+}
+
+export interface StoreMedia {
+  /** Answers the id of a job. */
+  submit(job: MediaJob): Promise<string>
+  state(jobId: string): Promise<MediaState>
+}
+
 export interface ObjectStore {
   readonly name: string
   readonly dialect: 'oss' | 's3'
   readonly limits: PartLimits
   /** True where the signature of a single PUT can refuse a second write. */
   readonly createOnlyPut: boolean
+  /** True where a part's signature covers its exact length. Elsewhere URLs live shortly and the sweep watches sizes. */
+  readonly bindsLength: boolean
+  /** True where the operator says that nobody else uploads below an app's prefix: what is old and unknown there is aborted. */
+  readonly exclusive: boolean
+  /** Seconds after which the bucket's own rule aborts an unfinished upload; infinite where it has none. */
+  readonly cleanupSeconds: number
   /** `crc64` where HEAD and ListParts report CRC64 and a declared one can be verified. */
   readonly verifiableChecksums: readonly string[]
   /** Seconds that a URL may live at most, from `from`: signing credentials may end. */
@@ -103,20 +164,27 @@ export interface ObjectStore {
   presignComplete?(
     upload: StoredUpload,
     callback: { url: string; token: string },
-    object: Pick<ObjectSpec, 'overwrite'>,
+    object: Pick<ObjectSpec, 'overwrite' | 'headers'>,
     validity: Validity,
   ): SignedRequest
   /** All pages, one at a time. Throws StoreFailure `no-such-upload` where the store no longer knows it. */
   listParts(upload: StoredUpload): AsyncIterable<StoredPart[]>
+  /**
+   * POST /v1/uploads/{id}/copies. Present where the store copies a range of an object into a part. The caller has seen
+   * that the object holds the range, and looks at the listed size afterwards: a store may copy something else.
+   */
+  copyPart?(upload: StoredUpload, partNumber: number, source: CopySource): Promise<void>
   complete(
     upload: StoredUpload,
     parts: ReadonlyArray<Pick<StoredPart, 'partNumber' | 'etag'>>,
-    object: Pick<ObjectSpec, 'overwrite'>,
+    object: Pick<ObjectSpec, 'overwrite' | 'headers'>,
   ): Promise<void>
   /** Throws StoreFailure `no-such-upload` where there is nothing (left) to abort. */
   abort(upload: StoredUpload): Promise<void>
   /** Storage uploads in progress under exactly this key: what an initiate without an answer may have left. */
-  listUploads(key: string): Promise<StoredUpload[]>
+  listUploads(key: string): Promise<ListedUpload[]>
+  /** One page of the storage uploads in progress below a prefix: the sweep counts what is not ours. */
+  listUploadsBelow(prefix: string, after?: StoredUpload): Promise<ListedUploadsPage>
   head(key: string): Promise<StoredObject | undefined>
   putEmpty(object: ObjectSpec): Promise<void>
   delete(key: string, only: { ifMatch: string }): Promise<void>
@@ -128,6 +196,8 @@ export interface ObjectStore {
     session: string,
     seconds: number,
   ): Promise<TemporaryCredentials>
+  /** Processing targets of deliveries. Present where the store processes. */
+  readonly process?: StoreProcessing
   /** What the callback says, or undefined where its signature does not hold. No outgoing request. */
   verifyCallback(request: RawRequest): CallbackFields | undefined
   /** Reads a callback's body without believing it: to find the session that it speaks of. */

@@ -2,12 +2,16 @@
 // services.ts picks them. Time, ids and randomness come through here too.
 import type { Budget } from './budget.ts'
 import type { WebhookEvent } from './event.ts'
-import type { CallbackFields, ObjectStore } from './object-store.ts'
+import type { CallbackFields, ObjectStore, StoredUpload } from './object-store.ts'
+import type { DeliveriesDb } from './outbox.ts'
 import type { Policy } from './policy.ts'
+import type { ScansDb } from './storage-scan.ts'
 import type { TokenKeys } from './token.ts'
-import type { CompletedObject, UploadSession, UploadState } from './upload-session.ts'
+import type { CompletedObject, EndOptions, UploadSession, UploadState } from './upload-session.ts'
 
 export type * from './object-store.ts'
+export type * from './outbox.ts'
+export type * from './storage-scan.ts'
 
 // — the database ——————————————————————————————————————————————————————————————————————————————————
 
@@ -58,16 +62,21 @@ export interface UploadsDb {
     now: Date,
     leaseUntil: Date,
   ): Promise<UploadSession | undefined>
-  /** `completing → open` by the lease's holder. `wasAttempt: false` forgets the attempt. */
+  /** `completing → open` by the lease's holder. `wasAttempt: false` forgets the attempt; `checksum` was declared before it. */
   reopen(
     session: UploadSession,
-    options: { wasAttempt: boolean },
+    options: { wasAttempt: true } | { wasAttempt: false; checksum: string | undefined },
     now: Date,
   ): Promise<UploadSession | undefined>
   /** Ends the lease and leaves the outcome to the next caller or the sweep. */
   releaseLease(session: UploadSession, options: { missing: boolean }, now: Date): Promise<void>
-  /** Records that a direct completion is being signed: an attempt from now on. */
-  recordDirect(appId: string, id: string, now: Date): Promise<UploadSession | undefined>
+  /** Records that a direct completion is being signed, for which parts and checksum: an attempt from now on. */
+  recordDirect(
+    appId: string,
+    id: string,
+    checked: { listedCrc64?: string; checksum?: string },
+    now: Date,
+  ): Promise<UploadSession | undefined>
   finish(
     session: UploadSession,
     object: CompletedObject,
@@ -77,20 +86,31 @@ export interface UploadsDb {
   end(
     session: UploadSession,
     to: 'aborted' | 'expired' | 'failed',
-    options: { failure?: string; from?: readonly UploadState[]; attempt?: number },
+    options: EndOptions,
     event: WebhookEvent,
     now: Date,
   ): Promise<UploadSession | undefined>
   /** Storage is gone for good: settles the quota, once. */
   releaseStorage(session: UploadSession, now: Date): Promise<UploadSession | undefined>
+  /** Before a storage upload is begun anew: whether this may be, and a note that its answer may be lost. */
+  beginHeal(session: UploadSession, now: Date): Promise<UploadSession | undefined>
   /** Compare-and-set on (state, storage upload id). */
   heal(
     session: UploadSession,
     storageUploadId: string,
     now: Date,
   ): Promise<UploadSession | undefined>
-  /** When the sweep looks at it next. */
+  /** When the sweep looks at it next, unless the session has moved on since it was read. */
   scheduleSweep(session: UploadSession, at: Date): Promise<void>
+  /** A completed session under whose key nothing was left. */
+  clearLeftovers(session: UploadSession): Promise<void>
+  /** Sessions with these ids, and unreleased ones whose storage uploads these are. */
+  whoseAre(
+    appId: string,
+    store: string,
+    uploads: readonly StoredUpload[],
+    ids?: readonly string[],
+  ): Promise<UploadSession[]>
   /** Ends the lease of a reservation that the store did not answer, for a repeat to take over. */
   releaseReservation(session: UploadSession, now: Date): Promise<void>
   /** Unsettled sessions whose time has come, oldest first; each is put off so that a second sweeper takes others. */
@@ -116,7 +136,13 @@ export interface CallbacksDb {
     now: Date,
   ): Promise<{ session?: UploadSession; inserted: boolean; rows: number }>
   markProcessed(row: CallbackRow, outcome: string, now: Date): Promise<void>
-  unprocessed(appId: string, before: Date, limit: number): Promise<CallbackRow[]>
+  /** Oldest first. Rows of the stores in `except` wait for a store that answers. */
+  unprocessed(
+    appId: string,
+    before: Date,
+    limit: number,
+    except?: readonly string[],
+  ): Promise<CallbackRow[]>
 }
 
 export interface App {
@@ -172,57 +198,6 @@ export interface AppsDb {
   grantIsRevoked(appId: string, grantId: string): Promise<boolean>
 }
 
-export type DeliveryState = 'pending' | 'delivered' | 'failed'
-
-export interface Delivery {
-  appId: string
-  id: string
-  eventId: string
-  endpointId: string
-  type: string
-  body: string
-  state: DeliveryState
-  attemptCount: number
-  /** Attempts since creation or the last replay: what the schedule counts. */
-  scheduledAttempts: number
-  nextAttemptAt?: Date
-  createdAt: Date
-}
-
-export interface Attempt {
-  at: Date
-  status?: number
-  latencyMs: number
-  reason?: string
-}
-
-export interface WebhookEndpoint {
-  appId: string
-  id: string
-  url: string
-  events?: string[]
-  secret: string
-}
-
-export interface DeliveriesDb {
-  createEndpoint(endpoint: WebhookEndpoint, now: Date): Promise<void>
-  findEndpoint(appId: string, id: string): Promise<WebhookEndpoint | undefined>
-  claim(appId: string, now: Date, leaseUntil: Date, limit: number): Promise<Delivery[]>
-  record(
-    delivery: Delivery,
-    attempt: Attempt,
-    next: { state: DeliveryState; at?: Date },
-  ): Promise<void>
-  list(
-    appId: string,
-    endpointId: string,
-    page: { limit: number; cursor?: string },
-  ): Promise<Array<Delivery & { attempts: Attempt[] }>>
-  replay(appId: string, id: string, now: Date): Promise<boolean>
-  /** Whoever waits longest first. */
-  appsWithDueDeliveries(now: Date): Promise<string[]>
-}
-
 /** Encrypts secrets at rest. */
 export interface Vault {
   seal(plain: string): Promise<string>
@@ -245,6 +220,7 @@ export type SendWebhook = (
 export interface Services {
   uploads: UploadsDb
   callbacks: CallbacksDb
+  scans: ScansDb
   apps: AppsDb
   deliveries: DeliveriesDb
   /** Throws where the database does not answer; false where it answers reads from a cache: `/readyz`. */

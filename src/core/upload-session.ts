@@ -1,6 +1,7 @@
 // UploadSession: one authorised upload, its states and which state may follow which.
 import type { PartPlan } from './part-plan.ts'
 import type { Policy } from './policy.ts'
+import type { ProcessingTask } from './processing.ts'
 
 export const UPLOAD_STATES = [
   'initiating',
@@ -76,6 +77,8 @@ export interface UploadSession {
   fingerprint?: string
   checksum?: string
   metadata?: Record<string, string>
+  /** What the store is asked to make of the object once it is there. */
+  processing?: ProcessingTask[]
   storageUploadId?: string
   generation: number
   requestHash?: string
@@ -90,11 +93,30 @@ export interface UploadSession {
   priorAttemptAt?: Date
   missingSince?: Date
   direct: boolean
+  /** CRC64 of the parts as they were checked before a completion; the object has to have the same. */
+  listedCrc64?: string
+  /** Since when storage uploads may be left under the key that no row names: of an initiate whose answer is not known. */
+  leftoversAt?: Date
   endedAt?: Date
   storageReleasedAt?: Date
   object?: CompletedObject
   failure?: string
   revision: number
+}
+
+export interface EndOptions {
+  /** Why it failed: a permanent code. */
+  failure?: string
+  /** Only from these states; by default from every one that may come before. */
+  from?: readonly UploadState[]
+  /** Only while this attempt holds the lease; without it, only outside the window after an attempt. */
+  attempt?: number
+  /** Only where no client was seen since. */
+  activeAt?: Date
+  /** Only where no request is initiating any more. */
+  leaseEnded?: boolean
+  /** The store said that it began nothing: nothing can be left there, and the grant has lost nothing. */
+  nothingBegun?: boolean
 }
 
 /** What a policy looks at. `sizeBytes` is absent for a stream of unknown size. */

@@ -23,6 +23,8 @@ export interface Transition {
   guard: SQL
   event?: WebhookEvent
   settlement?: Settlement
+  /** The upload never began: its grant has not been used. */
+  returnsGrant?: boolean
 }
 
 /** Body of an event with the revision that the guarded update arrived at: the same bytes on every attempt. */
@@ -34,7 +36,8 @@ export function recordEvent(event: WebhookEvent): SQL {
   const at = instant(new Date(event.timestamp))
   const body = withRevision(event, sql`changed.revision`)
   // Time-ordered like the event's id, and the same for every try at this statement.
-  const deliveryId = sql`'dlv_' || substr(${event.id}::text, 5, 13) || substr(md5(${event.id}::text || w.endpoint_id), 1, 19)`
+  const deliveryId = (to: SQL) =>
+    sql`'dlv_' || substr(${event.id}::text, 5, 13) || substr(md5(${event.id}::text || ${to}), 1, 19)`
   return sql`,
     logged as (
       insert into upload_events (app_id, upload_id, revision, event_id, type, at, body, hash)
@@ -43,38 +46,64 @@ export function recordEvent(event: WebhookEvent): SQL {
     owed as (
       insert into deliveries
         (app_id, delivery_id, event_id, upload_id, endpoint_id, type, body, state, next_attempt_at, created_at)
-      select w.app_id, ${deliveryId}, ${event.id}, changed.upload_id, w.endpoint_id, ${event.type},
+      select w.app_id, ${deliveryId(sql`w.endpoint_id`)}, ${event.id}, changed.upload_id, w.endpoint_id, ${event.type},
         ${body}, 'pending', ${at}, ${at}
       from changed join webhook_endpoints w on w.app_id = changed.app_id
-      where w.disabled_at is null and (w.events is null or w.events ? ${event.type}))`
+      where w.disabled_at is null and (w.events is null or w.events ? ${event.type}))
+    ${event.type === 'upload.completed' ? oweProcessing(event, deliveryId, at) : sql``}`
 }
+
+/** What the session's policy has made of the object: one delivery a rule, planned when the upload was created. */
+const oweProcessing = (event: WebhookEvent, deliveryId: (to: SQL) => SQL, at: SQL) => sql`,
+    processed as (
+      insert into deliveries
+        (app_id, delivery_id, event_id, upload_id, target, rule, type, body, state, next_attempt_at, created_at)
+      select changed.app_id, ${deliveryId(sql`(task ->> 'rule')`)}, ${event.id}, changed.upload_id,
+        task -> 'target' ->> 'type', (task ->> 'rule')::int, ${event.type}, task::text, 'pending', ${at}, ${at}
+      from changed cross join lateral jsonb_array_elements(changed.processing) task)`
 
 export const chain = (event: WebhookEvent): SQL =>
   sql`log_hash = encode(sha256(convert_to(log_hash || ${withRevision(event, sql`revision + 1`)}, 'UTF8')), 'hex')`
 
-function settle(settlement: Settlement): SQL {
-  if (settlement === 'keep') return sql``
-  const settledBytes = settlement === 'release' ? 0 : settlement.settleBytes
-  const givenBack =
-    settlement === 'release'
-      ? sql`case when day = to_char(changed.created_at at time zone 'UTC', 'YYYY-MM-DD')
-          then changed.reserved_bytes else 0 end`
-      : sql`0`
-  return sql`,
+/** What the subject had reserved is given back or becomes stored; of the day only where that day is still the current one. */
+const settleUsage = (settledBytes: number): SQL => sql`,
     settled as (
       update usage set
         open_uploads = usage.open_uploads - 1,
         reserved_bytes = usage.reserved_bytes - changed.reserved_bytes,
         settled_bytes = usage.settled_bytes + ${settledBytes}::bigint,
-        day_bytes = greatest(0, usage.day_bytes - ${givenBack})
+        day_bytes = greatest(0, usage.day_bytes - case
+          when day = to_char(changed.created_at at time zone 'UTC', 'YYYY-MM-DD')
+          then changed.reserved_bytes - ${settledBytes}::bigint else 0 end)
       from changed
-      where usage.app_id = changed.app_id and usage.subject = changed.subject)`
+      where usage.app_id = changed.app_id and usage.subject = changed.subject
+        and (select count(*) from granted) >= 0)`
+
+/** A grant is used by what was created under it, with the size that it turned out to have; not by what never began. */
+const settleGrant = (unused: SQL, uploads: 0 | 1): SQL => sql`,
+    granted as (
+      update grants set used_uploads = grants.used_uploads - ${uploads}::int,
+        used_bytes = grants.used_bytes - (${unused})
+      from changed
+      where grants.app_id = changed.app_id and grants.grant_id = changed.grant_id
+        and (${uploads}::int > 0 or ${unused} <> 0)
+      returning 1)`
+
+/** The grant first, as the reservation takes them: so that neither waits for the other's lock. */
+function settle(settlement: Settlement, returnsGrant: boolean): SQL {
+  if (settlement === 'keep') {
+    return returnsGrant ? settleGrant(sql`changed.reserved_bytes`, 1) : sql``
+  }
+  const settledBytes = settlement === 'release' ? 0 : settlement.settleBytes
+  const unused =
+    settlement === 'release' ? sql`0` : sql`changed.reserved_bytes - ${settledBytes}::bigint`
+  return sql`${settleGrant(unused, 0)}${settleUsage(settledBytes)}`
 }
 
 /** Answers the session after the change, or undefined where the guard refused. */
 export async function transition(
   database: Database,
-  { appId, uploadId, set, guard, event, settlement = 'keep' }: Transition,
+  { appId, uploadId, set, guard, event, settlement = 'keep', returnsGrant = false }: Transition,
 ): Promise<UploadSession | undefined> {
   const log = event ? sql`, revision = revision + 1, ${chain(event)}` : sql``
   const [found] = await database.execute<{ row: UploadRow }>(sql`
@@ -83,7 +112,7 @@ export async function transition(
       where app_id = ${appId} and upload_id = ${uploadId} and (${guard})
       returning *)
     ${event ? recordEvent(event) : sql``}
-    ${settle(settlement)}
+    ${settle(settlement, returnsGrant)}
     select to_jsonb(changed) as row from changed`)
   return found && toSession(found.row)
 }

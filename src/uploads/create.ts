@@ -6,7 +6,8 @@ import { largestSize, POLICY_DEFAULTS } from '../core/policy.ts'
 import type { App, NewUpload, Services } from '../core/ports.ts'
 import type { Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
-import { isStoreFailure } from '../core/store-failure.ts'
+import { planProcessing } from '../core/processing.ts'
+import { ignoreStoreFailure, isStoreFailure } from '../core/store-failure.ts'
 import { hasEnded, type UploadMethod, type UploadSession } from '../core/upload-session.ts'
 import { refusal } from './complete.ts'
 import {
@@ -19,7 +20,7 @@ import {
   subjectOf,
 } from './decide.ts'
 import { endSession } from './end.ts'
-import { abortOrphans, releaseStorage } from './release.ts'
+import { abortOrphans, abortUntilGone, releaseStorage } from './release.ts'
 import { objectSpec } from './tokens.ts'
 
 /** A request that died while initiating is taken over after this long. */
@@ -59,13 +60,12 @@ export function newUpload(
   const now = clock()
   const id = newId('upl')
   const subject = subjectOf(principal, input)
-  const key = renderKey(app.keyPrefix, policy.keyTemplate ?? DEFAULT_KEY_TEMPLATE, {
-    subject,
-    uploadId: id,
-    filename: input.filename,
-    createdAt: now,
-  })
-  const lifetime = (policy.maxSeconds ?? POLICY_DEFAULTS.maxSeconds) * 1000
+  const values = { subject, uploadId: id, filename: input.filename, createdAt: now }
+  const key = renderKey(app.keyPrefix, policy.keyTemplate ?? DEFAULT_KEY_TEMPLATE, values)
+  const contentType = input.contentType ?? DEFAULT_CONTENT_TYPE
+  const appPrefix = app.keyPrefix
+  const lifetime =
+    1000 * Math.min(policy.maxSeconds ?? POLICY_DEFAULTS.maxSeconds, store.cleanupSeconds)
   return {
     appId: app.id,
     id,
@@ -78,12 +78,15 @@ export function newUpload(
     store: store.name,
     key,
     filename: input.filename,
-    contentType: input.contentType ?? DEFAULT_CONTENT_TYPE,
+    contentType,
     plan,
     reservedBytes: plan.sizeBytes ?? largestSize(policy, store.limits),
     fingerprint: input.fingerprint,
     checksum: input.checksum,
     metadata: input.metadata,
+    processing: policy.processing
+      ? planProcessing(policy.processing, { appPrefix, key, contentType, values })
+      : undefined,
     generation: 1,
     createdAt: now,
     activeAt: now,
@@ -108,7 +111,7 @@ async function findResumable(
     fingerprint: input.fingerprint,
     limit: 20,
   })
-  return candidates.find(
+  const found = candidates.find(
     (session) =>
       !hasEnded(session.state) &&
       session.state !== 'initiating' &&
@@ -118,6 +121,10 @@ async function findResumable(
       session.contentType === (input.contentType ?? DEFAULT_CONTENT_TYPE) &&
       session.checksum === input.checksum,
   )
+  if (!found) return undefined
+  // Its client is back: the sweep must not take it for idle now. Where it has just ended, a new one is made.
+  const session = await uploads.touch(app.id, found.id, clock())
+  return session && !hasEnded(session.state) ? session : undefined
 }
 
 export async function createUpload(
@@ -190,7 +197,14 @@ async function begin(services: CreateServices, session: UploadSession): Promise<
     nudgeDeliveries()
     return opened
   }
-  if (storageUploadId) await store.abort({ key: session.key, storageUploadId })
+  // It is abandoned by its key, too: where this abort does not arrive, the sweep finds it.
+  if (storageUploadId) {
+    await abortUntilGone(services, session.store, { key: session.key, storageUploadId }).catch(
+      ignoreStoreFailure,
+    )
+  }
+  const current = await uploads.find(session.appId, session.id)
+  if (current && !hasEnded(current.state)) return current // A repeat took over, and was faster.
   throw new Problem('upload-not-open', {
     detail: 'The upload was ended while it was being created. Create a new one.',
   })
@@ -201,7 +215,11 @@ export async function failReservation(
   session: UploadSession,
   { code: failure }: Problem,
 ): Promise<void> {
-  const failed = await endSession(services, session, 'failed', { failure, from: ['initiating'] })
+  const failed = await endSession(services, session, 'failed', {
+    failure,
+    from: ['initiating'],
+    nothingBegun: true,
+  })
   if (!failed) return
   await releaseStorage(services, failed)
 }

@@ -9,7 +9,7 @@ import { httpApp } from '../http/app.ts'
 import type { RequestServices } from '../http/environment.ts'
 import { publicPath } from '../http/public-path.ts'
 import { jsonLog } from '../log.ts'
-import { sweep } from '../uploads/sweep.ts'
+import { runScheduled } from '../scheduled.ts'
 import { type Bindings, type Lifetime, variablesOf } from './bindings.ts'
 import { isolateOf } from './isolate.ts'
 import { openRequest, openWork } from './work.ts'
@@ -90,7 +90,11 @@ export function countersign(variables: Variables = {}): Countersign {
   })
   return Object.assign(app, {
     scheduled: (_event: unknown, bindings: unknown, lifetime: unknown) =>
-      run({ delivery: deliverFirst, sweep }, bindings as Bindings, lifetime as Lifetime),
+      run(
+        { delivery: deliverFirst, sweep: runScheduled },
+        bindings as Bindings,
+        lifetime as Lifetime,
+      ),
     queue: (_batch: unknown, bindings: unknown, lifetime: unknown) =>
       run({ delivery: deliverDue }, bindings as Bindings, lifetime as Lifetime),
     start: onNode,

@@ -7,6 +7,7 @@ import { randomId } from './disk/index.ts'
 import type { ObjectManifest } from './disk/records.ts'
 import {
   checkConditions,
+  encryptionHeaders,
   forbidsOverwrite,
   keptHeaders,
   matches,
@@ -50,6 +51,7 @@ export const putObject: Handler = async (request, services) => {
       etag: manifest.etag,
       'content-md5': md5,
       'x-oss-hash-crc64ecma': manifest.crc64,
+      ...encryptionHeaders(headers),
     },
   }
   if (!callback) return reply

@@ -22,6 +22,10 @@ const CODES = {
     400,
     'The Content-MD5 you specified is invalid or does not match what we received.',
   ],
+  InvalidEncryptionAlgorithmError: [
+    400,
+    'The Encryption request you specified is not valid. Supported value: AES256/SM4/KMS.',
+  ],
   InvalidObjectName: [400, 'The specified object is not valid.'],
   InvalidPart: [400, 'One or more of the specified parts could not be found, or its ETag differs.'],
   InvalidPartOrder: [400, 'The list of parts was not in ascending order.'],

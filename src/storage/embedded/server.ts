@@ -102,7 +102,8 @@ export function storeServer(services: StoreServices, { verify, assumeRole }: Gat
       checkKey(address.key)
       line.key = address.key
     }
-    authorise(holder, route.action ?? `oss:${route.name}`, services.bucket, address.key)
+    authorise(holder, route.action ?? `oss:${route.name}`, address)
+    if (route.reads) authorise(holder, 'oss:GetObject', route.reads(wire.headers))
     const request: StoreRequest = {
       method: wire.method,
       query: wire.query,
