@@ -177,7 +177,8 @@ describe('a Worker', () => {
     expect(asked).toMatchObject({ status: 500, body: { code: 'misconfigured' } })
     for (const name of ['SECRET_KEYS', 'PUBLIC_URL', 'STORE_REGION']) {
       expect(asked.body.detail).toContain(name)
-      expect(target.output()).toContain(`"${name}: `)
+      // wrangler passes a line on a little after the answer.
+      await expect.poll(() => target.output(), { timeout: 20_000 }).toContain(`"${name}: `)
     }
     expect(JSON.stringify(asked.body)).not.toContain('secret"')
     expect(run.status).toBe(200)
