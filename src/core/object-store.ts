@@ -62,6 +62,24 @@ export interface SignedRequest {
   headers: Record<string, string>
 }
 
+/** Where the store reports what has been made, and the completion token that it brings along. */
+export interface CallbackRequest {
+  url: string
+  token: string
+}
+
+/** A form to post with the file as its last field, called `file`. Every field is signed: none may be changed or left out. */
+export interface SignedForm {
+  url: string
+  fields: Record<string, string>
+}
+
+/** Bytes that a form's file may have, both inclusive. */
+export interface SizeRange {
+  least: number
+  most: number
+}
+
 /** A part to sign; `contentMd5` is base64 and becomes a signed header. */
 export interface PartToSign extends Part {
   contentMd5?: string
@@ -158,12 +176,19 @@ export interface ObjectStore {
   ): SignedRequest[]
   /** The one PUT of a `single` upload. Pure. */
   presignPut(object: ObjectSpec, part: PartToSign, validity: Validity): SignedRequest
+  /** The form of a `form` upload. Present where the store takes forms whose policy is signed. Pure. */
+  presignForm?(
+    object: ObjectSpec,
+    size: SizeRange,
+    validity: Validity,
+    callback?: CallbackRequest,
+  ): SignedForm
   /** GET /v1/uploads/{id}/object. Pure. */
   presignGet(key: string, filename: string, validity: Validity): SignedRequest
   /** Present where the client may complete at the store and the store reports it. Pure. */
   presignComplete?(
     upload: StoredUpload,
-    callback: { url: string; token: string },
+    callback: CallbackRequest,
     object: Pick<ObjectSpec, 'overwrite' | 'headers'>,
     validity: Validity,
   ): SignedRequest

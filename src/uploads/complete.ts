@@ -27,7 +27,7 @@ export type CompleteServices = Pick<
 /** Problems that need no look at the store. */
 export function checkInput(session: UploadSession, { sizeBytes, checksum }: CompleteInput): void {
   const { plan } = session
-  const arrivesWhole = session.method === 'credentials'
+  const arrivesWhole = session.method !== 'multipart' // HEAD tells its size.
   if (
     !arrivesWhole &&
     plan.sizeBytes === null &&
@@ -187,7 +187,7 @@ async function makeObject(
     if (listed?.gone) return 'gone'
     if (listed) await store.complete(listed.upload, listed.parts, objectSpec(session))
     // With credentials, the client's own SDK completes; HEAD tells.
-    else if (session.method !== 'credentials' && !expectedSize(session)) {
+    else if (session.method !== 'credentials' && expectedSize(session) === 0) {
       await store.putEmpty(objectSpec(session))
     }
     return 'none'

@@ -80,7 +80,9 @@ export function newUpload(
     filename: input.filename,
     contentType,
     plan,
-    reservedBytes: plan.sizeBytes ?? largestSize(policy, store.limits),
+    reservedBytes:
+      plan.sizeBytes ??
+      Math.min(largestSize(policy, store.limits), plan.maxPartCount * plan.partSizeBytes),
     fingerprint: input.fingerprint,
     checksum: input.checksum,
     metadata: input.metadata,
@@ -116,6 +118,8 @@ async function findResumable(
       !hasEnded(session.state) &&
       session.state !== 'initiating' &&
       session.expiresAt > clock() &&
+      session.method !== 'credentials' &&
+      (session.method === 'form') === (input.method === 'form') &&
       session.policyName === policyName &&
       session.plan.sizeBytes === plan.sizeBytes &&
       session.contentType === (input.contentType ?? DEFAULT_CONTENT_TYPE) &&
@@ -140,10 +144,8 @@ export async function createUpload(
   const resumable = await findResumable(services, principal, input, decision)
   if (resumable) return { kind: 'resumed', session: resumable, app }
   const requestHash = await digestHex(JSON.stringify(input))
-  const upload = newUpload(services, principal, input, decision, {
-    key: idempotencyKey,
-    requestHash,
-  })
+  const idempotency = { key: idempotencyKey, requestHash }
+  const upload = newUpload(services, principal, input, decision, idempotency, input.method)
   const reservation = await reserve(services, upload)
   if (reservation.kind === 'reserved') {
     return { kind: 'created', session: await begin(services, reservation.session), app }

@@ -78,9 +78,9 @@ export function presignParts(
 ): SignedParts {
   const now = clock()
   const store = storeNamed(token.store)
-  if (token.method === 'credentials') {
+  if (token.method === 'credentials' || token.method === 'form') {
     throw new Problem('invalid-request', {
-      detail: 'This upload goes by temporary credentials: it has no parts to sign.',
+      detail: `This upload goes by ${token.method === 'form' ? 'a form' : 'temporary credentials'}: it has no parts to sign.`,
     })
   }
   checkLast(token, input)

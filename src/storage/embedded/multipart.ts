@@ -105,7 +105,7 @@ export const abort: Handler = async ({ key, query }, { disk }) => {
   return { status: 204 }
 }
 
-const locationOf = ({ url, bucket }: StoreServices, key: string): string =>
+export const locationOf = ({ url, bucket }: StoreServices, key: string): string =>
   `${url()}/${bucket}/${key.split('/').map(encodeURIComponent).join('/')}`
 
 export function readPartNumber(text: string | undefined): number {

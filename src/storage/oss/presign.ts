@@ -1,11 +1,14 @@
 // What clients are handed: signed URLs for parts, for a whole object, for reading and for a direct completion. Pure.
 import type { ObjectStore, PartToSign } from '../../core/ports.ts'
-import { callbackQuery } from './callback-query.ts'
+import { callbackFields, callbackQuery } from './callback-query.ts'
 import { attachment, completeHeaders, forbidOverwrite, objectHeaders } from './headers.ts'
 import type { OssSigner } from './sign.ts'
 
 type Presign = Required<
-  Pick<ObjectStore, 'presignParts' | 'presignPut' | 'presignGet' | 'presignComplete'>
+  Pick<
+    ObjectStore,
+    'presignParts' | 'presignPut' | 'presignForm' | 'presignGet' | 'presignComplete'
+  >
 >
 
 /** Other headers are signed only where they are listed: else a client might leave them out, or send others. */
@@ -52,6 +55,23 @@ export function ossPresign(signer: OssSigner, { bindLength }: { bindLength: bool
         { method: 'PUT', key: object.key, headers: signed, additionalHeaders },
         validity,
         sent,
+      )
+    },
+
+    presignForm(object, size, validity, callback) {
+      return signer.byForm(
+        {
+          key: object.key,
+          success_action_status: '200',
+          // OSS may take fields that a policy does not name. These would make another object, so they are always named.
+          'x-oss-content-type': object.contentType,
+          'x-oss-object-acl': 'default',
+          ...objectHeaders(object),
+          ...forbidOverwrite(object),
+          ...(callback ? callbackFields(callback) : {}),
+        },
+        size,
+        validity,
       )
     },
 
