@@ -1,32 +1,13 @@
 // The environment, parsed once: every variable with its default and description, all faults reported together by name.
 import { z } from 'zod'
-import { flag, httpUrl } from './config/fields.ts'
 import { type OperationConfig, operationOf, operationVariables } from './config/operation.ts'
 import { parseStores, type StoreConfig, storeVariables } from './config/stores.ts'
-import { fromBase64url } from './core/bytes.ts'
+import { flag, httpUrl, port, secretKeys } from './config/values.ts'
 
 export type { StoreConfig } from './config/stores.ts'
 
 const MIN_ADMIN_KEY = 24
-const MIN_MASTER_BYTES = 32
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/i
-
-const port = z.coerce.number().int().min(0).max(65_535)
-
-const secretKeys = z.string().transform((text, context) => {
-  const keys = text.split(',').map((entry) => {
-    const [kid = '', encoded = '', ...rest] = entry.trim().split(':')
-    const secret = fromBase64url(encoded)
-    if (!/^[\w-]{1,32}$/.test(kid) || !secret || secret.length < MIN_MASTER_BYTES || rest.length) {
-      context.addIssue({
-        code: 'custom',
-        message: `must list kid:base64url with at least ${MIN_MASTER_BYTES} random bytes each, separated by commas`,
-      })
-    }
-    return { kid, secret: secret ?? new Uint8Array() }
-  })
-  return keys
-})
 
 const environmentSchema = z.object({
   PORT: port.default(8787).describe('Port of the service'),
@@ -59,6 +40,16 @@ const environmentSchema = z.object({
     .optional()
     .describe('Port of the embedded store; default PORT + 1, or a free one'),
   ...storeVariables,
+  EMBEDDED_CALLBACK_KEY: z
+    .string()
+    .optional()
+    .describe('For tests: public key (PEM) of an embedded store in another process'),
+  RUN_REQUESTS: z.coerce
+    .number()
+    .int()
+    .min(40)
+    .default(800)
+    .describe('Workers: store calls, webhooks and statements of one scheduled run; the rest waits'),
 })
 type Environment = z.infer<typeof environmentSchema>
 
@@ -80,6 +71,8 @@ export interface Config extends OperationConfig {
   logLevel: 'debug' | 'info' | 'warn' | 'error'
   storePort: number
   stores: readonly StoreConfig[]
+  embeddedCallbackKey: string | undefined
+  runRequests: number
   /** True where the store "default" is the embedded one. */
   embeddedStore: boolean
   /** Embedded store on a loopback host: keys are generated, a demo app is made. */
@@ -91,7 +84,7 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
-type Variables = Record<string, string | undefined>
+export type Variables = Record<string, string | undefined>
 
 function parseEnvironment(variables: Variables): Environment {
   const present = Object.fromEntries(
@@ -118,14 +111,20 @@ export function parseStoreConfigs(variables: Variables): {
   return { stores, dataDirectory: env.DATA_DIR }
 }
 
-/** Throws ConfigError naming every variable that is missing or wrong. */
-export function parseConfig(variables: Variables): Config {
+export type Needed = 'DATABASE_URL' | 'PUBLIC_URL' | 'STORE_DIALECT'
+
+/** Throws ConfigError naming every variable that is missing or wrong; `needed` are those without which nothing is embedded. */
+export function parseConfig(variables: Variables, needed: readonly Needed[] = []): Config {
   const env = parseEnvironment(variables)
   const faults: string[] = []
   const stores = parseStores(env, faults)
   const embeddedStore = !env.STORE_DIALECT && !env.STORES
-  const loopback = LOOPBACK.test(env.HOST)
-  const embedded = embeddedStore && loopback
+  const embedded = embeddedStore && LOOPBACK.test(env.HOST) && !needed.length
+  for (const name of needed) {
+    if (!env[name] && !(name === 'STORE_DIALECT' && env.STORES)) {
+      faults.push(`${name}: is needed here, where nothing is embedded`)
+    }
+  }
   if (!embedded) {
     if (!env.ADMIN_KEY)
       faults.push('ADMIN_KEY: is needed outside embedded mode (24 characters or more)')
@@ -149,6 +148,8 @@ export function parseConfig(variables: Variables): Config {
     logLevel: env.LOG_LEVEL,
     storePort: env.STORE_PORT ?? (env.PORT === 0 ? 0 : env.PORT + 1),
     stores,
+    embeddedCallbackKey: env.EMBEDDED_CALLBACK_KEY,
+    runRequests: env.RUN_REQUESTS,
     embeddedStore,
     embedded,
   })

@@ -1,18 +1,6 @@
 // The part of the environment that says which stores there are: one by STORE_ variables, more as a JSON list.
 import { z } from 'zod'
-import { flag, httpUrl } from './fields.ts'
-
-/** A URL, or the kind of OSS endpoint, which follows from the region. */
-const endpoint = z.union(
-  [z.enum(['public', 'internal', 'dual-stack', 'accelerate', 'accelerate-overseas']), httpUrl],
-  'must be a URL, or one of public, internal, dual-stack, accelerate, accelerate-overseas',
-)
-/** Clients are handed it: not Alibaba's internal hosts, and https where Alibaba serves it. */
-const publicEndpoint = endpoint.refine(
-  (text) => text !== 'internal' && !/-internal\.aliyuncs\.com$|^http:.*\.aliyuncs\.com$/.test(text),
-  'must be one that clients reach, over https: not an internal endpoint',
-)
-const addressing = z.enum(['virtual', 'path', 'cname'])
+import { addressing, endpoint, flag, httpUrl, publicEndpoint } from './values.ts'
 
 const storeSchema = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/),

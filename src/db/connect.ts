@@ -11,6 +11,8 @@ export interface ConnectOptions {
   statementMs?: number
   /** workerd: the driver's own socket leaves an unhandled rejection at its end (porsager/postgres#1196). */
   socket?: (options: { host: string[]; port: number[] }) => Promise<unknown>
+  /** Called for each statement that is sent. */
+  onStatement?: () => void
 }
 
 const STATEMENT_MS = 20_000
@@ -25,7 +27,7 @@ const limits = (statementMs: number) => ({
 
 export function connect(
   url: string,
-  { maxConnections, statementMs = STATEMENT_MS, socket }: ConnectOptions,
+  { maxConnections, statementMs = STATEMENT_MS, socket, onStatement }: ConnectOptions,
 ) {
   const client = postgres(url, {
     max: maxConnections,
@@ -35,7 +37,9 @@ export function connect(
     ...(socket ? { socket, max_lifetime: null } : { connection: limits(statementMs) }),
   } as postgres.Options<Record<string, never>>) // `socket` is an option that the driver's types leave out.
   return {
-    database: drizzle(client) as Database,
+    database: drizzle(client, {
+      logger: onStatement && { logQuery: onStatement },
+    }) as Database,
     close: () => client.end({ timeout: 5 }),
   }
 }

@@ -12,7 +12,7 @@ import {
   type RetentionDb,
 } from '../core/retention.ts'
 
-export interface HousekeepingServices extends Pick<Services, 'apps' | 'clock' | 'log'> {
+export interface HousekeepingServices extends Pick<Services, 'apps' | 'clock' | 'budget' | 'log'> {
   eventLog: EventLogDb
   retention: RetentionDb
 }
@@ -30,6 +30,10 @@ const MONTHS_AHEAD = 2
 const ROWS_PER_BATCH = 500
 const BATCHES = 2_000
 const APPS_PER_PAGE = 100
+/** Outgoing requests that must be left before something else is begun: a month that is made takes the most. */
+const REQUESTS_LEFT = 12
+
+const isAffordable = ({ budget }: HousekeepingServices) => budget.left >= REQUESTS_LEFT
 
 export async function keepHouse(
   services: HousekeepingServices,
@@ -65,6 +69,7 @@ async function addMonths(services: HousekeepingServices, now: Date): Promise<voi
   const { eventLog } = services
   const strays = new Map<string, string[]>()
   for await (const appId of everyApp(services)) {
+    if (!isAffordable(services)) break
     for (const month of await eventLog.strays(appId)) {
       strays.set(month, [...(strays.get(month) ?? []), appId])
     }
@@ -73,7 +78,7 @@ async function addMonths(services: HousekeepingServices, now: Date): Promise<voi
   const ahead = Array.from({ length: MONTHS_AHEAD + 1 }, (_, n) => monthAfter(monthOf(now), n))
   const wanted = new Set([...ahead, ...strays.keys()] as typeof ahead)
   for (const month of [...wanted].sort()) {
-    if (present.has(month)) continue
+    if (present.has(month) || !isAffordable(services)) continue
     if (!(await eventLog.addMonth(month, strays.get(month) ?? []))) {
       services.log('info', 'a month of the event log is made by the next run', { month })
     }
@@ -116,7 +121,7 @@ async function removeOld(
   while (unfinished.length) {
     const full: typeof unfinished = []
     for (const task of unfinished) {
-      if (left <= 0 || signal?.aborted) return removed
+      if (left <= 0 || signal?.aborted || !isAffordable(services)) return removed
       const count = await task.rule.remove(task.appId, task.rule.before, ROWS_PER_BATCH)
       removed += count
       // A look that finds nothing costs little; only what removes is counted.
@@ -143,6 +148,8 @@ async function isNeeded(
   month: Parameters<EventLogDb['isNeeded']>[1],
 ): Promise<boolean> {
   for await (const appId of everyApp(services)) {
+    // Whoever could not be asked may need it.
+    if (!isAffordable(services)) return true
     if (await services.eventLog.isNeeded(appId, month)) return true
   }
   return false

@@ -1,6 +1,7 @@
 // Months of the event log and the removal of what is old: nothing is lost to a clock that jumps, nothing goes that is needed.
 import postgres from 'postgres'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { budgetOf } from '../../src/core/budget.ts'
 import { monthAfter, monthOf } from '../../src/core/retention.ts'
 import { ADMIN_KEY, type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'
 
@@ -254,6 +255,19 @@ describe('retention', () => {
     })
 
     expect(await rows('uploads')).toBe(600)
+  })
+
+  it('begins nothing that its budget of requests does not allow, and drops no month unasked', async () => {
+    await harness.keepHouse()
+    await seedEnded(app.id, 600)
+    days(200)
+    const spent = budgetOf(14)
+    harness.within(spent)
+
+    expect(await harness.keepHouse()).toEqual({ removed: 0, dropped: 0 })
+
+    expect(await rows('uploads')).toBe(600)
+    expect(spent.left).toBeGreaterThan(0)
   })
 
   it('of two runs at once removes each row once', async () => {

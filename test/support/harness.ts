@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { StoreConfig } from '../../src/config.ts'
+import { type Budget, unbounded } from '../../src/core/budget.ts'
 import type { Log } from '../../src/core/ports.ts'
 import type { Retention } from '../../src/core/retention.ts'
 import { connect } from '../../src/db/connect.ts'
@@ -55,9 +56,15 @@ export interface Answer<Body = Record<string, any>> {
 export async function startHarness(options: HarnessOptions = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-harness-'))
   const fresh = await freshDatabase()
+  const counts = { statements: 0, storeCalls: 0 }
+  let budget = unbounded
   const connection = connect(fresh.serviceUrl, {
     maxConnections: 8,
     statementMs: options.statementMs,
+    onStatement() {
+      counts.statements++
+      budget.spend()
+    },
   })
   let offsetMs = 0
   const clock = () => new Date(Date.now() + offsetMs)
@@ -109,7 +116,10 @@ export async function startHarness(options: HarnessOptions = {}) {
     sendWebhook: sender.send,
     clock,
     storeTimeoutMs: 3_000,
-    fetch: (input, init) => storeFetch(input, init),
+    fetch(input, init) {
+      counts.storeCalls++
+      return storeFetch(input, init)
+    },
     delay: (ms) => new Promise((resolve) => setTimeout(resolve, Math.min(ms, 3_000))),
   })
   const services = processWide.forDatabase(connection.database)
@@ -163,6 +173,13 @@ export async function startHarness(options: HarnessOptions = {}) {
     clock,
     lines,
     databaseUrl: fresh.url,
+    /** Statements, and calls to the store and to issuers, so far. */
+    counts,
+    /** Services whose statements and calls spend this budget from now on. */
+    within(given: Budget) {
+      budget = given
+      return processWide.forDatabase(connection.database, { budget })
+    },
     /** Puts something between the service and the store from now on. */
     interceptStore(between: (forward: FetchLike) => FetchLike) {
       storeFetch = between(fetch)
@@ -172,7 +189,7 @@ export async function startHarness(options: HarnessOptions = {}) {
     },
     sweep: () => runScheduled(services),
     keepHouse: (keep: Partial<Retention> = {}, batches?: number, signal?: AbortSignal) =>
-      keepHouse(processWide.housekeepingFor(connection.database), {
+      keepHouse(processWide.housekeepingFor(connection.database, budget), {
         keep: { sessionDays: 90, deliveryDays: 90, eventDays: 90, ...keep },
         batches,
         signal,
