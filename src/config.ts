@@ -56,6 +56,7 @@ const storeSchema = z.strictObject({
     .regex(/^acs:ram::\d+:role\/[\w.-]{1,64}$/, 'must be like acs:ram::<account>:role/<name>')
     .optional(),
   stsEndpoint: httpUrl.optional(),
+  mpsEndpoint: httpUrl.optional(),
   bindLength: z.boolean().default(true),
   exclusive: z.boolean().optional(),
   cleanupDays: z.int().min(1).optional(),
@@ -125,6 +126,9 @@ const environmentSchema = z.object({
       'Role assumed for credentials that clients are handed: acs:ram::<account>:role/<name>',
     ),
   STORE_STS_ENDPOINT: httpUrl.optional().describe('STS, if not https://sts.<region>.aliyuncs.com'),
+  STORE_MPS_ENDPOINT: httpUrl
+    .optional()
+    .describe('Media Processing, if not https://mts.<region>.aliyuncs.com'),
   STORE_BIND_LENGTH: flag
     .optional()
     .describe('Sign the exact Content-Length of parts; default true'),
@@ -196,6 +200,7 @@ function storesOf(env: Environment): { stores: unknown[]; faults: string[] } {
       credentialsExpireAt: env.STORE_CREDENTIALS_EXPIRE_AT,
       roleArn: env.STORE_ROLE_ARN,
       stsEndpoint: env.STORE_STS_ENDPOINT,
+      mpsEndpoint: env.STORE_MPS_ENDPOINT,
       bindLength: env.STORE_BIND_LENGTH,
       exclusive: env.STORE_EXCLUSIVE,
       cleanupDays: env.STORE_CLEANUP_DAYS,

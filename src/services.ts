@@ -20,6 +20,7 @@ import type { Variables } from './http/environment.ts'
 import { parseCallbackBody, type RsaMd5Verify, verifyOssCallback } from './storage/oss/callback.ts'
 import { addressesOf, signingRegion } from './storage/oss/endpoint.ts'
 import { oss } from './storage/oss/index.ts'
+import { mps } from './storage/oss/mps.ts'
 import { stsClient } from './storage/oss/sts.ts'
 
 export interface ProcessOptions {
@@ -115,17 +116,23 @@ export async function processServices(options: ProcessOptions) {
   }
 }
 
-function stsOf(config: StoreConfig, roleArn: string, clock: () => Date, fetchFrom: typeof fetch) {
-  return stsClient({
-    endpoint: config.stsEndpoint ?? `https://sts.${signingRegion(config.region)}.aliyuncs.com`,
-    roleArn,
-    bucket: config.bucket,
-    credentials: config,
-    clock,
-    fetch: fetchFrom,
-    newNonce: () => crypto.randomUUID(),
-  })
-}
+/** A service of Alibaba Cloud beside the store, in the store's region unless the configuration says where. */
+const apiOf = (
+  config: StoreConfig,
+  service: 'sts' | 'mts',
+  clock: () => Date,
+  fetchFrom: typeof fetch,
+) => ({
+  endpoint:
+    (service === 'sts' ? config.stsEndpoint : config.mpsEndpoint) ??
+    `https://${service}.${signingRegion(config.region)}.aliyuncs.com`,
+  bucket: config.bucket,
+  region: signingRegion(config.region),
+  credentials: config,
+  clock,
+  fetch: fetchFrom,
+  newNonce: () => crypto.randomUUID(),
+})
 
 function openStore(
   config: StoreConfig,
@@ -149,7 +156,10 @@ function openStore(
     bindLength: config.bindLength,
     exclusive: config.exclusive,
     cleanupDays: config.cleanupDays,
-    issueCredentials: config.roleArn ? stsOf(config, config.roleArn, clock, fetchFrom) : undefined,
+    issueCredentials: config.roleArn
+      ? stsClient({ ...apiOf(config, 'sts', clock, fetchFrom), roleArn: config.roleArn })
+      : undefined,
+    media: mps(apiOf(config, 'mts', clock, fetchFrom)),
     clock,
     fetch: fetchFrom,
     timeoutMs: options.storeTimeoutMs,

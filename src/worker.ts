@@ -6,9 +6,9 @@ import { connect } from './db/connect.ts'
 import { deliverDue } from './delivery/deliver.ts'
 import { httpApp } from './http/app.ts'
 import { jsonLog } from './log.ts'
+import { runScheduled } from './scheduled.ts'
 import { processServices } from './services.ts'
 import { verifyRsaMd5 } from './storage/oss/rsa-native.ts'
-import { sweep } from './uploads/sweep.ts'
 
 interface Bindings {
   HYPERDRIVE: { connectionString: string }
@@ -105,7 +105,7 @@ export default {
   async scheduled(_event: unknown, bindings: Bindings, lifetime: Lifetime): Promise<void> {
     const { services, close } = await openRequest(bindings, lifetime)
     try {
-      await sweep(services)
+      await runScheduled(services)
       await deliverDue(services)
     } finally {
       close()

@@ -2,12 +2,14 @@
 // services.ts picks them. Time, ids and randomness come through here too.
 import type { WebhookEvent } from './event.ts'
 import type { CallbackFields, ObjectStore, StoredUpload } from './object-store.ts'
+import type { DeliveriesDb } from './outbox.ts'
 import type { Policy } from './policy.ts'
 import type { ScansDb } from './storage-scan.ts'
 import type { TokenKeys } from './token.ts'
 import type { CompletedObject, EndOptions, UploadSession, UploadState } from './upload-session.ts'
 
 export type * from './object-store.ts'
+export type * from './outbox.ts'
 export type * from './storage-scan.ts'
 
 // — the database ——————————————————————————————————————————————————————————————————————————————————
@@ -67,11 +69,11 @@ export interface UploadsDb {
   ): Promise<UploadSession | undefined>
   /** Ends the lease and leaves the outcome to the next caller or the sweep. */
   releaseLease(session: UploadSession, options: { missing: boolean }, now: Date): Promise<void>
-  /** Records that a direct completion is being signed: an attempt from now on. */
+  /** Records that a direct completion is being signed, for which parts and checksum: an attempt from now on. */
   recordDirect(
     appId: string,
     id: string,
-    checksum: string | undefined,
+    checked: { listedCrc64?: string; checksum?: string },
     now: Date,
   ): Promise<UploadSession | undefined>
   finish(
@@ -192,56 +194,6 @@ export interface AppsDb {
   createGrant(grant: GrantRow, now: Date): Promise<void>
   revokeGrant(appId: string, grantId: string, now: Date): Promise<boolean>
   grantIsRevoked(appId: string, grantId: string): Promise<boolean>
-}
-
-export type DeliveryState = 'pending' | 'delivered' | 'failed'
-
-export interface Delivery {
-  appId: string
-  id: string
-  eventId: string
-  endpointId: string
-  type: string
-  body: string
-  state: DeliveryState
-  attemptCount: number
-  /** Attempts since creation or the last replay: what the schedule counts. */
-  scheduledAttempts: number
-  nextAttemptAt?: Date
-  createdAt: Date
-}
-
-export interface Attempt {
-  at: Date
-  status?: number
-  latencyMs: number
-  reason?: string
-}
-
-export interface WebhookEndpoint {
-  appId: string
-  id: string
-  url: string
-  events?: string[]
-  secret: string
-}
-
-export interface DeliveriesDb {
-  createEndpoint(endpoint: WebhookEndpoint, now: Date): Promise<void>
-  findEndpoint(appId: string, id: string): Promise<WebhookEndpoint | undefined>
-  claim(appId: string, now: Date, leaseUntil: Date, limit: number): Promise<Delivery[]>
-  record(
-    delivery: Delivery,
-    attempt: Attempt,
-    next: { state: DeliveryState; at?: Date },
-  ): Promise<void>
-  list(
-    appId: string,
-    endpointId: string,
-    page: { limit: number; cursor?: string },
-  ): Promise<Array<Delivery & { attempts: Attempt[] }>>
-  replay(appId: string, id: string, now: Date): Promise<boolean>
-  appsWithDueDeliveries(now: Date): Promise<string[]>
 }
 
 /** Encrypts secrets at rest. */

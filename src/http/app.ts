@@ -5,7 +5,9 @@ import { secureHeaders } from 'hono/secure-headers'
 import { grantForLog } from '../core/token.ts'
 import { appRoutes } from './apps.ts'
 import { callbackRoutes } from './callbacks.ts'
+import { copyRoutes } from './copies.ts'
 import { credentialRoutes } from './credentials.ts'
+import { deliveryRoutes } from './deliveries.ts'
 import type { Environment, Variables } from './environment.ts'
 import { type DemoApp, demoRoutes, healthRoutes } from './health.ts'
 import { notFound, renderProblem } from './problem.ts'
@@ -72,8 +74,10 @@ export function httpApp({ servicesFor, isReady = () => true, demo }: HttpOptions
   healthRoutes(api, { isReady })
   appRoutes(api)
   uploadRoutes(api)
+  copyRoutes(api)
   callbackRoutes(api)
   credentialRoutes(api)
+  deliveryRoutes(api)
   if (demo) demoRoutes(api, demo)
 
   documentSecurity(api)

@@ -11,10 +11,10 @@ import { startEmbeddedPostgres } from '../db/embedded.ts'
 import { migrate } from '../db/migrate.ts'
 import { deliverDue } from '../delivery/deliver.ts'
 import { httpApp } from '../http/app.ts'
+import { runScheduled } from '../scheduled.ts'
 import { processServices } from '../services.ts'
 import { startEmbeddedStore } from '../storage/embedded/index.ts'
 import { verifyRsaMd5 } from '../storage/oss/rsa-native.ts'
-import { sweep } from '../uploads/sweep.ts'
 import {
   demoApp,
   embeddedKeys,
@@ -102,7 +102,7 @@ async function startAll(
   })
   const services = processWide.forDatabase(database)
   const deliveries = repeat('delivery', DELIVER_EVERY_MS, () => deliverDue(services), log)
-  const sweeping = repeat('sweep', SWEEP_EVERY_MS, () => sweep(services), log)
+  const sweeping = repeat('sweep', SWEEP_EVERY_MS, () => runScheduled(services), log)
   stops.push(
     () => deliveries.stop(),
     () => sweeping.stop(),
@@ -185,6 +185,7 @@ async function ownStore(
       secretAccessKey,
       roleArn: 'acs:ram::1000000000000000:role/embedded',
       stsEndpoint: store.url,
+      mpsEndpoint: store.url,
       bindLength: true,
     },
   }

@@ -89,6 +89,8 @@ describe('a running service', () => {
       '/v1/uploads',
       '/v1/uploads/{id}',
       '/v1/uploads/{id}/complete',
+      '/v1/uploads/{id}/copies',
+      '/v1/uploads/{id}/deliveries',
       '/v1/uploads/{id}/object',
       '/v1/uploads/{id}/parts',
       '/v1/webhook-endpoints',
