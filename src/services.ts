@@ -1,10 +1,10 @@
 // Picks the adapters for a configuration. The only place that does, and the only clock and source of randomness.
 
-import { sql } from 'drizzle-orm'
 import { V7Generator } from 'uuidv7'
 import { jwksCache } from './auth/jwks.ts'
 import { createVault } from './auth/vault.ts'
 import type { StoreConfig } from './config.ts'
+import { type Budget, counted, unbounded } from './core/budget.ts'
 import type { Log, ObjectStore, SendWebhook, Services } from './core/ports.ts'
 import { Problem } from './core/problem.ts'
 import { deriveTokenKeys } from './core/token.ts'
@@ -12,11 +12,12 @@ import { appsDb } from './db/apps.ts'
 import { callbacksDb } from './db/callbacks.ts'
 import type { Database } from './db/connect.ts'
 import { deliveriesDb } from './db/deliveries.ts'
+import { readsAreFresh } from './db/readiness.ts'
 import { scansDb } from './db/scans.ts'
 import { uploadsDb } from './db/uploads.ts'
 import { fetchSender } from './delivery/send.ts'
 import { checkUrl } from './delivery/url-guard.ts'
-import type { Variables } from './http/environment.ts'
+import type { RequestServices } from './http/environment.ts'
 import { parseCallbackBody, type RsaMd5Verify, verifyOssCallback } from './storage/oss/callback.ts'
 import { addressesOf, signingRegion } from './storage/oss/endpoint.ts'
 import { oss } from './storage/oss/index.ts'
@@ -41,6 +42,16 @@ export interface ProcessOptions {
   fetch?: typeof fetch
   storeTimeoutMs?: number
   delay?: (milliseconds: number) => Promise<void>
+  /** False on Workers, where a request must not wait for what another one began. */
+  sharePromises?: boolean
+}
+
+/** What one request or one scheduled run brings with it, where that is shorter than the process. */
+export interface WorkOptions {
+  background?: ProcessOptions['background']
+  nudgeDeliveries?: () => void
+  /** Bounds and counts the outgoing requests. */
+  budget?: Budget
 }
 
 /** Lives as long as the process or isolate; `forDatabase` adds what lives as long as a connection may. */
@@ -55,14 +66,15 @@ export async function processServices(options: ProcessOptions) {
     deriveTokenKeys(options.secretKeys),
     createVault(options.secretKeys, randomBytes),
   ])
-  const stores = new Map(
-    options.stores.map((config) => [config.name, openStore(config, options, clock, fetchFrom)]),
-  )
-  const { allowPrivateTargets: allowPrivate } = options
+  const openStores = (from: typeof fetch) =>
+    new Map(options.stores.map((config) => [config.name, openStore(config, options, clock, from)]))
+  const processStores = openStores(fetchFrom)
+  const { allowPrivateTargets: allowPrivate, sharePromises = true } = options
+  const readinessMemory = { verifiedAt: Number.NEGATIVE_INFINITY }
   const jwks = jwksCache({
     fetch: fetchFrom,
     clock,
-    background: options.background,
+    sharePromises,
     refuseUrl: (url) => {
       const checked = checkUrl(url, { allowPrivate })
       return 'reason' in checked ? checked.reason : undefined
@@ -70,14 +82,7 @@ export async function processServices(options: ProcessOptions) {
   })
 
   const shared = {
-    storeNamed(name: string) {
-      const store = stores.get(name)
-      if (store) return store
-      throw new Problem('storage-unavailable', {
-        detail: `The store "${name}" is not configured any more.`,
-      })
-    },
-    hasStore: (name: string) => stores.has(name),
+    hasStore: (name: string) => processStores.has(name),
     tokenKeys,
     publicUrl: options.publicUrl,
     allowPrivateTargets: allowPrivate,
@@ -88,18 +93,18 @@ export async function processServices(options: ProcessOptions) {
       `${prefix}_${generator.generateOrResetCore(clock().getTime(), 10_000).toHex()}`,
     randomBytes,
     fetch: fetchFrom,
-    sendWebhook: options.sendWebhook ?? fetchSender({ fetch: fetchFrom, allowPrivate }),
     delay:
       options.delay ??
       ((milliseconds: number) => new Promise<void>((end) => setTimeout(end, milliseconds))),
-    background: options.background,
-    nudgeDeliveries: options.nudgeDeliveries ?? (() => {}),
     log: options.log,
   } satisfies Partial<Services>
 
   return {
-    forDatabase(database: Database): Variables['services'] {
+    forDatabase(database: Database, work: WorkOptions = {}): RequestServices {
+      const { budget = unbounded, background = options.background } = work
       const apps = appsDb(database, vault)
+      const from = work.budget ? counted(budget, fetchFrom) : fetchFrom
+      const stores = work.budget ? openStores(from) : processStores
       return {
         ...shared,
         apps,
@@ -107,10 +112,19 @@ export async function processServices(options: ProcessOptions) {
         callbacks: callbacksDb(database),
         scans: scansDb(database),
         deliveries: deliveriesDb(database, vault),
-        async pingDatabase() {
-          await database.execute(sql`select 1`)
+        readsAreFresh: () => readsAreFresh(database, readinessMemory, clock()),
+        storeNamed(name: string) {
+          const store = stores.get(name)
+          if (store) return store
+          throw new Problem('storage-unavailable', {
+            detail: `The store "${name}" is not configured any more.`,
+          })
         },
-        authentication: { apps, tokenKeys, jwks, clock },
+        sendWebhook: options.sendWebhook ?? fetchSender({ fetch: from, allowPrivate }),
+        budget,
+        background,
+        nudgeDeliveries: work.nudgeDeliveries ?? options.nudgeDeliveries ?? (() => {}),
+        authentication: { apps, tokenKeys, jwks: jwks(background), clock },
       }
     },
   }
@@ -157,7 +171,11 @@ function openStore(
     exclusive: config.exclusive,
     cleanupDays: config.cleanupDays,
     issueCredentials: config.roleArn
-      ? stsClient({ ...apiOf(config, 'sts', clock, fetchFrom), roleArn: config.roleArn })
+      ? stsClient({
+          ...apiOf(config, 'sts', clock, fetchFrom),
+          roleArn: config.roleArn,
+          sharePromises: options.sharePromises,
+        })
       : undefined,
     media: mps(apiOf(config, 'mts', clock, fetchFrom)),
     clock,

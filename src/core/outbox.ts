@@ -88,5 +88,6 @@ export interface DeliveriesDb {
   ): Promise<Array<Delivery & { attempts: Attempt[] }>>
   /** Once more from the beginning; what is running already goes on. */
   replay(appId: string, id: string, now: Date): Promise<boolean>
+  /** Whoever waits longest first. */
   appsWithDue(state: 'pending' | 'running', now: Date): Promise<string[]>
 }

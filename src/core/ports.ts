@@ -1,5 +1,6 @@
 // The ports: what flows need from the outside, as small types. Adapters in storage/, db/, auth/ and delivery/ satisfy them;
 // services.ts picks them. Time, ids and randomness come through here too.
+import type { Budget } from './budget.ts'
 import type { WebhookEvent } from './event.ts'
 import type { CallbackFields, ObjectStore, StoredUpload } from './object-store.ts'
 import type { DeliveriesDb } from './outbox.ts'
@@ -116,6 +117,7 @@ export interface UploadsDb {
   claimDue(appId: string, now: Date, again: Date, limit: number): Promise<UploadSession[]>
   /** Frees idempotency keys older than a day. */
   forgetIdempotencyKeys(appId: string, before: Date): Promise<void>
+  /** Whoever waits longest first. */
   appsWithDueWork(now: Date): Promise<string[]>
 }
 
@@ -221,8 +223,8 @@ export interface Services {
   scans: ScansDb
   apps: AppsDb
   deliveries: DeliveriesDb
-  /** Asks the database one question: `/readyz`. */
-  pingDatabase(): Promise<void>
+  /** Throws where the database does not answer; false where it answers reads from a cache: `/readyz`. */
+  readsAreFresh(): Promise<boolean>
   /** Throws `storage-unavailable` for a name that is not configured. */
   storeNamed(name: string): ObjectStore
   hasStore(name: string): boolean
@@ -240,6 +242,8 @@ export interface Services {
   delay: (milliseconds: number) => Promise<void>
   /** Keeps work going after the answer (waitUntil on Workers). */
   background: (work: Promise<unknown>) => void
+  /** How many outgoing requests this run or request may still make. */
+  budget: Budget
   /** Says that there may be deliveries to make. */
   nudgeDeliveries: () => void
   log: Log

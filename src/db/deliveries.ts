@@ -62,17 +62,22 @@ export function deliveriesDb(database: Database, vault: Vault): DeliveriesDb {
 
     // The lease outlives the longest attempt; a worker that dies leaves the row to the next one after it.
     async claim(appId, state, now, leaseUntil, limit) {
-      const due = database
-        .select({ id: deliveries.deliveryId })
-        .from(deliveries)
-        .where(and(eq(deliveries.appId, appId), isDue(state, now)))
-        .orderBy(deliveries.nextAttemptAt)
-        .limit(limit)
-        .for('update', { skipLocked: true })
+      // In a `with`, which is run once: as a subquery it may be run once a row, and the limit holds no longer.
+      const due = database.$with('due').as(
+        database
+          .select({ id: deliveries.deliveryId })
+          .from(deliveries)
+          .where(and(eq(deliveries.appId, appId), isDue(state, now)))
+          .orderBy(deliveries.nextAttemptAt)
+          .limit(limit)
+          .for('update', { skipLocked: true }),
+      )
+      const ids = database.select({ id: due.id }).from(due)
       const claimed = await database
+        .with(due)
         .update(deliveries)
         .set({ leaseUntil, attemptCount: sql`${deliveries.attemptCount} + 1` })
-        .where(and(eq(deliveries.appId, appId), inArray(deliveries.deliveryId, due)))
+        .where(and(eq(deliveries.appId, appId), inArray(deliveries.deliveryId, ids)))
         .returning()
       return claimed.map(toDelivery)
     },
@@ -164,7 +169,8 @@ export function deliveriesDb(database: Database, vault: Vault): DeliveriesDb {
 
     async appsWithDue(state, now) {
       const rows = await database.execute<{ app_id: string }>(
-        sql`select distinct app_id from deliveries where ${isDue(state, now)}`,
+        sql`select app_id from deliveries where ${isDue(state, now)}
+          group by app_id order by min(next_attempt_at)`,
       )
       return rows.map(({ app_id }) => app_id)
     },

@@ -17,6 +17,7 @@ import type { ProcessingTask } from '../core/processing.ts'
 import { appId, at, bytes } from './schema/tenant.ts'
 
 export * from './schema/outbox.ts'
+export { readiness } from './schema/readiness.ts'
 export { storageScans } from './schema/scans.ts'
 export { apps } from './schema/tenant.ts'
 

@@ -10,8 +10,10 @@ const LEASE_MS = 120_000
 const BATCH = 20
 /** Apps are asked in turn, so that one with many deliveries does not starve the others. */
 const ROUNDS = 10
+/** Outgoing requests that must be left before another attempt: its target's own, and the record. */
+const REQUESTS_PER_ATTEMPT = 6
 
-/** Delivers what is due now. Answers how many attempts it made. */
+/** Delivers what is due now and what the budget allows. Answers how many attempts it made. */
 export const deliverDue = (services: DeliverServices): Promise<number> =>
   workOff(services, 'pending', attempt)
 
@@ -27,15 +29,18 @@ async function workOff(
   state: 'pending' | 'running',
   work: (services: DeliverServices, delivery: Delivery) => Promise<void>,
 ): Promise<number> {
-  const { deliveries, clock } = services
+  const { deliveries, clock, budget } = services
   let count = 0
   for (let round = 0; round < ROUNDS; round++) {
     const apps = await deliveries.appsWithDue(state, clock())
     if (!apps.length) break
     for (const appId of apps) {
+      // One more for the claim itself.
+      const most = Math.min(BATCH, Math.floor((budget.left - 1) / REQUESTS_PER_ATTEMPT))
+      if (most < 1) return count
       const now = clock()
       const lease = new Date(now.getTime() + LEASE_MS)
-      const claimed = await deliveries.claim(appId, state, now, lease, BATCH)
+      const claimed = await deliveries.claim(appId, state, now, lease, most)
       await Promise.all(claimed.map((delivery) => work(services, delivery)))
       count += claimed.length
     }

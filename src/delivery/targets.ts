@@ -17,6 +17,7 @@ export type DeliverServices = Pick<
   | 'randomBytes'
   | 'sendWebhook'
   | 'nudgeDeliveries'
+  | 'budget'
   | 'log'
 >
 

@@ -11,6 +11,7 @@ import { startEmbeddedPostgres } from '../db/embedded.ts'
 import { migrate } from '../db/migrate.ts'
 import { deliverDue } from '../delivery/deliver.ts'
 import { httpApp } from '../http/app.ts'
+import { publicPath } from '../http/public-path.ts'
 import { runScheduled } from '../scheduled.ts'
 import { processServices } from '../services.ts'
 import { startEmbeddedStore } from '../storage/embedded/index.ts'
@@ -115,7 +116,12 @@ async function startAll(
   const demo = config.embedded
     ? await demoApp(config.dataDirectory, listening.url, services)
     : undefined
-  const app = httpApp({ servicesFor: () => services, isReady: () => ready, demo })
+  const app = httpApp({
+    servicesFor: () => services,
+    basePath: () => publicPath(config.publicUrl),
+    isReady: () => ready,
+    demo,
+  })
   serveStatic(app)
   listening.serve(app.fetch)
   sweeping.nudge()

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { StoreConfig } from '../../src/config.ts'
+import { type Budget, unbounded } from '../../src/core/budget.ts'
 import type { Log } from '../../src/core/ports.ts'
 import { connect } from '../../src/db/connect.ts'
 import { deliverDue } from '../../src/delivery/deliver.ts'
@@ -51,7 +52,15 @@ export interface Answer<Body = Record<string, any>> {
 export async function startHarness(options: HarnessOptions = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-harness-'))
   const fresh = await freshDatabase()
-  const connection = connect(fresh.url, { maxConnections: 8 })
+  const counts = { statements: 0, storeCalls: 0 }
+  let budget = unbounded
+  const connection = connect(fresh.url, {
+    maxConnections: 8,
+    onStatement() {
+      counts.statements++
+      budget.spend()
+    },
+  })
   let offsetMs = 0
   const clock = () => new Date(Date.now() + offsetMs)
   const lines: string[] = []
@@ -102,7 +111,10 @@ export async function startHarness(options: HarnessOptions = {}) {
     sendWebhook: sender.send,
     clock,
     storeTimeoutMs: 3_000,
-    fetch: (input, init) => storeFetch(input, init),
+    fetch(input, init) {
+      counts.storeCalls++
+      return storeFetch(input, init)
+    },
     delay: (ms) => new Promise((resolve) => setTimeout(resolve, Math.min(ms, 3_000))),
   })
   const services = processWide.forDatabase(connection.database)
@@ -156,6 +168,13 @@ export async function startHarness(options: HarnessOptions = {}) {
     clock,
     lines,
     databaseUrl: fresh.url,
+    /** Statements, and calls to the store and to issuers, so far. */
+    counts,
+    /** Services whose statements and calls spend this budget from now on. */
+    within(given: Budget) {
+      budget = given
+      return processWide.forDatabase(connection.database, { budget })
+    },
     /** Puts something between the service and the store from now on. */
     interceptStore(between: (forward: FetchLike) => FetchLike) {
       storeFetch = between(fetch)

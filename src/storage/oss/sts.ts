@@ -12,6 +12,8 @@ const VERSION = '2015-04-01'
 export interface StsOptions extends ApiOptions {
   roleArn: string
   bucket: string
+  /** False where a promise may not be awaited by two requests: Workers. */
+  sharePromises?: boolean
 }
 
 /** What a client's own SDK needs for an upload, on one key or below one prefix. Wildcards have been refused before. */
@@ -32,6 +34,7 @@ export function sessionPolicy(bucket: string, scope: CredentialScope): string | 
 
 /** Throws StoreFailure. Calls for the same session and scope that run at once share one answer; no others do. */
 export function stsClient(options: StsOptions) {
+  const { sharePromises = true } = options
   const running = new Map<string, Promise<TemporaryCredentials>>()
   const call = apiCaller(VERSION, options)
 
@@ -50,7 +53,7 @@ export function stsClient(options: StsOptions) {
     if (policy === undefined) throw new StoreFailure('refused', 'PolicyTooLong', 0)
     const sharedBy = `${session}\n${policy}`
     const shared = running.get(sharedBy)
-    if (shared) return shared
+    if (shared && sharePromises) return shared
     const issuing = assumeRole(session, policy, seconds).finally(() => running.delete(sharedBy))
     running.set(sharedBy, issuing)
     return issuing
