@@ -57,6 +57,7 @@ const storeSchema = z.strictObject({
     .optional(),
   stsEndpoint: httpUrl.optional(),
   bindLength: z.boolean().default(true),
+  exclusive: z.boolean().optional(),
 })
 export type StoreConfig = z.infer<typeof storeSchema>
 
@@ -126,6 +127,11 @@ const environmentSchema = z.object({
   STORE_BIND_LENGTH: flag
     .optional()
     .describe('Sign the exact Content-Length of parts; default true'),
+  STORE_EXCLUSIVE: flag
+    .optional()
+    .describe(
+      'Nobody else uploads below the apps’ prefixes: the sweep aborts unknown uploads there after 7 days; default false',
+    ),
   STORES: z
     .string()
     .optional()
@@ -182,6 +188,7 @@ function storesOf(env: Environment): { stores: unknown[]; faults: string[] } {
       roleArn: env.STORE_ROLE_ARN,
       stsEndpoint: env.STORE_STS_ENDPOINT,
       bindLength: env.STORE_BIND_LENGTH,
+      exclusive: env.STORE_EXCLUSIVE,
     })
   }
   if (env.STORES) {

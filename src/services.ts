@@ -12,6 +12,7 @@ import { appsDb } from './db/apps.ts'
 import { callbacksDb } from './db/callbacks.ts'
 import type { Database } from './db/connect.ts'
 import { deliveriesDb } from './db/deliveries.ts'
+import { scansDb } from './db/scans.ts'
 import { uploadsDb } from './db/uploads.ts'
 import { fetchSender } from './delivery/send.ts'
 import { checkUrl } from './delivery/url-guard.ts'
@@ -103,6 +104,7 @@ export async function processServices(options: ProcessOptions) {
         apps,
         uploads: uploadsDb(database),
         callbacks: callbacksDb(database),
+        scans: scansDb(database),
         deliveries: deliveriesDb(database, vault),
         async pingDatabase() {
           await database.execute(sql`select 1`)
@@ -145,6 +147,7 @@ function openStore(
     },
     credentialsExpireAt: credentialsExpireAt ? new Date(credentialsExpireAt) : undefined,
     bindLength: config.bindLength,
+    exclusive: config.exclusive,
     issueCredentials: config.roleArn ? stsOf(config, config.roleArn, clock, fetchFrom) : undefined,
     clock,
     fetch: fetchFrom,

@@ -29,7 +29,7 @@ export const policySchema = z
     overwrite: z.enum(['never', 'replace']),
     completion: z.enum(['client', 'backend']),
     direct: z.boolean(),
-    autoComplete: z.boolean(),
+    autoComplete: z.union([z.boolean(), z.literal('unverified')]),
     delta: z.boolean(),
     readBack: z.boolean(),
     credentials: z.boolean(),

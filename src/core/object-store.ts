@@ -17,6 +17,17 @@ export interface StoredUpload {
   storageUploadId: string
 }
 
+/** A storage upload as the store lists it. */
+export interface ListedUpload extends StoredUpload {
+  initiatedAt: Date
+}
+
+export interface ListedUploadsPage {
+  uploads: ListedUpload[]
+  /** Where the next page begins; absent after the last. */
+  next?: StoredUpload
+}
+
 export interface StoredPart extends Part {
   etag: string
   /** Unsigned decimal, as OSS writes it. */
@@ -83,6 +94,10 @@ export interface ObjectStore {
   readonly limits: PartLimits
   /** True where the signature of a single PUT can refuse a second write. */
   readonly createOnlyPut: boolean
+  /** True where a part's signature covers its exact length. Elsewhere URLs live shortly and the sweep watches sizes. */
+  readonly bindsLength: boolean
+  /** True where the operator says that nobody else uploads below an app's prefix: what is old and unknown there is aborted. */
+  readonly exclusive: boolean
   /** `crc64` where HEAD and ListParts report CRC64 and a declared one can be verified. */
   readonly verifiableChecksums: readonly string[]
   /** Seconds that a URL may live at most, from `from`: signing credentials may end. */
@@ -116,7 +131,9 @@ export interface ObjectStore {
   /** Throws StoreFailure `no-such-upload` where there is nothing (left) to abort. */
   abort(upload: StoredUpload): Promise<void>
   /** Storage uploads in progress under exactly this key: what an initiate without an answer may have left. */
-  listUploads(key: string): Promise<StoredUpload[]>
+  listUploads(key: string): Promise<ListedUpload[]>
+  /** One page of the storage uploads in progress below a prefix: the sweep counts what is not ours. */
+  listUploadsBelow(prefix: string, after?: StoredUpload): Promise<ListedUploadsPage>
   head(key: string): Promise<StoredObject | undefined>
   putEmpty(object: ObjectSpec): Promise<void>
   delete(key: string, only: { ifMatch: string }): Promise<void>

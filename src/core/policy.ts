@@ -29,7 +29,8 @@ export interface Policy {
   overwrite?: 'never' | 'replace'
   completion?: 'client' | 'backend'
   direct?: boolean
-  autoComplete?: boolean
+  /** `true` where a declared checksum matches; `unverified` also where none was declared. */
+  autoComplete?: boolean | 'unverified'
   delta?: boolean
   readBack?: boolean
   credentials?: boolean

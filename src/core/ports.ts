@@ -1,12 +1,14 @@
 // The ports: what flows need from the outside, as small types. Adapters in storage/, db/, auth/ and delivery/ satisfy them;
 // services.ts picks them. Time, ids and randomness come through here too.
 import type { WebhookEvent } from './event.ts'
-import type { CallbackFields, ObjectStore } from './object-store.ts'
+import type { CallbackFields, ObjectStore, StoredUpload } from './object-store.ts'
 import type { Policy } from './policy.ts'
+import type { ScansDb } from './storage-scan.ts'
 import type { TokenKeys } from './token.ts'
-import type { CompletedObject, UploadSession, UploadState } from './upload-session.ts'
+import type { CompletedObject, EndOptions, UploadSession, UploadState } from './upload-session.ts'
 
 export type * from './object-store.ts'
+export type * from './storage-scan.ts'
 
 // — the database ——————————————————————————————————————————————————————————————————————————————————
 
@@ -57,16 +59,21 @@ export interface UploadsDb {
     now: Date,
     leaseUntil: Date,
   ): Promise<UploadSession | undefined>
-  /** `completing → open` by the lease's holder. `wasAttempt: false` forgets the attempt. */
+  /** `completing → open` by the lease's holder. `wasAttempt: false` forgets the attempt; `checksum` was declared before it. */
   reopen(
     session: UploadSession,
-    options: { wasAttempt: boolean },
+    options: { wasAttempt: true } | { wasAttempt: false; checksum: string | undefined },
     now: Date,
   ): Promise<UploadSession | undefined>
   /** Ends the lease and leaves the outcome to the next caller or the sweep. */
   releaseLease(session: UploadSession, options: { missing: boolean }, now: Date): Promise<void>
   /** Records that a direct completion is being signed: an attempt from now on. */
-  recordDirect(appId: string, id: string, now: Date): Promise<UploadSession | undefined>
+  recordDirect(
+    appId: string,
+    id: string,
+    checksum: string | undefined,
+    now: Date,
+  ): Promise<UploadSession | undefined>
   finish(
     session: UploadSession,
     object: CompletedObject,
@@ -76,20 +83,31 @@ export interface UploadsDb {
   end(
     session: UploadSession,
     to: 'aborted' | 'expired' | 'failed',
-    options: { failure?: string; from?: readonly UploadState[]; attempt?: number },
+    options: EndOptions,
     event: WebhookEvent,
     now: Date,
   ): Promise<UploadSession | undefined>
   /** Storage is gone for good: settles the quota, once. */
   releaseStorage(session: UploadSession, now: Date): Promise<UploadSession | undefined>
+  /** Before a storage upload is begun anew: whether this may be, and a note that its answer may be lost. */
+  beginHeal(session: UploadSession, now: Date): Promise<UploadSession | undefined>
   /** Compare-and-set on (state, storage upload id). */
   heal(
     session: UploadSession,
     storageUploadId: string,
     now: Date,
   ): Promise<UploadSession | undefined>
-  /** When the sweep looks at it next. */
+  /** When the sweep looks at it next, unless the session has moved on since it was read. */
   scheduleSweep(session: UploadSession, at: Date): Promise<void>
+  /** A completed session under whose key nothing was left. */
+  clearLeftovers(session: UploadSession): Promise<void>
+  /** Sessions with these ids, and unreleased ones whose storage uploads these are. */
+  whoseAre(
+    appId: string,
+    store: string,
+    uploads: readonly StoredUpload[],
+    ids?: readonly string[],
+  ): Promise<UploadSession[]>
   /** Ends the lease of a reservation that the store did not answer, for a repeat to take over. */
   releaseReservation(session: UploadSession, now: Date): Promise<void>
   /** Unsettled sessions whose time has come, oldest first; each is put off so that a second sweeper takes others. */
@@ -114,7 +132,13 @@ export interface CallbacksDb {
     now: Date,
   ): Promise<{ session?: UploadSession; inserted: boolean; rows: number }>
   markProcessed(row: CallbackRow, outcome: string, now: Date): Promise<void>
-  unprocessed(appId: string, before: Date, limit: number): Promise<CallbackRow[]>
+  /** Oldest first. Rows of the stores in `except` wait for a store that answers. */
+  unprocessed(
+    appId: string,
+    before: Date,
+    limit: number,
+    except?: readonly string[],
+  ): Promise<CallbackRow[]>
 }
 
 export interface App {
@@ -242,6 +266,7 @@ export type SendWebhook = (
 export interface Services {
   uploads: UploadsDb
   callbacks: CallbacksDb
+  scans: ScansDb
   apps: AppsDb
   deliveries: DeliveriesDb
   /** Asks the database one question: `/readyz`. */

@@ -24,3 +24,8 @@ export class StoreFailure extends Error {
 
 export const isStoreFailure = (error: unknown, kind?: StoreFailureKind): error is StoreFailure =>
   error instanceof StoreFailure && (kind === undefined || error.kind === kind)
+
+/** For a call whose failure the sweep mends. */
+export const ignoreStoreFailure = (error: unknown): void => {
+  if (!isStoreFailure(error)) throw error
+}

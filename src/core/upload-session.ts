@@ -90,11 +90,28 @@ export interface UploadSession {
   priorAttemptAt?: Date
   missingSince?: Date
   direct: boolean
+  /** Since when storage uploads may be left under the key that no row names: of an initiate whose answer is not known. */
+  leftoversAt?: Date
   endedAt?: Date
   storageReleasedAt?: Date
   object?: CompletedObject
   failure?: string
   revision: number
+}
+
+export interface EndOptions {
+  /** Why it failed: a permanent code. */
+  failure?: string
+  /** Only from these states; by default from every one that may come before. */
+  from?: readonly UploadState[]
+  /** Only while this attempt holds the lease; without it, only outside the window after an attempt. */
+  attempt?: number
+  /** Only where no client was seen since. */
+  activeAt?: Date
+  /** Only where no request is initiating any more. */
+  leaseEnded?: boolean
+  /** The store said that it began nothing: nothing can be left there, and the grant has lost nothing. */
+  nothingBegun?: boolean
 }
 
 /** What a policy looks at. `sizeBytes` is absent for a stream of unknown size. */

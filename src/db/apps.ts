@@ -1,9 +1,10 @@
 // Apps and what they own: api keys (hash only), policies, trusted issuers, grants.
 import { and, desc, eq, inArray, isNull, lt, sql } from 'drizzle-orm'
+import { POLICY_DEFAULTS } from '../core/policy.ts'
 import type { AppsDb, Issuer, Vault } from '../core/ports.ts'
 import { Problem } from '../core/problem.ts'
 import type { Database } from './connect.ts'
-import { apiKeys, apps, grants, issuers, policies } from './schema.ts'
+import { apiKeys, apps, grants, issuers, policies, storageScans } from './schema.ts'
 
 export function appsDb(database: Database, vault: Vault): AppsDb {
   return {
@@ -40,6 +41,8 @@ export function appsDb(database: Database, vault: Vault): AppsDb {
           await transaction
             .insert(policies)
             .values({ appId: app.id, name: 'default', document: policy, updatedAt: now })
+          const store = policy.store ?? POLICY_DEFAULTS.store
+          await transaction.insert(storageScans).values({ appId: app.id, store, nextAt: now })
         }
       })
     },
@@ -61,13 +64,20 @@ export function appsDb(database: Database, vault: Vault): AppsDb {
 
     async putPolicy(appId, name, policy, now) {
       const document = JSON.stringify(policy)
+      // What a policy stores somewhere, the sweep lists there from then on.
       const changed = await database.execute(sql`
-        insert into policies (app_id, name, document, updated_at)
-        select app_id, ${name}, ${document}::jsonb, ${now.toISOString()}::timestamptz
-        from apps where app_id = ${appId}
-        on conflict (app_id, name) do update
-          set document = excluded.document, updated_at = excluded.updated_at
-        returning 1`)
+        with put as (
+          insert into policies (app_id, name, document, updated_at)
+          select app_id, ${name}, ${document}::jsonb, ${now.toISOString()}::timestamptz
+          from apps where app_id = ${appId}
+          on conflict (app_id, name) do update
+            set document = excluded.document, updated_at = excluded.updated_at
+          returning app_id, updated_at),
+        listed as (
+          insert into storage_scans (app_id, store, next_at)
+          select app_id, ${policy.store ?? POLICY_DEFAULTS.store}, updated_at from put
+          on conflict do nothing)
+        select from put`)
       return changed.length === 1
     },
 

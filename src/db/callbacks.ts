@@ -41,7 +41,7 @@ export function callbacksDb(database: Database): CallbacksDb {
           and processed_at is null`)
     },
 
-    async unprocessed(appId, before, limit) {
+    async unprocessed(appId, before, limit, except = []) {
       const rows = await database.execute<{
         upload_id: string
         request_id: string
@@ -50,6 +50,7 @@ export function callbacksDb(database: Database): CallbacksDb {
       }>(sql`
         select upload_id, request_id, store, body from callbacks
         where app_id = ${appId} and processed_at is null and received_at <= ${instant(before)}
+          and store not in (select jsonb_array_elements_text(${JSON.stringify(except)}::jsonb))
         order by received_at limit ${limit}`)
       return rows.map((row) => ({
         appId,

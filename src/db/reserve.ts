@@ -19,21 +19,33 @@ export async function reserve(
     return { kind: 'reserved', session: await insert(database, upload, now) }
   } catch (error) {
     const cause = postgresError(error)
-    if (cause?.code === 'CS001') throw refusal(cause.message ?? '')
-    if (cause?.code !== '23505' || cause.constraint_name !== 'uploads_idempotency') throw error
-    const [found] = await database.execute<{ row: UploadRow }>(sql`
-      select to_jsonb(u) as row from uploads u
-      where app_id = ${upload.appId} and subject = ${upload.subject}
-        and credential = ${upload.credential} and idempotency_key = ${upload.idempotencyKey ?? null}`)
-    if (!found) throw error
-    const session = toSession(found.row)
-    return { kind: 'repeated', session, requestHash: session.requestHash }
+    const refused = cause?.code === 'CS001'
+    const isTaken = cause?.code === '23505' && cause.constraint_name === 'uploads_idempotency'
+    if (!refused && !isTaken) throw error
+    // A repeat of what took the last of the quota is answered like any other.
+    const first = await findFirst(database, upload)
+    if (first) return { kind: 'repeated', session: first, requestHash: first.requestHash }
+    throw refused ? refusal(cause.message ?? '') : error
   }
+}
+
+/** The session that the Idempotency-Key made; none for a grant that was revoked since. */
+async function findFirst(database: Database, upload: NewUpload) {
+  if (upload.idempotencyKey === undefined) return undefined
+  const [found] = await database.execute<{ row: UploadRow }>(sql`
+    select to_jsonb(u) as row from uploads u
+    where app_id = ${upload.appId} and subject = ${upload.subject}
+      and credential = ${upload.credential} and idempotency_key = ${upload.idempotencyKey}
+      and not exists (select from grants
+        where app_id = ${upload.appId} and grant_id = ${upload.grantId ?? null}
+          and revoked_at is not null)`)
+  return found && toSession(found.row)
 }
 
 async function insert(database: Database, upload: NewUpload, now: Date) {
   const { appId, subject, plan, quota, grantId, reservedBytes } = upload
-  const day = now.toISOString().slice(0, 10)
+  const day = upload.createdAt.toISOString().slice(0, 10)
+  // A day that has begun for one process has begun for all: clocks that differ must not count it from nothing again.
   const limit = {
     open: quota.openUploads ?? null,
     bytes: quota.bytes ?? null,
@@ -58,12 +70,12 @@ async function insert(database: Database, upload: NewUpload, now: Date) {
       on conflict (app_id, subject) do update set
         open_uploads = usage.open_uploads + 1,
         reserved_bytes = usage.reserved_bytes + ${reservedBytes}::bigint,
-        day = ${day},
-        day_bytes = case when usage.day = ${day} then usage.day_bytes else 0 end + ${reservedBytes}::bigint
+        day = greatest(usage.day, ${day}),
+        day_bytes = case when usage.day >= ${day} then usage.day_bytes else 0 end + ${reservedBytes}::bigint
       where coalesce(usage.open_uploads < ${limit.open}::int, true)
         and coalesce(usage.reserved_bytes + usage.settled_bytes + ${reservedBytes}::bigint
           <= ${limit.bytes}::bigint, true)
-        and coalesce(case when usage.day = ${day} then usage.day_bytes else 0 end + ${reservedBytes}::bigint
+        and coalesce(case when usage.day >= ${day} then usage.day_bytes else 0 end + ${reservedBytes}::bigint
           <= ${limit.day}::bigint, true)
       returning 1),
     reserved as (

@@ -16,6 +16,8 @@ import {
 } from 'drizzle-orm/pg-core'
 import type { Policy } from '../core/policy.ts'
 
+export { storageScans } from './schema-scans.ts'
+
 const at = (name: string) => timestamp(name, { withTimezone: true, precision: 3 })
 const bytes = (name: string) => bigint(name, { mode: 'number' })
 
@@ -139,6 +141,7 @@ export const uploads = pgTable(
     priorAttemptAt: at('prior_attempt_at'),
     missingSince: at('missing_since'),
     direct: boolean('direct').notNull().default(false),
+    leftoversAt: at('leftovers_at'),
     endedAt: at('ended_at'),
     storageReleasedAt: at('storage_released_at'),
     sweepAt: at('sweep_at').notNull(),
@@ -160,7 +163,13 @@ export const uploads = pgTable(
     // Lists of an app and of a subject, newest first.
     index('uploads_by_subject').on(table.appId, table.subject, table.uploadId),
     // What the sweep has to look at: everything whose storage is not settled, by the time it is due.
-    index('uploads_due').on(table.appId, table.sweepAt).where(sql`storage_released_at is null`),
+    index('uploads_due')
+      .on(table.appId, table.sweepAt)
+      .where(sql`storage_released_at is null or leftovers_at is not null`),
+    // Whose a listed storage upload is: those of living sessions are never taken for orphans or foreign ones.
+    index('uploads_by_storage_upload')
+      .on(table.appId, table.storageUploadId)
+      .where(sql`storage_upload_id is not null and storage_released_at is null`),
   ],
 )
 

@@ -44,6 +44,7 @@ export interface UploadRow {
   prior_attempt_at: string | null
   missing_since: string | null
   direct: boolean
+  leftovers_at: string | null
   ended_at: string | null
   storage_released_at: string | null
   object: CompletedObject | null
@@ -98,6 +99,7 @@ export const toSession = (row: UploadRow): UploadSession => ({
   priorAttemptAt: date(row.prior_attempt_at),
   missingSince: date(row.missing_since),
   direct: row.direct,
+  leftoversAt: date(row.leftovers_at),
   endedAt: date(row.ended_at),
   storageReleasedAt: date(row.storage_released_at),
   object: row.object ?? undefined,

@@ -23,6 +23,8 @@ export interface Transition {
   guard: SQL
   event?: WebhookEvent
   settlement?: Settlement
+  /** The upload never began: its grant has not been used. */
+  returnsGrant?: boolean
 }
 
 /** Body of an event with the revision that the guarded update arrived at: the same bytes on every attempt. */
@@ -52,29 +54,44 @@ export function recordEvent(event: WebhookEvent): SQL {
 export const chain = (event: WebhookEvent): SQL =>
   sql`log_hash = encode(sha256(convert_to(log_hash || ${withRevision(event, sql`revision + 1`)}, 'UTF8')), 'hex')`
 
+/** Bytes of the day are given back where the day they were counted on is still the current one. */
 function settle(settlement: Settlement): SQL {
   if (settlement === 'keep') return sql``
   const settledBytes = settlement === 'release' ? 0 : settlement.settleBytes
-  const givenBack =
-    settlement === 'release'
-      ? sql`case when day = to_char(changed.created_at at time zone 'UTC', 'YYYY-MM-DD')
-          then changed.reserved_bytes else 0 end`
-      : sql`0`
   return sql`,
     settled as (
       update usage set
         open_uploads = usage.open_uploads - 1,
         reserved_bytes = usage.reserved_bytes - changed.reserved_bytes,
         settled_bytes = usage.settled_bytes + ${settledBytes}::bigint,
-        day_bytes = greatest(0, usage.day_bytes - ${givenBack})
+        day_bytes = greatest(0, usage.day_bytes - case
+          when day = to_char(changed.created_at at time zone 'UTC', 'YYYY-MM-DD')
+          then changed.reserved_bytes - ${settledBytes}::bigint else 0 end)
       from changed
       where usage.app_id = changed.app_id and usage.subject = changed.subject)`
+}
+
+/** A grant is used by what was created under it: the size that it turned out to have, and nothing for what never began. */
+function settleGrant(settlement: Settlement, returnsGrant: boolean): SQL {
+  const completed = typeof settlement === 'object'
+  if (!completed && !returnsGrant) return sql``
+  const unused = completed
+    ? sql`changed.reserved_bytes - ${settlement.settleBytes}::bigint`
+    : sql`changed.reserved_bytes`
+  return sql`,
+    granted as (
+      update grants set
+        used_uploads = grants.used_uploads - ${returnsGrant ? 1 : 0}::int,
+        used_bytes = grants.used_bytes - (${unused})
+      from changed
+      where grants.app_id = changed.app_id and grants.grant_id = changed.grant_id
+        and (${returnsGrant}::boolean or ${unused} <> 0))`
 }
 
 /** Answers the session after the change, or undefined where the guard refused. */
 export async function transition(
   database: Database,
-  { appId, uploadId, set, guard, event, settlement = 'keep' }: Transition,
+  { appId, uploadId, set, guard, event, settlement = 'keep', returnsGrant = false }: Transition,
 ): Promise<UploadSession | undefined> {
   const log = event ? sql`, revision = revision + 1, ${chain(event)}` : sql``
   const [found] = await database.execute<{ row: UploadRow }>(sql`
@@ -84,6 +101,7 @@ export async function transition(
       returning *)
     ${event ? recordEvent(event) : sql``}
     ${settle(settlement)}
+    ${settleGrant(settlement, returnsGrant)}
     select to_jsonb(changed) as row from changed`)
   return found && toSession(found.row)
 }

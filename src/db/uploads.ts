@@ -1,16 +1,18 @@
 // Upload sessions in Postgres: each method is one statement, and each transition is guarded by the state it starts from.
-import { and, eq, lt, type SQL, sql } from 'drizzle-orm'
-import { POLICY_DEFAULTS } from '../core/policy.ts'
+import { type SQL, sql } from 'drizzle-orm'
 import type { UploadsDb } from '../core/ports.ts'
+import { firstLookAt } from '../core/sweep-rules.ts'
 import {
   ATTEMPT_WINDOW_MS,
+  type EndOptions,
+  MAX_GENERATIONS,
   statesBefore,
   type UploadSession,
   type UploadState,
 } from '../core/upload-session.ts'
 import type { Database } from './connect.ts'
+import { dueDb } from './due.ts'
 import { reserve } from './reserve.ts'
-import { uploads } from './schema.ts'
 import { toSession, type UploadRow } from './session-row.ts'
 import { instant, json, transition } from './transition.ts'
 
@@ -22,23 +24,28 @@ const among = (states: readonly UploadState[]): SQL =>
 
 const after = (date: Date, milliseconds: number) => new Date(date.getTime() + milliseconds)
 
-/** A single PUT may have arrived without a word from the client, so it is looked for when its URL has ended. */
-const SINGLE_SWEEP_MS = 16 * 60_000
-
-/** When the sweep looks at an open session next: at its idle end. */
-const openSweepAt = ({ method, policy }: UploadSession, now: Date): SQL =>
-  instant(
-    after(
-      now,
-      method !== 'multipart'
-        ? SINGLE_SWEEP_MS
-        : 1000 * (policy.idleSeconds ?? POLICY_DEFAULTS.idleSeconds),
-    ),
-  )
-
 /** Guard of abort and expiry: the store may still be at an attempt that began within the window. */
 const noRecentAttempt = (now: Date): SQL =>
   sql`(attempt_at is null or attempt_at < ${instant(after(now, -ATTEMPT_WINDOW_MS))})`
+
+const mayHeal = ({ storageUploadId }: UploadSession, now: Date): SQL =>
+  sql`state = 'open' and expires_at > ${instant(now)} and generation < ${MAX_GENERATIONS}
+    and storage_upload_id is not distinct from ${storageUploadId ?? null} and ${noRecentAttempt(now)}`
+
+function endGuard(
+  to: 'aborted' | 'expired' | 'failed',
+  { from, attempt, activeAt, leaseEnded }: EndOptions,
+  now: Date,
+): SQL {
+  const states = from ?? statesBefore(to).filter((state) => state !== 'completing')
+  const guards = [
+    among(states),
+    attempt === undefined ? noRecentAttempt(now) : sql`attempt = ${attempt}`,
+    ...(activeAt ? [sql`active_at <= ${instant(activeAt)}`] : []),
+    ...(leaseEnded ? [sql`lease_until <= ${instant(now)}`] : []),
+  ]
+  return sql.join(guards, sql` and `)
+}
 
 export function uploadsDb(database: Database): UploadsDb {
   async function read(query: SQL): Promise<UploadSession[]> {
@@ -47,13 +54,15 @@ export function uploadsDb(database: Database): UploadsDb {
   }
 
   return {
+    ...dueDb(database),
+
     reserve: (upload, now) => reserve(database, upload, now),
 
     takeOver: (appId, id, now, leaseUntil) =>
       transition(database, {
         appId,
         uploadId: id,
-        set: sql`lease_until = ${instant(leaseUntil)}`,
+        set: sql`lease_until = ${instant(leaseUntil)}, leftovers_at = ${instant(now)}`,
         guard: sql`state = 'initiating' and lease_until <= ${instant(now)}`,
       }),
 
@@ -62,7 +71,7 @@ export function uploadsDb(database: Database): UploadsDb {
         appId: session.appId,
         uploadId: session.id,
         set: sql`state = 'open', storage_upload_id = ${storageUploadId ?? null}, lease_until = null,
-          sweep_at = ${openSweepAt(session, now)}`,
+          sweep_at = ${instant(firstLookAt(session, now))}`,
         guard: among(['initiating']),
         event,
       }),
@@ -107,13 +116,14 @@ export function uploadsDb(database: Database): UploadsDb {
           or (state = 'completing' and lease_until <= ${instant(now)})`,
       }),
 
-    reopen: (session, { wasAttempt }, now) =>
+    reopen: (session, options, now) =>
       transition(database, {
         appId: session.appId,
         uploadId: session.id,
         set: sql`state = 'open', lease_until = null, missing_since = null,
-          attempt_at = ${wasAttempt ? sql`attempt_at` : sql`prior_attempt_at`},
-          sweep_at = ${openSweepAt(session, now)}`,
+          attempt_at = ${options.wasAttempt ? sql`attempt_at` : sql`prior_attempt_at`},
+          checksum = ${options.wasAttempt ? sql`checksum` : (options.checksum ?? null)},
+          sweep_at = ${instant(firstLookAt(session, now))}`,
         guard: sql`state = 'completing' and attempt = ${session.attempt}`,
       }),
 
@@ -128,45 +138,57 @@ export function uploadsDb(database: Database): UploadsDb {
       })
     },
 
-    recordDirect: (appId, id, now) =>
+    recordDirect: (appId, id, checksum, now) =>
       transition(database, {
         appId,
         uploadId: id,
-        set: sql`direct = true, prior_attempt_at = attempt_at, attempt_at = ${instant(now)},
+        set: sql`direct = true, checksum = coalesce(checksum, ${checksum ?? null}), prior_attempt_at = attempt_at, attempt_at = ${instant(now)},
           active_at = ${instant(now)}, sweep_at = ${instant(after(now, 60_000))}`,
         guard: sql`state = 'open' and expires_at > ${instant(now)}`,
       }),
 
+    // A client's own SDK may have begun more than it completed: what is left is looked for as long as it may come.
     finish: (session, object, event, now) =>
       transition(database, {
         appId: session.appId,
         uploadId: session.id,
         set: sql`state = 'completed', object = ${json(object)}, lease_until = null,
-          ended_at = ${instant(now)}, storage_released_at = ${instant(now)}`,
+          ended_at = ${instant(now)}, storage_released_at = ${instant(now)}, sweep_at = ${instant(now)},
+          leftovers_at = case when method = 'credentials' then ${instant(now)} else leftovers_at end`,
         guard: among(statesBefore('completed')),
         event,
         settlement: { settleBytes: object.sizeBytes },
       }),
 
-    end: (session, to, { failure, from, attempt }, event, now) =>
+    // What began in vain is no use of the grant; whoever aborts before it has begun has used it.
+    end: (session, to, options, event, now) =>
       transition(database, {
         appId: session.appId,
         uploadId: session.id,
-        set: sql`state = ${to}, failure = ${failure ?? null}, lease_until = null,
-          ended_at = ${instant(now)}, sweep_at = ${instant(now)}`,
-        guard: sql`${among(from ?? statesBefore(to).filter((state) => state !== 'completing'))} and ${
-          attempt === undefined ? noRecentAttempt(now) : sql`attempt = ${attempt}`
-        }`,
+        set: sql`state = ${to}, failure = ${options.failure ?? null}, lease_until = null,
+          ended_at = ${instant(now)}, sweep_at = ${instant(now)},
+          leftovers_at = case when state = 'initiating' and not ${options.nothingBegun ?? false}::boolean
+            then ${instant(now)} else leftovers_at end`,
+        guard: endGuard(to, options, now),
         event,
+        returnsGrant: options.from?.length === 1 && options.from[0] === 'initiating',
       }),
 
     releaseStorage: (session, now) =>
       transition(database, {
         appId: session.appId,
         uploadId: session.id,
-        set: sql`storage_released_at = ${instant(now)}`,
+        set: sql`storage_released_at = ${instant(now)}, leftovers_at = null`,
         guard: sql`storage_released_at is null and state in ('aborted', 'expired', 'failed')`,
         settlement: 'release',
+      }),
+
+    beginHeal: (session, now) =>
+      transition(database, {
+        appId: session.appId,
+        uploadId: session.id,
+        set: sql`leftovers_at = ${instant(now)}`,
+        guard: mayHeal(session, now),
       }),
 
     heal: (session, storageUploadId, now) =>
@@ -174,17 +196,9 @@ export function uploadsDb(database: Database): UploadsDb {
         appId: session.appId,
         uploadId: session.id,
         set: sql`storage_upload_id = ${storageUploadId}, generation = generation + 1,
-          active_at = ${instant(now)}`,
-        guard: sql`state = 'open' and storage_upload_id is not distinct from ${session.storageUploadId ?? null}
-          and ${noRecentAttempt(now)}`,
+          active_at = ${instant(now)}, sweep_at = ${instant(firstLookAt(session, now))}`,
+        guard: mayHeal(session, now),
       }),
-
-    async scheduleSweep({ appId, id }, at) {
-      await database
-        .update(uploads)
-        .set({ sweepAt: at })
-        .where(and(eq(uploads.appId, appId), eq(uploads.uploadId, id)))
-    },
 
     async releaseReservation(session, now) {
       await transition(database, {
@@ -193,38 +207,6 @@ export function uploadsDb(database: Database): UploadsDb {
         set: sql`lease_until = ${instant(now)}`,
         guard: sql`state = 'initiating'`,
       })
-    },
-
-    // Two sweepers take different rows: the claim puts each off.
-    claimDue: (appId, now, again, limit) =>
-      read(sql`
-        with due as (
-          select app_id, upload_id from uploads
-          where app_id = ${appId} and storage_released_at is null and sweep_at <= ${instant(now)}
-          order by sweep_at limit ${limit} for update skip locked)
-        update uploads u set sweep_at = ${instant(again)}
-        from due where u.app_id = ${appId} and due.app_id = u.app_id and due.upload_id = u.upload_id
-        returning to_jsonb(u) as row`),
-
-    async forgetIdempotencyKeys(appId, before) {
-      await database
-        .update(uploads)
-        .set({ idempotencyKey: null })
-        .where(
-          and(
-            eq(uploads.appId, appId),
-            sql`${uploads.idempotencyKey} is not null`,
-            lt(uploads.createdAt, before),
-          ),
-        )
-    },
-
-    async appsWithDueWork(now) {
-      const rows = await database.execute<{ app_id: string }>(sql`
-        select distinct app_id from uploads
-        where storage_released_at is null and sweep_at <= ${instant(now)}
-        union select distinct app_id from callbacks where processed_at is null`)
-      return rows.map(({ app_id }) => app_id)
     },
   }
 }

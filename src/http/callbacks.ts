@@ -1,6 +1,7 @@
 // Where the stores call: the bytes are kept as they came, since the signature covers them, and answered within three seconds.
 
 import { utf8 } from '../core/bytes.ts'
+import { hasEnded } from '../core/upload-session.ts'
 import { receiveCallback } from '../uploads/callback.ts'
 import { sessionView } from '../uploads/view.ts'
 import { readBody } from './body.ts'
@@ -36,7 +37,8 @@ export function callbackRoutes(api: Api): void {
       const { id, state, object } = sessionView(session)
       const done = state === 'completed'
       // Relayed to the uploader, so no token is in it; OSS insists on a Content-Length.
-      const body = JSON.stringify(done ? { id, state, object } : { id, state: 'completing' })
+      const reached = hasEnded(state) ? state : 'completing'
+      const body = JSON.stringify(done ? { id, state, object } : { id, state: reached })
       return c.newResponse(body, 200, {
         'content-type': 'application/json',
         'content-length': String(utf8(body).length),

@@ -4,7 +4,8 @@ import { Problem } from '../core/problem.ts'
 import { isStoreFailure } from '../core/store-failure.ts'
 import { isExpired, openToken } from '../core/token.ts'
 import { hasEnded, type UploadSession } from '../core/upload-session.ts'
-import { finish, lookForObject } from './finish.ts'
+import { finish } from './finish.ts'
+import { lookForObject } from './presence.ts'
 
 export type CallbackServices = Pick<
   Services,
@@ -72,20 +73,21 @@ export async function receiveCallback(
   if (!session) throw refused('The session is not known here.')
   if (!inserted || hasEnded(session.state)) return session
   const work = processCallback(services, row, session).catch((error: unknown) => {
-    log('error', 'a callback is left for the sweep', { upload: session.id, error: String(error) })
+    const level = isStoreFailure(error) ? 'warn' : 'error'
+    log(level, 'a callback is left for the sweep', { upload: session.id, error: String(error) })
     return session
   })
   background(work)
   return Promise.race([work, delay(ANSWER_MS).then(() => session)])
 }
 
-/** Looks for the session's own object; the callback's own words about it decide nothing. */
+/** Looks for the session's own object; the callback's own words about it decide nothing. Throws StoreFailure. */
 export async function processCallback(
   services: CallbackServices,
   row: CallbackRow,
   session: UploadSession,
 ): Promise<UploadSession> {
-  const { callbacks, clock, log } = services
+  const { callbacks, clock } = services
   if (hasEnded(session.state)) {
     await callbacks.markProcessed(row, session.state, clock())
     return session
@@ -94,16 +96,10 @@ export async function processCallback(
     await callbacks.markProcessed(row, 'other-object', clock())
     return session
   }
-  try {
-    const presence = await lookForObject(services, session)
-    // Anything but the session's own object is the sweep's to judge: a callback never fails a session.
-    const reached =
-      presence.kind === 'own' ? await finish(services, session, presence.object) : session
-    await callbacks.markProcessed(row, presence.kind, clock())
-    return reached
-  } catch (failure) {
-    if (!isStoreFailure(failure)) throw failure
-    log('warn', 'a callback waits for the store', { upload: session.id, reason: failure.code })
-    return session
-  }
+  const presence = await lookForObject(services, session)
+  // Anything but the session's own object is the sweep's to judge: a callback never fails a session.
+  const reached =
+    presence.kind === 'own' ? await finish(services, session, presence.object) : session
+  await callbacks.markProcessed(row, presence.kind, clock())
+  return reached
 }

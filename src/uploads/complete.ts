@@ -4,7 +4,8 @@ import { Problem } from '../core/problem.ts'
 import { isStoreFailure, type StoreFailure } from '../core/store-failure.ts'
 import { hasEnded, type UploadSession } from '../core/upload-session.ts'
 import { notOpen } from './abort.ts'
-import { expectedSize, failMismatch, finish, lookForObject } from './finish.ts'
+import { failMismatch, finish } from './finish.ts'
+import { expectedSize, lookForObject } from './presence.ts'
 import { checkParts, type ListedParts, listAllParts } from './stored-parts.ts'
 import { objectSpec } from './tokens.ts'
 
@@ -43,7 +44,7 @@ export function checkInput(session: UploadSession, { sizeBytes, checksum }: Comp
       members: { sizeBytes: plan.sizeBytes },
     })
   }
-  if (plan.sizeBytes === null && (sizeBytes ?? 0) > plan.maxPartCount * plan.partSizeBytes) {
+  if (plan.sizeBytes === null && (sizeBytes ?? 0) > session.reservedBytes) {
     throw new Problem('file-too-large', { detail: 'More bytes than were reserved.' })
   }
   if (checksum !== undefined && session.checksum !== undefined && checksum !== session.checksum) {
@@ -62,42 +63,87 @@ export async function completeUpload(
   found: UploadSession,
   input: CompleteInput,
 ): Promise<UploadSession> {
-  if (found.state === 'completed') return found
+  if (found.state === 'completed') return asDeclared(found, input)
   if (hasEnded(found.state)) throw notOpen(found, services.clock())
   checkInput(found, input)
   const waitedSince = services.clock().getTime()
   for (let waited = 0; ; waited += POLL_MS) {
+    const reached = await attemptCompletion(services, found, input)
+    if (reached) return reached
     const now = services.clock()
-    const lease = new Date(now.getTime() + LEASE_MS)
-    const claimed = await services.uploads.claimCompletion(found.appId, found.id, input, now, lease)
-    if (claimed) return completeClaimed(services, claimed)
     const current = await services.uploads.find(found.appId, found.id)
-    if (current?.state === 'completed') return current
+    if (current?.state === 'completed') return asDeclared(current, input)
     if (!current || hasEnded(current.state)) throw notOpen(current ?? found, now)
-    if (current.state !== 'completing') {
-      if (current.expiresAt <= now) {
-        throw new Problem('upload-expired', { detail: 'The upload has expired. Create a new one.' })
-      }
-      throw notOpen({ ...current, state: 'initiating' }, now)
+    if (current.state === 'open' && current.expiresAt <= now) {
+      throw new Problem('upload-expired', { detail: 'The upload has expired. Create a new one.' })
     }
-    if (waited >= WAIT_MS || now.getTime() - waitedSince >= WAIT_MS) return current
-    await services.delay(POLL_MS)
+    if (current.state === 'initiating') throw notOpen(current, now)
+    // Open again: the first attempt came to nothing, so this one is next.
+    if (current.state === 'completing') {
+      if (waited >= WAIT_MS || now.getTime() - waitedSince >= WAIT_MS) return current
+      await services.delay(POLL_MS)
+    }
   }
+}
+
+/** One attempt, if no other is going on: undefined where the session cannot be claimed. */
+export async function attemptCompletion(
+  services: CompleteServices,
+  before: UploadSession,
+  input: CompleteInput,
+): Promise<UploadSession | undefined> {
+  const { appId, id } = before
+  const now = services.clock()
+  const lease = new Date(now.getTime() + LEASE_MS)
+  const claimed = await services.uploads.claimCompletion(appId, id, input, now, lease)
+  return claimed && completeClaimed(services, claimed, before.checksum)
+}
+
+/** Who repeats a completion gets its outcome; who declares other bytes than were completed must not take them for theirs. */
+function asDeclared(completed: UploadSession, { sizeBytes, checksum }: CompleteInput) {
+  const { object, id } = completed
+  const stored = object?.checksums.crc64
+  const [kind, value = ''] = checksum?.split(':') ?? []
+  const isOther =
+    checksum !== object?.declared && kind === 'crc64' && stored !== undefined
+      ? BigInt(value).toString() !== stored
+      : false
+  if (isOther || (sizeBytes !== undefined && sizeBytes !== object?.sizeBytes)) {
+    throw new Problem(isOther ? 'checksum-mismatch' : 'parts-mismatch', {
+      detail: `The upload ${id} was completed with other bytes. Create a new one for these.`,
+      members: { sizeBytes: object?.sizeBytes, ...(stored ? { stored: `crc64:${stored}` } : {}) },
+    })
+  }
+  return completed
 }
 
 /** The holder of the lease. Problems found before the store was asked to complete leave no trace of an attempt. */
 async function completeClaimed(
   services: CompleteServices,
   session: UploadSession,
+  checksum: string | undefined,
 ): Promise<UploadSession> {
   const { uploads, clock } = services
   try {
     const doubt = await makeObject(services, session)
     return await settle(services, session, doubt)
   } catch (error) {
-    if (error instanceof Problem) await uploads.reopen(session, { wasAttempt: false }, clock())
-    throw error
+    if (!(error instanceof Problem)) throw error
+    if (await uploads.reopen(session, { wasAttempt: false, checksum }, clock())) throw error
+    return meanwhile(services, session, error)
   }
+}
+
+/** The lease was lost, so what others made of the session is the answer, not what we saw of it. */
+async function meanwhile(
+  { uploads, clock }: CompleteServices,
+  session: UploadSession,
+  problem: Problem,
+): Promise<UploadSession> {
+  const current = await uploads.find(session.appId, session.id)
+  if (current?.state === 'completed') return current
+  const endedByOthers = current && hasEnded(current.state) && current.failure !== problem.code
+  throw endedByOthers ? notOpen(current, clock()) : problem
 }
 
 /** What the attempt leaves open: `gone` where the store no longer knows the storage upload. */
@@ -176,9 +222,14 @@ async function settle(
     if (!isStoreFailure(failure)) throw failure
     return undefined
   })
-  if (presence?.kind === 'own') return finish(services, session, presence.object)
+  if (presence?.kind === 'own') {
+    const reached = await finish(services, session, presence.object)
+    if (hasEnded(reached.state) && reached.state !== 'completed') throw notOpen(reached, clock())
+    return reached
+  }
   if (presence?.kind === 'mismatch') {
-    await failMismatch(services, session, presence.object)
+    const reached = await failMismatch(services, session)
+    if (reached.state === 'completed') return reached
     throw new Problem('object-mismatch', {
       detail: `The stored object ${presence.reason}. It was removed; create a new upload.`,
     })

@@ -6,7 +6,7 @@ import { largestSize, POLICY_DEFAULTS } from '../core/policy.ts'
 import type { App, NewUpload, Services } from '../core/ports.ts'
 import type { Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
-import { isStoreFailure } from '../core/store-failure.ts'
+import { ignoreStoreFailure, isStoreFailure } from '../core/store-failure.ts'
 import { hasEnded, type UploadMethod, type UploadSession } from '../core/upload-session.ts'
 import { refusal } from './complete.ts'
 import {
@@ -19,7 +19,7 @@ import {
   subjectOf,
 } from './decide.ts'
 import { endSession } from './end.ts'
-import { abortOrphans, releaseStorage } from './release.ts'
+import { abortOrphans, abortUntilGone, releaseStorage } from './release.ts'
 import { objectSpec } from './tokens.ts'
 
 /** A request that died while initiating is taken over after this long. */
@@ -190,7 +190,14 @@ async function begin(services: CreateServices, session: UploadSession): Promise<
     nudgeDeliveries()
     return opened
   }
-  if (storageUploadId) await store.abort({ key: session.key, storageUploadId })
+  // It is abandoned by its key, too: where this abort does not arrive, the sweep finds it.
+  if (storageUploadId) {
+    await abortUntilGone(services, session.store, { key: session.key, storageUploadId }).catch(
+      ignoreStoreFailure,
+    )
+  }
+  const current = await uploads.find(session.appId, session.id)
+  if (current && !hasEnded(current.state)) return current // A repeat took over, and was faster.
   throw new Problem('upload-not-open', {
     detail: 'The upload was ended while it was being created. Create a new one.',
   })
@@ -201,7 +208,11 @@ export async function failReservation(
   session: UploadSession,
   { code: failure }: Problem,
 ): Promise<void> {
-  const failed = await endSession(services, session, 'failed', { failure, from: ['initiating'] })
+  const failed = await endSession(services, session, 'failed', {
+    failure,
+    from: ['initiating'],
+    nothingBegun: true,
+  })
   if (!failed) return
   await releaseStorage(services, failed)
 }

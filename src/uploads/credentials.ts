@@ -6,12 +6,12 @@ import type { CredentialScope, ObjectStore, Services, TemporaryCredentials } fro
 import { type GrantPrincipal, mayManage, type Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import { isStoreFailure } from '../core/store-failure.ts'
+import { CREDENTIAL_SECONDS } from '../core/sweep-rules.ts'
 import type { UploadSession } from '../core/upload-session.ts'
 import { notOpen } from './abort.ts'
 import { refusal } from './complete.ts'
 import { type CreateServices, failReservation, newUpload, reserve } from './create.ts'
 import { type CreateInput, checkCredential, decide, subjectOf } from './decide.ts'
-import { CREDENTIAL_SECONDS } from './release.ts'
 
 export interface Issued extends TemporaryCredentials {
   session?: UploadSession

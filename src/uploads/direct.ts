@@ -40,8 +40,10 @@ export async function signDirectCompletion(
     }
     throw isStoreFailure(failure) ? refusal(failure) : failure
   })
-  checkParts(session.plan, session.plan.sizeBytes!, listed, session.checksum ?? input.checksum)
-  const recorded = await uploads.recordDirect(session.appId, session.id, now)
+  const checksum = session.checksum ?? input.checksum
+  checkParts(session.plan, session.plan.sizeBytes!, listed, checksum)
+  // The store may be asked at any moment from now on, with parts that others may have written since: HEAD compares again.
+  const recorded = await uploads.recordDirect(session.appId, session.id, checksum, clock())
   if (!recorded) throw notOpen((await uploads.find(session.appId, session.id)) ?? session, now)
   const { completionToken } = await mintTokens(services, recorded, { owner: true })
   const untilEnd = Math.floor((session.expiresAt.getTime() - now.getTime()) / 1000)

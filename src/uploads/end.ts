@@ -1,18 +1,9 @@
 // Ends a session in any way but `completed`: the guarded transition with its event, in one statement.
 import { uploadEvent } from '../core/event.ts'
 import type { Services } from '../core/ports.ts'
-import type { UploadSession, UploadState } from '../core/upload-session.ts'
+import type { EndOptions, UploadSession } from '../core/upload-session.ts'
 
 export type EndServices = Pick<Services, 'uploads' | 'clock' | 'newId' | 'nudgeDeliveries'>
-
-export interface EndOptions {
-  /** Why it failed: a permanent code. */
-  failure?: string
-  /** Only from these states; by default from every one that may come before. */
-  from?: readonly UploadState[]
-  /** Only while this attempt holds the lease; without it, only outside the window after an attempt. */
-  attempt?: number
-}
 
 /** Answers the session as it ended, or undefined where the guard refused. */
 export async function endSession(

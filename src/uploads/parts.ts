@@ -1,11 +1,14 @@
 // Presigns a set of parts from an upload token alone: no database, no store.
 import { type Part, partsAt } from '../core/part-plan.ts'
-import type { PartToSign, Services, SignedRequest } from '../core/ports.ts'
+import type { ObjectStore, PartToSign, Services, SignedRequest } from '../core/ports.ts'
 import { Problem } from '../core/problem.ts'
 import type { UploadToken } from '../core/token.ts'
 
-/** A single PUT is create-only and cannot be revoked at the store, so its URL never lives longer. */
-const MAX_SINGLE_URL_SECONDS = 15 * 60
+/**
+ * A single PUT is create-only and cannot be revoked at the store, and where the length is not bound a URL takes any number of
+ * bytes: such URLs never live longer.
+ */
+const MAX_LOOSE_URL_SECONDS = 15 * 60
 
 export interface PresignPartsInput {
   partNumbers: readonly number[]
@@ -55,10 +58,14 @@ function contentMd5(checksums: Record<string, string>, partNumber: number): stri
 }
 
 /** Seconds that a URL may live: never longer than asked, than the policy says, than the session or the signing credential. */
-function urlSeconds(token: UploadToken, asked: number | undefined, most: number, now: Date) {
+function urlSeconds(token: UploadToken, asked: number | undefined, store: ObjectStore, now: Date) {
   const untilEnd = token.end - Math.ceil(now.getTime() / 1000)
-  const single = token.method === 'single' ? MAX_SINGLE_URL_SECONDS : Number.POSITIVE_INFINITY
-  return Math.min(asked ?? token.urlSeconds, token.urlSeconds, untilEnd, single, most)
+  const loose = token.method === 'single' || !store.bindsLength
+  const most = Math.min(
+    store.maxUrlSeconds(now),
+    loose ? MAX_LOOSE_URL_SECONDS : Number.POSITIVE_INFINITY,
+  )
+  return Math.min(asked ?? token.urlSeconds, token.urlSeconds, untilEnd, most)
 }
 
 /** Throws `part-out-of-range`, `checksum-unsupported`, `upload-expired` and `invalid-request`. */
@@ -83,7 +90,7 @@ export function presignParts(
   )
   const validity = {
     from: now,
-    seconds: urlSeconds(token, input.ttlSeconds, store.maxUrlSeconds(now), now),
+    seconds: urlSeconds(token, input.ttlSeconds, store, now),
   }
   if (store.maxUrlSeconds(now) < 1) {
     throw new Problem('storage-unavailable', {

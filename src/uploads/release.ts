@@ -1,37 +1,27 @@
 // Gives back what an ended session holds in the store, again and again until the store agrees; only then its quota.
-import type { Services } from '../core/ports.ts'
+import type { ListedUpload, Services, StoredUpload } from '../core/ports.ts'
 import { isStoreFailure } from '../core/store-failure.ts'
-import { UPLOAD_TOKEN_SECONDS } from '../core/token.ts'
-import { type UploadSession, wasOpen } from '../core/upload-session.ts'
-import { isOwn } from './finish.ts'
+import { arrivalsUntil, nextReleaseLookAt } from '../core/sweep-rules.ts'
+import type { UploadSession } from '../core/upload-session.ts'
+import { isOwn } from './presence.ts'
 
-/** A single PUT may still arrive by a URL that was signed in the last moment of an upload token. */
-const LATE_PUT_MS = 15 * 60_000
+export type ReleaseServices = Pick<Services, 'uploads' | 'clock' | 'storeNamed' | 'log'>
 
-/** Credentials that a client's own SDK got live so long, and longer than five minutes before it asks again. */
-export const CREDENTIAL_SECONDS = 3600
+/** An abort that meets a part still being written may leave it behind ("AbortMultipartUpload", OSS): so once more. */
+const TRIES = 3
+/** A client with credentials may have begun any number of uploads: the rest is aborted by later looks. */
+const ORPHANS_A_LOOK = 100
 
-type ReleaseServices = Pick<Services, 'uploads' | 'clock' | 'storeNamed' | 'log'>
-
-function latePutsUntil(session: UploadSession): number {
-  const { method, endedAt, expiresAt } = session
-  if (!endedAt || !wasOpen(session)) return 0
-  if (method === 'credentials') return endedAt.getTime() + CREDENTIAL_SECONDS * 1000
-  if (method !== 'single') return 0
-  const lastToken = Math.min(endedAt.getTime() + UPLOAD_TOKEN_SECONDS * 1000, expiresAt.getTime())
-  return lastToken + LATE_PUT_MS
-}
-
-/** Aborts until the store knows nothing of it. Answers false where it may still be there. */
-async function abortUntilGone(
-  { storeNamed }: ReleaseServices,
-  session: UploadSession,
-  storageUploadId: string,
+/** Aborts until the store knows nothing of it. Answers false where it may still be there. Throws StoreFailure. */
+export async function abortUntilGone(
+  { storeNamed }: Pick<Services, 'storeNamed'>,
+  storeName: string,
+  upload: StoredUpload,
 ): Promise<boolean> {
-  const store = storeNamed(session.store)
-  for (let tries = 0; tries < 2; tries++) {
+  const store = storeNamed(storeName)
+  for (let tries = 0; tries < TRIES; tries++) {
     try {
-      await store.abort({ key: session.key, storageUploadId })
+      await store.abort({ key: upload.key, storageUploadId: upload.storageUploadId })
     } catch (failure) {
       if (isStoreFailure(failure, 'no-such-upload')) return true
       throw failure
@@ -40,43 +30,88 @@ async function abortUntilGone(
   return false
 }
 
-/** Storage uploads that an initiate without an answer left behind. Only a key that holds the session's id is surely ours. */
+/**
+ * Storage uploads under the session's exact key that no row names: what an initiate without an answer left behind. Only a key
+ * that holds the session's own id is surely ours; and what another living session of the App has begun there is not an
+ * orphan, whoever chose the key. Answers what it aborted. Throws StoreFailure.
+ */
 export async function abortOrphans(
   services: ReleaseServices,
   session: UploadSession,
-  except?: string,
-): Promise<void> {
-  if (session.method === 'single' || !session.key.includes(session.id)) return
-  const left = await services.storeNamed(session.store).listUploads(session.key)
-  for (const { storageUploadId } of left) {
-    if (storageUploadId === except) continue
+): Promise<ListedUpload[]> {
+  if (session.method === 'single' || !session.key.includes(session.id)) return []
+  const listed = await services.storeNamed(session.store).listUploads(session.key)
+  if (!listed.length) return []
+  const others = (await services.uploads.whoseAre(session.appId, session.store, listed)).filter(
+    ({ id }) => id !== session.id,
+  )
+  const orphans = listed
+    .filter(
+      ({ storageUploadId }) => !others.some((other) => other.storageUploadId === storageUploadId),
+    )
+    .slice(0, ORPHANS_A_LOOK)
+  for (const orphan of orphans) {
     services.log('info', 'an orphaned storage upload is aborted', { upload: session.id })
-    await abortUntilGone(services, session, storageUploadId)
+    await abortUntilGone(services, session.store, orphan)
   }
+  return orphans
 }
 
-/** Answers the session, released or still to be released by the sweep. Failures of the store are the sweep's to repeat. */
+/** The session's own object, where it came after the end. Answers false where one is still there. */
+async function deleteOwn(
+  { storeNamed }: ReleaseServices,
+  session: UploadSession,
+): Promise<boolean> {
+  const store = storeNamed(session.store)
+  const object = await store.head(session.key)
+  if (!object || !isOwn(session, object)) return true
+  await store.delete(object.key, { ifMatch: object.etag })
+  const left = await store.head(session.key)
+  return !left || !isOwn(session, left)
+}
+
+/**
+ * One try. Answers the session, released or still to be released. A look that comes before everything has arrived that can
+ * arrive clears the store and settles nothing. Throws StoreFailure.
+ */
+export async function tryRelease(
+  services: ReleaseServices,
+  session: UploadSession,
+  found?: (orphans: readonly ListedUpload[]) => void,
+): Promise<UploadSession> {
+  const { uploads, clock } = services
+  const { key, storageUploadId } = session
+  if (
+    storageUploadId &&
+    !(await abortUntilGone(services, session.store, { key, storageUploadId }))
+  ) {
+    return session
+  }
+  const orphans = await abortOrphans(services, session)
+  found?.(orphans)
+  const clean = await deleteOwn(services, session)
+  if (orphans.length || !clean) return session
+  const now = clock()
+  if (arrivalsUntil(session) > now.getTime()) {
+    await uploads.scheduleSweep(session, nextReleaseLookAt(session, now))
+    return session
+  }
+  return (await uploads.releaseStorage(session, now)) ?? session
+}
+
+/** As tryRelease; where the store does not answer, the sweep tries again. */
 export async function releaseStorage(
   services: ReleaseServices,
   session: UploadSession,
 ): Promise<UploadSession> {
-  const { uploads, clock, storeNamed, log } = services
-  const store = storeNamed(session.store)
   try {
-    if (session.storageUploadId) {
-      if (!(await abortUntilGone(services, session, session.storageUploadId))) return session
-    }
-    await abortOrphans(services, session)
-    const object = await store.head(session.key)
-    if (object && isOwn(session, object)) {
-      await store.delete(object.key, { ifMatch: object.etag })
-      return session // looked at once more by the sweep, which then finds nothing
-    }
+    return await tryRelease(services, session)
   } catch (failure) {
     if (!isStoreFailure(failure)) throw failure
-    log('warn', 'storage is not released yet', { upload: session.id, reason: failure.code })
+    services.log('warn', 'storage is not released yet', {
+      upload: session.id,
+      reason: failure.code,
+    })
     return session
   }
-  if (latePutsUntil(session) > clock().getTime()) return session
-  return (await uploads.releaseStorage(session, clock())) ?? session
 }

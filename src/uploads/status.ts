@@ -3,12 +3,14 @@
 import { missingParts, type PartPlan } from '../core/part-plan.ts'
 import type { Services, StoredPart } from '../core/ports.ts'
 import { Problem } from '../core/problem.ts'
-import { isStoreFailure } from '../core/store-failure.ts'
+import { ignoreStoreFailure, isStoreFailure } from '../core/store-failure.ts'
 import { attemptIsRecent, MAX_GENERATIONS, type UploadSession } from '../core/upload-session.ts'
 import { notOpen } from './abort.ts'
 import { refusal } from './complete.ts'
 import { endSession } from './end.ts'
-import { failMismatch, finish, lookForObject } from './finish.ts'
+import { failMismatch, finish } from './finish.ts'
+import { lookForObject } from './presence.ts'
+import { abortUntilGone } from './release.ts'
 import { objectSpec } from './tokens.ts'
 
 export type StatusServices = Pick<
@@ -112,7 +114,7 @@ async function lost(services: StatusServices, session: UploadSession): Promise<U
     return finished.state === 'completed' ? completed(finished) : without(finished)
   }
   if (presence.kind === 'mismatch') {
-    return without(await failMismatch(services, session, presence.object))
+    return without(await failMismatch(services, session))
   }
   const now = services.clock()
   if (session.state === 'completing') return without(session)
@@ -126,6 +128,7 @@ async function lost(services: StatusServices, session: UploadSession): Promise<U
 
 async function heal(services: StatusServices, session: UploadSession): Promise<UploadStatus> {
   const { uploads, storeNamed, clock, log } = services
+  if (!(await uploads.beginHeal(session, clock()))) return current(services, session)
   const store = storeNamed(session.store)
   const storageUploadId = await store.initiate(objectSpec(session))
   const healed = await uploads.heal(session, storageUploadId, clock())
@@ -137,11 +140,14 @@ async function heal(services: StatusServices, session: UploadSession): Promise<U
     return without(healed, true)
   }
   // Another request was faster: what it made is the session's, what we made goes.
-  await store.abort({ key: session.key, storageUploadId }).catch((failure: unknown) => {
-    if (!isStoreFailure(failure)) throw failure
-  })
-  return without((await uploads.find(session.appId, session.id)) ?? session)
+  await abortUntilGone(services, session.store, { key: session.key, storageUploadId }).catch(
+    ignoreStoreFailure,
+  )
+  return current(services, session)
 }
+
+const current = async ({ uploads }: StatusServices, session: UploadSession) =>
+  without((await uploads.find(session.appId, session.id)) ?? session)
 
 async function giveUp(services: StatusServices, session: UploadSession): Promise<UploadSession> {
   const failed = await endSession(services, session, 'failed', {

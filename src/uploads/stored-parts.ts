@@ -3,6 +3,9 @@ import { combineCrc64 } from '../core/crc64.ts'
 import { type PartPlan, partDifferences } from '../core/part-plan.ts'
 import type { ObjectStore, StoredPart, StoredUpload } from '../core/ports.ts'
 import { Problem } from '../core/problem.ts'
+import { isStoreFailure } from '../core/store-failure.ts'
+import type { StoredSoFar } from '../core/sweep-rules.ts'
+import type { UploadSession } from '../core/upload-session.ts'
 
 /** What completing needs to remember of a part. */
 export type ListedPart = Pick<StoredPart, 'partNumber' | 'sizeBytes' | 'etag'>
@@ -12,24 +15,29 @@ export interface ListedParts {
   sizeBytes: number
   /** CRC64 of all parts in order, unsigned decimal; absent where the store did not give each. */
   crc64?: string
+  /** The newest part's LastModified. */
+  newestAt?: Date
 }
 
 /** Throws StoreFailure. */
 export async function listAllParts(store: ObjectStore, upload: StoredUpload): Promise<ListedParts> {
   const parts: ListedPart[] = []
   let sizeBytes = 0
+  let newest = 0
   let folded: bigint | undefined = 0n
   for await (const page of store.listParts(upload)) {
     for (const part of page) {
       parts.push({ partNumber: part.partNumber, sizeBytes: part.sizeBytes, etag: part.etag })
       sizeBytes += part.sizeBytes
+      newest = Math.max(newest, part.lastModified.getTime())
       folded =
         folded === undefined || part.crc64 === undefined
           ? undefined
           : combineCrc64(folded, BigInt(part.crc64), part.sizeBytes)
     }
   }
-  return { parts, sizeBytes, crc64: folded?.toString() }
+  const newestAt = newest ? new Date(newest) : undefined
+  return { parts, sizeBytes, crc64: folded?.toString(), newestAt }
 }
 
 /** Problems name at most this many parts. */
@@ -67,4 +75,34 @@ export function checkParts(
       members: { declared: checksum, stored: `crc64:${listed.crc64}` },
     })
   }
+}
+
+/** Uploads that a client's own SDK may have begun under its key and that are looked into. */
+const MOST_UPLOADS = 50
+
+/** What the store holds of a session so far; undefined where it no longer knows the storage upload. Throws StoreFailure. */
+export async function storedSoFar(
+  store: ObjectStore,
+  session: UploadSession,
+): Promise<StoredSoFar | undefined> {
+  const { key, storageUploadId, method } = session
+  try {
+    if (storageUploadId) return await listAllParts(store, { key, storageUploadId })
+  } catch (failure) {
+    // A lost storage upload is healed by the client's next GET; until then the session ages.
+    if (isStoreFailure(failure, 'no-such-upload')) return undefined
+    throw failure
+  }
+  return method === 'credentials' ? storedByOwnSdk(store, key) : { parts: [], sizeBytes: 0 }
+}
+
+async function storedByOwnSdk(store: ObjectStore, key: string): Promise<StoredSoFar> {
+  let sizeBytes = 0
+  let newest = 0
+  for (const upload of (await store.listUploads(key)).slice(0, MOST_UPLOADS)) {
+    const listed = await listAllParts(store, upload)
+    sizeBytes += listed.sizeBytes
+    newest = Math.max(newest, upload.initiatedAt.getTime(), listed.newestAt?.getTime() ?? 0)
+  }
+  return { parts: [], sizeBytes, newestAt: newest ? new Date(newest) : undefined }
 }

@@ -1,171 +1,98 @@
-// Scheduled reconciliation: inbox leftovers, sessions stuck half-way, expiry, and storage that is not released yet.
-// Bounded, oldest first, and harmless when two run at once: every change is guarded.
-import { POLICY_DEFAULTS } from '../core/policy.ts'
-import { isStoreFailure } from '../core/store-failure.ts'
-import { attemptIsRecent, type UploadSession } from '../core/upload-session.ts'
-import { type CallbackServices, processCallback } from './callback.ts'
-import { endSession } from './end.ts'
-import { failMismatch, finish, lookForObject } from './finish.ts'
-import { releaseStorage } from './release.ts'
+// Scheduled reconciliation: inbox leftovers, then sessions stuck, idle, ended or not released, then what else lies in the
+// store. Bounded, oldest first, App by App in turn, and harmless when two run at once: every change is guarded.
+import type { UploadSession } from '../core/upload-session.ts'
+import { sweepInbox } from './sweep/inbox.ts'
+import {
+  beginRun,
+  guarded,
+  isOver,
+  type SweepCounts,
+  type SweepRun,
+  type SweepServices,
+} from './sweep/run.ts'
+import { scanStorage } from './sweep/scan.ts'
+import { sweepSession } from './sweep/session.ts'
 
-/** What a callback needs, since leftovers of the inbox are the sweep's first task. */
-export type SweepServices = CallbackServices
+export type { SweepCounts, SweepServices } from './sweep/run.ts'
 
+/** A run ends before the next minute's begins. What is not reached stays due, and oldest. */
+const RUN_MS = 50_000
+/** A session that was claimed and not settled comes again after this long. */
 const AGAIN_MS = 60_000
-const SESSIONS_PER_APP = 100
-const CALLBACKS_PER_APP = 100
+/** A store that is not configured may be again, but not by the minute. */
+const NO_STORE_MS = 15 * 60_000
+/** Apps are asked in turn, so many sessions of each at a time. */
+const BATCH = 25
+const ROUNDS = 40
 const IDEMPOTENCY_MS = 24 * 3600_000
-/** A callback that is being worked on right now is left alone. */
-const INBOX_AGE_MS = 10_000
 
-export async function sweep(services: SweepServices): Promise<{ looked: number }> {
-  const { uploads, clock } = services
-  let looked = 0
-  for (const appId of await uploads.appsWithDueWork(clock())) {
-    looked += await sweepInbox(services, appId)
-    const now = clock()
-    await uploads.forgetIdempotencyKeys(appId, new Date(now.getTime() - IDEMPOTENCY_MS))
-    const again = new Date(now.getTime() + AGAIN_MS)
-    for (const session of await uploads.claimDue(appId, now, again, SESSIONS_PER_APP)) {
-      looked++
-      await sweepSession(services, session)
+export async function sweep(services: SweepServices): Promise<SweepCounts> {
+  const run = beginRun(services, RUN_MS)
+  const apps = await services.uploads.appsWithDueWork(services.clock())
+  for (const app of apps) {
+    await ofApp(run, app, async () => {
+      await sweepInbox(run, app)
+      const { uploads, clock } = services
+      await uploads.forgetIdempotencyKeys(app, new Date(clock().getTime() - IDEMPOTENCY_MS))
+    })
+  }
+  let due = apps
+  for (let round = 0; due.length && round < ROUNDS; round++) {
+    const left: string[] = []
+    for (const app of due) {
+      await ofApp(run, app, async () => {
+        if ((await sweepBatch(run, app)) === BATCH) left.push(app)
+      })
     }
+    due = left
   }
-  return { looked }
+  for (const app of apps) await ofApp(run, app, () => scanStorage(run, app))
+  const { counts } = run
+  if (Object.values(counts).some((count) => count > 0)) services.log('info', 'swept', { ...counts })
+  return counts
 }
 
-async function sweepInbox(services: SweepServices, appId: string): Promise<number> {
-  const { callbacks, uploads, clock } = services
-  const before = new Date(clock().getTime() - INBOX_AGE_MS)
-  const rows = await callbacks.unprocessed(appId, before, CALLBACKS_PER_APP)
-  for (const row of rows) {
-    const session = await uploads.find(appId, row.uploadId)
-    if (session) await processCallback(services, row, session)
-  }
-  return rows.length
-}
-
-/** One session that cannot be looked at must not keep the others from it. */
-async function sweepSession(services: SweepServices, session: UploadSession): Promise<void> {
+/** One App whose rows cannot be read must not keep the others from their turn. */
+async function ofApp(run: SweepRun, app: string, work: () => Promise<void>): Promise<void> {
+  if (isOver(run)) return
   try {
-    await look(services, session)
+    await work()
   } catch (error) {
-    const reason = isStoreFailure(error) ? error.code : String(error)
-    services.log('warn', 'the sweep could not settle a session', { upload: session.id, reason })
+    run.counts.unanswered++
+    run.services.log('error', 'the sweep failed for an app', { app, reason: String(error) })
   }
 }
 
-async function look(services: SweepServices, session: UploadSession): Promise<void> {
-  if (!services.hasStore(session.store)) return
-  switch (session.state) {
-    case 'initiating':
-      return sweepInitiating(services, session)
-    case 'open':
-      return sweepOpen(services, session)
-    case 'completing':
-      return sweepCompleting(services, session)
-    case 'aborted':
-    case 'expired':
-    case 'failed':
-      await releaseStorage(services, session)
-      return
-    case 'completed':
-      return
-    default:
-      session.state satisfies never
+/** Stores are worked on side by side: one that keeps us waiting takes no time from the others. */
+async function sweepBatch(run: SweepRun, app: string): Promise<number> {
+  const { uploads, clock } = run.services
+  const now = clock()
+  const again = new Date(now.getTime() + AGAIN_MS)
+  const claimed = await uploads.claimDue(app, now, again, BATCH)
+  const byStore = new Map<string, UploadSession[]>()
+  for (const session of claimed) {
+    byStore.set(session.store, [...(byStore.get(session.store) ?? []), session])
   }
+  await Promise.all([...byStore].map(([store, sessions]) => sweepOfStore(run, store, sessions)))
+  return claimed.length
 }
 
-async function endAs(
-  services: SweepServices,
-  session: UploadSession,
-  to: 'expired' | 'failed',
-  failure?: string,
+async function sweepOfStore(
+  run: SweepRun,
+  store: string,
+  sessions: readonly UploadSession[],
 ): Promise<void> {
-  const attempt = session.state === 'completing' ? session.attempt : undefined
-  const ended = await endSession(services, session, to, { failure, from: [session.state], attempt })
-  if (!ended) return
-  await releaseStorage(services, ended)
-}
-
-async function sweepInitiating(services: SweepServices, session: UploadSession): Promise<void> {
-  if ((session.leaseUntil?.getTime() ?? 0) > services.clock().getTime()) return
-  await endAs(services, session, 'failed', 'initiate-incomplete')
-}
-
-async function sweepOpen(services: SweepServices, session: UploadSession): Promise<void> {
-  const { uploads, clock } = services
-  const now = clock()
-  const backendCompletes = session.policy.completion === 'backend'
-  if (session.direct || (session.method !== 'multipart' && !backendCompletes)) {
-    const presence = await lookForObject(services, session)
-    if (presence.kind === 'own') return void (await finish(services, session, presence.object))
-    if (presence.kind === 'mismatch') {
-      return void (await failMismatch(services, session, presence.object))
+  const { services, counts, down } = run
+  const { uploads, clock, hasStore } = services
+  for (const session of sessions) {
+    if (!hasStore(store)) {
+      await uploads.scheduleSweep(session, new Date(clock().getTime() + NO_STORE_MS))
+      continue
     }
-  }
-  if (attemptIsRecent(session, now)) return
-  const idleMs = (session.policy.idleSeconds ?? POLICY_DEFAULTS.idleSeconds) * 1000
-  const idleEnd = (await lastActivity(services, session)) + idleMs
-  if (session.expiresAt <= now || idleEnd <= now.getTime()) {
-    return endAs(services, session, 'expired')
-  }
-  await uploads.scheduleSweep(session, new Date(Math.min(idleEnd, session.expiresAt.getTime())))
-}
-
-/** The newest of what we saw of the client and what the store saw, in milliseconds since the epoch. */
-async function lastActivity(
-  { storeNamed }: SweepServices,
-  session: UploadSession,
-): Promise<number> {
-  let newest = session.activeAt.getTime()
-  if (!session.storageUploadId) return newest
-  const upload = { key: session.key, storageUploadId: session.storageUploadId }
-  try {
-    for await (const page of storeNamed(session.store).listParts(upload)) {
-      for (const { lastModified } of page) newest = Math.max(newest, lastModified.getTime())
-    }
-  } catch (failure) {
-    // A lost storage upload is healed by the client's next GET; until then the session ages.
-    if (!isStoreFailure(failure, 'no-such-upload')) throw failure
-  }
-  return newest
-}
-
-/** The holder of the lease is gone, or left the outcome open. */
-async function sweepCompleting(services: SweepServices, session: UploadSession): Promise<void> {
-  const { uploads, clock } = services
-  const now = clock()
-  if (session.leaseUntil && session.leaseUntil > now) return
-  const presence = await lookForObject(services, session)
-  if (presence.kind === 'own') return void (await finish(services, session, presence.object))
-  if (presence.kind === 'mismatch') {
-    return void (await failMismatch(services, session, presence.object))
-  }
-  if (await stillListed(services, session)) {
-    if (attemptIsRecent(session, now)) return
-    return void (await uploads.reopen(session, { wasAttempt: true }, now))
-  }
-  const missingFor = session.missingSince ? now.getTime() - session.missingSince.getTime() : 0
-  if (!session.missingSince) return uploads.releaseLease(session, { missing: true }, now)
-  if (missingFor < AGAIN_MS) return
-  if (session.expiresAt > now) {
-    return void (await uploads.reopen(session, { wasAttempt: true }, now))
-  }
-  await endAs(services, session, 'failed', 'storage-upload-lost')
-}
-
-async function stillListed(
-  { storeNamed }: SweepServices,
-  session: UploadSession,
-): Promise<boolean> {
-  if (!session.storageUploadId) return true // A single PUT can always come again.
-  const upload = { key: session.key, storageUploadId: session.storageUploadId }
-  try {
-    for await (const _ of storeNamed(session.store).listParts(upload)) break
-    return true
-  } catch (failure) {
-    if (isStoreFailure(failure, 'no-such-upload')) return false
-    throw failure
+    if (down.has(store)) continue
+    counts.looked++
+    await guarded(run, { app: session.appId, upload: session.id, store }, () =>
+      sweepSession(run, session),
+    )
   }
 }

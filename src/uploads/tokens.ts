@@ -2,7 +2,7 @@
 import { POLICY_DEFAULTS } from '../core/policy.ts'
 import type { ObjectSpec, Services } from '../core/ports.ts'
 import { mintToken, UPLOAD_TOKEN_SECONDS } from '../core/token.ts'
-import type { UploadSession } from '../core/upload-session.ts'
+import { hasEnded, type UploadSession } from '../core/upload-session.ts'
 
 export const seconds = (date: Date): number => Math.floor(date.getTime() / 1000)
 
@@ -36,7 +36,10 @@ export interface SessionTokens {
   complete: { url: string; direct: boolean }
 }
 
-/** `owner: false` leaves the completion token out. No token outlives the session. */
+/**
+ * `owner: false` leaves the completion token out. No token outlives the session; one of an ended session still reads its
+ * status and signs nothing, so that no URL is younger than the end of its session by more than a token's life.
+ */
 export async function mintTokens(
   services: Pick<Services, 'tokenKeys' | 'clock' | 'publicUrl' | 'storeNamed'>,
   session: UploadSession,
@@ -53,7 +56,7 @@ export async function mintTokens(
     storage: session.storageUploadId,
     generation: session.generation,
     plan: session.plan,
-    end,
+    end: hasEnded(session.state) ? Math.min(end, seconds(clock())) : end,
     urlSeconds: session.policy.urlSeconds ?? POLICY_DEFAULTS.urlSeconds,
     ...(session.policy.readBack ? { readBack: true } : {}),
     ...(session.method === 'single' ? { object: objectSpec(session) } : {}),

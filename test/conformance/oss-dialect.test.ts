@@ -171,7 +171,11 @@ describe('answers of the store', () => {
   it('list-uploads-result', async () => {
     const { store } = answering(200, sample('list-uploads-result'))
     expect(await store.listUploads('multipart.data')).toEqual([
-      { key: 'multipart.data', storageUploadId: '0004B999EF518A1FE585B0C9360DC4C8' },
+      {
+        key: 'multipart.data',
+        storageUploadId: '0004B999EF518A1FE585B0C9360DC4C8',
+        initiatedAt: new Date('2012-02-23T04:18:23Z'),
+      },
     ])
   })
 

@@ -92,10 +92,8 @@ describe.each(['v4', 'v1'] as const)('ossutil with signature %s', (signature) =>
     expect(context.partsReceived(key)).toBe(5)
     expect(await context.dialect().head(key)).toBeDefined()
     await context.expectStored(key)
-    expect(await context.dialect().listUploads(key)).not.toContainEqual({
-      key,
-      storageUploadId: uploadId,
-    })
+    const left = await context.dialect().listUploads(key)
+    expect(left.map(({ storageUploadId }) => storageUploadId)).not.toContain(uploadId)
   })
 
   test('lists an unfinished upload and its parts, and removes it', async () => {

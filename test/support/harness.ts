@@ -21,6 +21,8 @@ type FetchLike = typeof fetch
 export interface HarnessOptions {
   /** Stands between the service and the store: to fail, hang or watch. */
   storeFetch?: (forward: FetchLike) => FetchLike
+  bindLength?: boolean
+  exclusive?: boolean
 }
 
 export interface Answer<Body = Record<string, any>> {
@@ -72,7 +74,8 @@ export async function startHarness(options: HarnessOptions = {}) {
         secretAccessKey: 'test-secret-of-the-store',
         roleArn: 'acs:ram::1000000000000000:role/embedded',
         stsEndpoint: store.url,
-        bindLength: true,
+        bindLength: options.bindLength ?? true,
+        exclusive: options.exclusive,
       },
     ],
     embeddedCallbackKey: store.callbackPublicKeyPem,

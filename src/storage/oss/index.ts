@@ -24,6 +24,7 @@ export interface OssOptions extends OssSignerOptions, OssCaller {
   credentialsExpireAt?: Date
   /** Sign the exact Content-Length of parts as an additional header. */
   bindLength: boolean
+  exclusive?: boolean
   issueCredentials?: ObjectStore['issueCredentials']
   /** Checks a callback's signature; without one no callback is believed. */
   verifyCallback: (request: RawRequest) => boolean
@@ -44,6 +45,8 @@ export function oss(options: OssOptions): ObjectStore {
     dialect: 'oss',
     limits: OSS_LIMITS,
     createOnlyPut: true,
+    bindsLength: options.bindLength,
+    exclusive: options.exclusive ?? false,
     location: {
       endpoint: options.publicEndpoint.url,
       region: options.region,

@@ -1,12 +1,21 @@
 // Multipart uploads at OSS, by our own signed calls ("Multipart upload", API reference).
-import type { ObjectStore, StoredPart, StoredUpload } from '../../core/ports.ts'
+import type {
+  ListedUpload,
+  ListedUploadsPage,
+  ObjectStore,
+  StoredPart,
+  StoredUpload,
+} from '../../core/ports.ts'
 import { StoreFailure } from '../../core/store-failure.ts'
 import { expectXml } from '../send.ts'
 import { escapeXml, listOf, textOf } from '../xml.ts'
 import type { SendToOss } from './call.ts'
 import { forbidOverwrite, objectHeaders, quoted, unquoted } from './headers.ts'
 
-type Multipart = Pick<ObjectStore, 'initiate' | 'listParts' | 'complete' | 'abort' | 'listUploads'>
+type Multipart = Pick<
+  ObjectStore,
+  'initiate' | 'listParts' | 'complete' | 'abort' | 'listUploads' | 'listUploadsBelow'
+>
 
 export function ossMultipart(send: SendToOss): Multipart {
   async function* listParts(upload: StoredUpload) {
@@ -38,6 +47,41 @@ export function ossMultipart(send: SendToOss): Multipart {
       }
       marker = next
     }
+  }
+
+  async function listUploadsBelow(
+    prefix: string,
+    after?: StoredUpload,
+  ): Promise<ListedUploadsPage> {
+    const answer = await send({
+      method: 'GET',
+      query: [
+        ['encoding-type', 'url'],
+        ['max-uploads', '1000'],
+        ['prefix', prefix],
+        ['uploads', ''],
+        ...(after
+          ? ([
+              ['key-marker', after.key],
+              ['upload-id-marker', after.storageUploadId],
+            ] as const)
+          : []),
+      ],
+    })
+    const page = expectXml(answer, 'ListMultipartUploadsResult')
+    const uploads = listOf(page, 'Upload').map((upload) => ({
+      key: decodeURIComponent(textOf(upload, 'Key') ?? ''),
+      storageUploadId: textOf(upload, 'UploadId') ?? '',
+      initiatedAt: new Date(textOf(upload, 'Initiated') ?? 0),
+    }))
+    if (textOf(page, 'IsTruncated') !== 'true') return { uploads }
+    const key = decodeURIComponent(textOf(page, 'NextKeyMarker') ?? '')
+    const storageUploadId = textOf(page, 'NextUploadIdMarker') ?? ''
+    // A page that leads back to itself would be asked for without end.
+    if (!key || (key === after?.key && storageUploadId === after.storageUploadId)) {
+      throw new StoreFailure('ambiguous', 'UnreadableAnswer', answer.status)
+    }
+    return { uploads, next: { key, storageUploadId } }
   }
 
   return {
@@ -88,32 +132,20 @@ export function ossMultipart(send: SendToOss): Multipart {
     },
 
     async listUploads(key) {
-      const found: StoredUpload[] = []
-      let marker: ReadonlyArray<readonly [string, string]> = []
-      for (;;) {
-        const answer = await send({
-          method: 'GET',
-          query: [
-            ['encoding-type', 'url'],
-            ['max-uploads', '1000'],
-            ['prefix', key],
-            ['uploads', ''],
-            ...marker,
-          ],
-        })
-        const page = expectXml(answer, 'ListMultipartUploadsResult')
-        for (const upload of listOf(page, 'Upload')) {
-          const storageUploadId = textOf(upload, 'UploadId')
-          // Sorted by key: the exact key comes before all longer ones that it begins.
-          if (decodeURIComponent(textOf(upload, 'Key') ?? '') !== key) return found
-          if (storageUploadId) found.push({ key, storageUploadId })
+      const found: ListedUpload[] = []
+      let after: StoredUpload | undefined
+      do {
+        const page = await listUploadsBelow(key, after)
+        // Sorted by key: the exact key comes before all longer ones that it begins.
+        for (const upload of page.uploads) {
+          if (upload.key !== key) return found
+          found.push(upload)
         }
-        if (textOf(page, 'IsTruncated') !== 'true') return found
-        marker = [
-          ['key-marker', decodeURIComponent(textOf(page, 'NextKeyMarker') ?? '')],
-          ['upload-id-marker', textOf(page, 'NextUploadIdMarker') ?? ''],
-        ]
-      }
+        after = page.next
+      } while (after)
+      return found
     },
+
+    listUploadsBelow,
   }
 }

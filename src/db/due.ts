@@ -1,0 +1,82 @@
+// What the sweep asks for: sessions that are due and whose they are. Each statement stays within one app but for the one
+// that asks which apps have work.
+import { sql } from 'drizzle-orm'
+import type { UploadsDb } from '../core/ports.ts'
+import type { Database } from './connect.ts'
+import { toSession, type UploadRow } from './session-row.ts'
+import { instant } from './transition.ts'
+
+type DueDb = Pick<
+  UploadsDb,
+  | 'claimDue'
+  | 'scheduleSweep'
+  | 'clearLeftovers'
+  | 'whoseAre'
+  | 'forgetIdempotencyKeys'
+  | 'appsWithDueWork'
+>
+
+/** As the index says it. */
+const unsettled = sql`(storage_released_at is null or leftovers_at is not null)`
+
+export const dueDb = (database: Database): DueDb => ({
+  // Two sweepers take different rows: the claim puts each off.
+  async claimDue(appId, now, again, limit) {
+    const rows = await database.execute<{ row: UploadRow }>(sql`
+      with due as (
+        select app_id, upload_id from uploads
+        where app_id = ${appId} and ${unsettled} and sweep_at <= ${instant(now)}
+        order by sweep_at limit ${limit} for update skip locked)
+      update uploads u set sweep_at = ${instant(again)}
+      from due where u.app_id = ${appId} and due.app_id = u.app_id and due.upload_id = u.upload_id
+      returning to_jsonb(u) as row`)
+    return rows.map(({ row }) => toSession(row))
+  },
+
+  // A session that ended, or was given to its client for a direct completion, meanwhile has a time of its own.
+  async scheduleSweep({ appId, id, state, attemptAt }, at) {
+    await database.execute(sql`
+      update uploads set sweep_at = ${instant(at)}
+      where app_id = ${appId} and upload_id = ${id} and state = ${state}
+        and attempt_at is not distinct from ${instant(attemptAt)}`)
+  },
+
+  async clearLeftovers({ appId, id, leftoversAt }) {
+    await database.execute(sql`
+      update uploads set leftovers_at = null
+      where app_id = ${appId} and upload_id = ${id} and state = 'completed'
+        and leftovers_at = ${instant(leftoversAt)}`)
+  },
+
+  async whoseAre(appId, store, uploads, ids = []) {
+    const listed = JSON.stringify(uploads.map(({ storageUploadId }) => storageUploadId))
+    const rows = await database.execute<{ row: UploadRow }>(sql`
+      select to_jsonb(u) as row from uploads u
+      where app_id = ${appId} and store = ${store}
+        and upload_id in (select jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb))
+      union
+      select to_jsonb(u) from uploads u
+      where app_id = ${appId} and store = ${store} and storage_released_at is null
+        and storage_upload_id in (select jsonb_array_elements_text(${listed}::jsonb))`)
+    return rows.map(({ row }) => toSession(row))
+  },
+
+  async forgetIdempotencyKeys(appId, before) {
+    await database.execute(sql`
+      update uploads set idempotency_key = null
+      where app_id = ${appId} and idempotency_key is not null and created_at < ${instant(before)}`)
+  },
+
+  async appsWithDueWork(now) {
+    const rows = await database.execute<{ app_id: string }>(sql`
+      select app_id from (
+        select app_id, min(sweep_at) as due from uploads
+        where ${unsettled} and sweep_at <= ${instant(now)} group by app_id
+        union all
+        select app_id, min(received_at) from callbacks where processed_at is null group by app_id
+        union all
+        select app_id, min(next_at) from storage_scans where next_at <= ${instant(now)} group by app_id
+      ) work group by app_id order by min(due)`)
+    return rows.map(({ app_id }) => app_id)
+  },
+})

@@ -1,0 +1,83 @@
+// Gates that force an order of events: a call at a port stops before or after its work, until the test lets it go on.
+
+type Method = (...parameters: any[]) => any
+
+export interface Gate {
+  /** Resolves when the call has come so far. */
+  reached: Promise<void>
+  open(): void
+}
+
+export interface GateOptions {
+  when: 'before' | 'after'
+  /** Which call is stopped; the first unless told otherwise. */
+  only?: (...parameters: any[]) => boolean
+}
+
+/** Stops one call of a port's method; all others pass. The port is as it was once the call has been stopped. */
+export function gate<Port extends object>(
+  port: Port,
+  method: keyof Port,
+  { when, only = () => true }: GateOptions,
+): Gate {
+  const original = port[method] as Method
+  let arrive = () => {}
+  let open = () => {}
+  const reached = new Promise<void>((resolve) => {
+    arrive = resolve
+  })
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  const stop = async () => {
+    port[method] = original as Port[keyof Port]
+    arrive()
+    await opened
+  }
+  const gated: Method = async (...parameters) => {
+    if (!only(...parameters)) return original.apply(port, parameters)
+    if (when === 'before') {
+      await stop()
+      return original.apply(port, parameters)
+    }
+    try {
+      return await original.apply(port, parameters)
+    } finally {
+      await stop()
+    }
+  }
+  port[method] = gated as Port[keyof Port]
+  return { reached, open }
+}
+
+/** The pages of a listing, stopped before the first is asked for or after the last has come. */
+export function gateListing<Port extends { listParts: Method }>(
+  port: Port,
+  when: 'before' | 'after',
+): Gate {
+  const original = port.listParts
+  let arrive = () => {}
+  let open = () => {}
+  const reached = new Promise<void>((resolve) => {
+    arrive = resolve
+  })
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  port.listParts = async function* (...parameters: any[]) {
+    port.listParts = original
+    if (when === 'after') {
+      try {
+        yield* original.apply(port, parameters)
+      } finally {
+        arrive()
+        await opened
+      }
+      return
+    }
+    arrive()
+    await opened
+    yield* original.apply(port, parameters)
+  } as Port['listParts']
+  return { reached, open }
+}
