@@ -93,7 +93,7 @@ export const FLOWS: readonly Flow[] = [
   },
   {
     name: 'expire, by the sweep',
-    before: [create('parts'), ...onFirst('upload'), { do: 'advance', minutes: 25 * 60 }],
+    before: [create('parts'), ...onFirst('upload'), { do: 'advance', minutes: 8 * 24 * 60 }],
     disturbed: [{ do: 'sweep' }],
     ends: 'expired',
   },
@@ -136,12 +136,12 @@ export async function runFlow(
   return { points, found: [...wrong, ...(await run.settle())] }
 }
 
-/** Repeats what was asked for, a minute or more apart, until it is reached. Answers the state that the client sees last. */
+/** Repeats what was asked for, with growing pauses, until it is reached. Answers the state that the client sees last. */
 async function goOn(world: World, run: Run, flow: Flow): Promise<string> {
   let seen = 'nothing'
-  for (const minutes of [0, 1, 2, 16]) {
-    world.advance(minutes * 60_000)
-    if (minutes) await run.perform({ do: 'sweep' })
+  for (const seconds of [0, 31, 120, 1000]) {
+    world.advance(seconds * 1000)
+    if (seconds > 60) await run.perform({ do: 'sweep' })
     if (!run.clients.uploads.length)
       for (const command of flow.disturbed) await run.perform(command)
     const slot = run.clients.uploads.length - 1

@@ -2,7 +2,7 @@
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clients, type Command, type Observation, perform } from './commands.ts'
-import { type Expected, findings } from './invariants.ts'
+import { type Expected, findings, storeContent } from './invariants.ts'
 import { recover } from './recover.ts'
 import type { World } from './world.ts'
 
@@ -42,15 +42,13 @@ export async function beginRun(world: World) {
     },
 
     /** Recovers and answers what is wrong; leaves world and store as it found them. */
-    async settle(): Promise<string[]> {
+    async settle(look: () => Promise<unknown> = async () => {}): Promise<string[]> {
       const left = await recover(world, app.appId)
       const found = [...left, ...(await findings(clients, expected))]
+      await look()
       await world.port.outside(async () => {
-        for (const upload of foreign) {
-          await world.bare
-            .storeNamed('default')
-            .abort(upload)
-            .catch(() => {})
+        for (const { key, id } of (await storeContent(world.directory)).uploads) {
+          await world.bare.storeNamed('default').abort({ key, storageUploadId: id })
         }
       })
       if (found.length) await world.wipe()
