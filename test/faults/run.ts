@@ -51,7 +51,7 @@ export async function beginRun(world: World) {
           await world.bare.storeNamed('default').abort({ key, storageUploadId: id })
         }
       })
-      if (found.length) await world.wipe()
+      await world.wipe()
       for (const folder of ['objects', 'data']) {
         const path = join(world.directory, folder)
         for (const name of await readdir(path)) await rm(join(path, name), { force: true })

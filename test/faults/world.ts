@@ -265,7 +265,7 @@ export async function startWorld() {
       return { appId: app.id as string, apiKey: app.apiKey as string, endpointId: hook.id, secrets }
     },
 
-    /** Forgets everything: what a failed run left would disturb the next one. */
+    /** Forgets everything: the sweep looks after every App that there is. */
     async wipe(): Promise<void> {
       await sql`truncate apps cascade`
     },
