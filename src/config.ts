@@ -58,6 +58,7 @@ const storeSchema = z.strictObject({
   stsEndpoint: httpUrl.optional(),
   bindLength: z.boolean().default(true),
   exclusive: z.boolean().optional(),
+  cleanupDays: z.int().min(1).optional(),
 })
 export type StoreConfig = z.infer<typeof storeSchema>
 
@@ -132,6 +133,14 @@ const environmentSchema = z.object({
     .describe(
       'Nobody else uploads below the apps’ prefixes: the sweep aborts unknown uploads there after 7 days; default false',
     ),
+  STORE_CLEANUP_DAYS: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .optional()
+    .describe(
+      'Days after which the bucket itself aborts unfinished uploads: no session lives longer; default none',
+    ),
   STORES: z
     .string()
     .optional()
@@ -189,6 +198,7 @@ function storesOf(env: Environment): { stores: unknown[]; faults: string[] } {
       stsEndpoint: env.STORE_STS_ENDPOINT,
       bindLength: env.STORE_BIND_LENGTH,
       exclusive: env.STORE_EXCLUSIVE,
+      cleanupDays: env.STORE_CLEANUP_DAYS,
     })
   }
   if (env.STORES) {

@@ -148,6 +148,7 @@ function openStore(
     credentialsExpireAt: credentialsExpireAt ? new Date(credentialsExpireAt) : undefined,
     bindLength: config.bindLength,
     exclusive: config.exclusive,
+    cleanupDays: config.cleanupDays,
     issueCredentials: config.roleArn ? stsOf(config, config.roleArn, clock, fetchFrom) : undefined,
     clock,
     fetch: fetchFrom,

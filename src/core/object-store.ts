@@ -98,6 +98,8 @@ export interface ObjectStore {
   readonly bindsLength: boolean
   /** True where the operator says that nobody else uploads below an app's prefix: what is old and unknown there is aborted. */
   readonly exclusive: boolean
+  /** Seconds after which the bucket's own rule aborts an unfinished upload; infinite where it has none. */
+  readonly cleanupSeconds: number
   /** `crc64` where HEAD and ListParts report CRC64 and a declared one can be verified. */
   readonly verifiableChecksums: readonly string[]
   /** Seconds that a URL may live at most, from `from`: signing credentials may end. */

@@ -123,7 +123,7 @@ export function arrivalsUntil(session: UploadSession): number {
   if (method === 'credentials' && wasOpen(session)) {
     until.push(ended + CREDENTIAL_SECONDS * 1000 + MARGIN_MS)
   }
-  if (method === 'single' && wasOpen(session)) {
+  if ((method === 'single' || method === 'form') && wasOpen(session)) {
     const lastToken = Math.min(ended + UPLOAD_TOKEN_SECONDS * 1000, expiresAt.getTime())
     until.push(lastToken + LAST_URL_MS + MARGIN_MS)
   }

@@ -24,12 +24,14 @@ export const dueDb = (database: Database): DueDb => ({
   async claimDue(appId, now, again, limit) {
     const rows = await database.execute<{ row: UploadRow }>(sql`
       with due as (
-        select app_id, upload_id from uploads
+        select app_id, upload_id, sweep_at as due_at from uploads
         where app_id = ${appId} and ${unsettled} and sweep_at <= ${instant(now)}
-        order by sweep_at limit ${limit} for update skip locked)
-      update uploads u set sweep_at = ${instant(again)}
-      from due where u.app_id = ${appId} and due.app_id = u.app_id and due.upload_id = u.upload_id
-      returning to_jsonb(u) as row`)
+        order by sweep_at limit ${limit} for update skip locked),
+      claimed as (
+        update uploads u set sweep_at = ${instant(again)}
+        from due where u.app_id = ${appId} and due.app_id = u.app_id and due.upload_id = u.upload_id
+        returning to_jsonb(u) as row, due_at)
+      select row from claimed order by due_at`)
     return rows.map(({ row }) => toSession(row))
   },
 

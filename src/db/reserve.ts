@@ -64,7 +64,7 @@ async function insert(database: Database, upload: NewUpload, now: Date) {
     used as (
       insert into usage (app_id, subject, open_uploads, reserved_bytes, settled_bytes, day, day_bytes)
       select ${appId}, ${subject}, 1, ${reservedBytes}::bigint, 0, ${day}, ${reservedBytes}::bigint
-      where coalesce(${limit.open}::int >= 1, true)
+      where exists (select from counted) and coalesce(${limit.open}::int >= 1, true)
         and coalesce(${limit.bytes}::bigint >= ${reservedBytes}::bigint, true)
         and coalesce(${limit.day}::bigint >= ${reservedBytes}::bigint, true)
       on conflict (app_id, subject) do update set

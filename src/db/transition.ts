@@ -54,11 +54,8 @@ export function recordEvent(event: WebhookEvent): SQL {
 export const chain = (event: WebhookEvent): SQL =>
   sql`log_hash = encode(sha256(convert_to(log_hash || ${withRevision(event, sql`revision + 1`)}, 'UTF8')), 'hex')`
 
-/** Bytes of the day are given back where the day they were counted on is still the current one. */
-function settle(settlement: Settlement): SQL {
-  if (settlement === 'keep') return sql``
-  const settledBytes = settlement === 'release' ? 0 : settlement.settleBytes
-  return sql`,
+/** What the subject had reserved is given back or becomes stored; of the day only where that day is still the current one. */
+const settleUsage = (settledBytes: number): SQL => sql`,
     settled as (
       update usage set
         open_uploads = usage.open_uploads - 1,
@@ -68,24 +65,28 @@ function settle(settlement: Settlement): SQL {
           when day = to_char(changed.created_at at time zone 'UTC', 'YYYY-MM-DD')
           then changed.reserved_bytes - ${settledBytes}::bigint else 0 end)
       from changed
-      where usage.app_id = changed.app_id and usage.subject = changed.subject)`
-}
+      where usage.app_id = changed.app_id and usage.subject = changed.subject
+        and (select count(*) from granted) >= 0)`
 
-/** A grant is used by what was created under it: the size that it turned out to have, and nothing for what never began. */
-function settleGrant(settlement: Settlement, returnsGrant: boolean): SQL {
-  const completed = typeof settlement === 'object'
-  if (!completed && !returnsGrant) return sql``
-  const unused = completed
-    ? sql`changed.reserved_bytes - ${settlement.settleBytes}::bigint`
-    : sql`changed.reserved_bytes`
-  return sql`,
+/** A grant is used by what was created under it, with the size that it turned out to have; not by what never began. */
+const settleGrant = (unused: SQL, uploads: 0 | 1): SQL => sql`,
     granted as (
-      update grants set
-        used_uploads = grants.used_uploads - ${returnsGrant ? 1 : 0}::int,
+      update grants set used_uploads = grants.used_uploads - ${uploads}::int,
         used_bytes = grants.used_bytes - (${unused})
       from changed
       where grants.app_id = changed.app_id and grants.grant_id = changed.grant_id
-        and (${returnsGrant}::boolean or ${unused} <> 0))`
+        and (${uploads}::int > 0 or ${unused} <> 0)
+      returning 1)`
+
+/** The grant first, as the reservation takes them: so that neither waits for the other's lock. */
+function settle(settlement: Settlement, returnsGrant: boolean): SQL {
+  if (settlement === 'keep') {
+    return returnsGrant ? settleGrant(sql`changed.reserved_bytes`, 1) : sql``
+  }
+  const settledBytes = settlement === 'release' ? 0 : settlement.settleBytes
+  const unused =
+    settlement === 'release' ? sql`0` : sql`changed.reserved_bytes - ${settledBytes}::bigint`
+  return sql`${settleGrant(unused, 0)}${settleUsage(settledBytes)}`
 }
 
 /** Answers the session after the change, or undefined where the guard refused. */
@@ -100,8 +101,7 @@ export async function transition(
       where app_id = ${appId} and upload_id = ${uploadId} and (${guard})
       returning *)
     ${event ? recordEvent(event) : sql``}
-    ${settle(settlement)}
-    ${settleGrant(settlement, returnsGrant)}
+    ${settle(settlement, returnsGrant)}
     select to_jsonb(changed) as row from changed`)
   return found && toSession(found.row)
 }

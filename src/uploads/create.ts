@@ -65,7 +65,8 @@ export function newUpload(
     filename: input.filename,
     createdAt: now,
   })
-  const lifetime = (policy.maxSeconds ?? POLICY_DEFAULTS.maxSeconds) * 1000
+  const lifetime =
+    1000 * Math.min(policy.maxSeconds ?? POLICY_DEFAULTS.maxSeconds, store.cleanupSeconds)
   return {
     appId: app.id,
     id,
@@ -108,7 +109,7 @@ async function findResumable(
     fingerprint: input.fingerprint,
     limit: 20,
   })
-  return candidates.find(
+  const found = candidates.find(
     (session) =>
       !hasEnded(session.state) &&
       session.state !== 'initiating' &&
@@ -118,6 +119,10 @@ async function findResumable(
       session.contentType === (input.contentType ?? DEFAULT_CONTENT_TYPE) &&
       session.checksum === input.checksum,
   )
+  if (!found) return undefined
+  // Its client is back: the sweep must not take it for idle now. Where it has just ended, a new one is made.
+  const session = await uploads.touch(app.id, found.id, clock())
+  return session && !hasEnded(session.state) ? session : undefined
 }
 
 export async function createUpload(

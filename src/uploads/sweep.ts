@@ -85,6 +85,7 @@ async function sweepOfStore(
   const { services, counts, down } = run
   const { uploads, clock, hasStore } = services
   for (const session of sessions) {
+    if (isOver(run)) return
     if (!hasStore(store)) {
       await uploads.scheduleSweep(session, new Date(clock().getTime() + NO_STORE_MS))
       continue

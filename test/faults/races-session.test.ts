@@ -334,6 +334,8 @@ describe('create ∥ create with one Idempotency-Key', () => {
     field.harness.advance({ minutes: 2 })
     await field.harness.sweep()
     expect(await field.find(row!.id)).toMatchObject({ state: 'failed' })
+    // The key is clean, and yet nothing is settled: the initiate may still be on its way.
+    expect((await field.find(row!.id))?.storageReleasedAt).toBeUndefined()
     field.harness.interceptStore((forward) => async (input, init) => {
       if (init?.method === 'DELETE') throw new TypeError('cut')
       return forward(input, init)

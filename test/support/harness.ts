@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { StoreConfig } from '../../src/config.ts'
 import type { Log } from '../../src/core/ports.ts'
 import { connect } from '../../src/db/connect.ts'
 import { deliverDue } from '../../src/delivery/deliver.ts'
@@ -21,8 +22,10 @@ type FetchLike = typeof fetch
 export interface HarnessOptions {
   /** Stands between the service and the store: to fail, hang or watch. */
   storeFetch?: (forward: FetchLike) => FetchLike
-  bindLength?: boolean
-  exclusive?: boolean
+  /** Settings of the store, as an operator gives them. */
+  storeSettings?: Pick<Partial<StoreConfig>, 'bindLength' | 'exclusive' | 'cleanupDays'>
+  /** Names of further stores: the same bucket. */
+  moreStores?: string[]
 }
 
 export interface Answer<Body = Record<string, any>> {
@@ -62,22 +65,20 @@ export async function startHarness(options: HarnessOptions = {}) {
     publicUrl: () => 'http://countersign.test',
     allowPrivateTargets: true,
     embedded: true,
-    stores: [
-      {
-        name: 'default',
-        dialect: 'oss',
-        endpoint: store.url,
-        region: 'local',
-        bucket: 'bucket',
-        addressing: 'path',
-        accessKeyId: 'test-key-id',
-        secretAccessKey: 'test-secret-of-the-store',
-        roleArn: 'acs:ram::1000000000000000:role/embedded',
-        stsEndpoint: store.url,
-        bindLength: options.bindLength ?? true,
-        exclusive: options.exclusive,
-      },
-    ],
+    stores: ['default', ...(options.moreStores ?? [])].map((name) => ({
+      name,
+      dialect: 'oss' as const,
+      endpoint: store.url,
+      region: 'local',
+      bucket: 'bucket',
+      addressing: 'path' as const,
+      accessKeyId: 'test-key-id',
+      secretAccessKey: 'test-secret-of-the-store',
+      roleArn: 'acs:ram::1000000000000000:role/embedded',
+      stsEndpoint: store.url,
+      bindLength: true,
+      ...options.storeSettings,
+    })),
     embeddedCallbackKey: store.callbackPublicKeyPem,
     verifyRsaMd5,
     log,

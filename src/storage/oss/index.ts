@@ -25,6 +25,7 @@ export interface OssOptions extends OssSignerOptions, OssCaller {
   /** Sign the exact Content-Length of parts as an additional header. */
   bindLength: boolean
   exclusive?: boolean
+  cleanupDays?: number
   issueCredentials?: ObjectStore['issueCredentials']
   /** Checks a callback's signature; without one no callback is believed. */
   verifyCallback: (request: RawRequest) => boolean
@@ -47,6 +48,7 @@ export function oss(options: OssOptions): ObjectStore {
     createOnlyPut: true,
     bindsLength: options.bindLength,
     exclusive: options.exclusive ?? false,
+    cleanupSeconds: (options.cleanupDays ?? Number.POSITIVE_INFINITY) * 86_400,
     location: {
       endpoint: options.publicEndpoint.url,
       region: options.region,

@@ -17,6 +17,7 @@ export async function sweepInbox(run: SweepRun, appId: string): Promise<void> {
       const { store, uploadId: upload } = row
       if (!hasStore(store)) down.add(store)
       if (down.has(store)) continue
+      if (isOver(run)) return
       counts.looked++
       await guarded(run, { app: appId, upload, store }, async () => {
         const session = await uploads.find(appId, upload)

@@ -75,6 +75,8 @@ async function sweepOpen(run: SweepRun, session: UploadSession): Promise<void> {
   if (attemptIsRecent(session, now)) return
   const store = services.storeNamed(session.store)
   const stored = await storedSoFar(store, session)
+  // Lost is what was completed later than anybody waited for, or really lost: HEAD tells.
+  if (!stored && (await settleObject(services, session))) return
   const activity = lastActivity(session, stored)
   if (endOf(session, activity) <= now.getTime()) {
     return endAs(run, session, 'expired', { activeAt: session.activeAt })
