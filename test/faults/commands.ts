@@ -48,8 +48,8 @@ export interface Clients {
   world: World
   app: RunApp
   uploads: Upload[]
-  /** Ids that each Idempotency-Key of a subject was answered with. */
-  keys: Map<string, Set<string>>
+  /** Sessions that each Idempotency-Key of a subject was answered with, and when they were created. */
+  keys: Map<string, Map<string, number>>
 }
 
 /** Bytes that differ everywhere, the same for the same seed. */
@@ -97,7 +97,7 @@ export async function call(
   }
 }
 
-const said = ({ status, body }: Reply) => `${status} ${body.state ?? body.code ?? ''}`.trim()
+const said = ({ status, body }: Reply) => `${status} ${body.code ?? body.state ?? ''}`.trim()
 
 function learn(clients: Clients, upload: Upload, body: Record<string, any>): void {
   if (body.uploadToken) upload.uploadToken = body.uploadToken
@@ -135,7 +135,8 @@ async function create(
   if (reply.status > 201) return { command, text: said(reply), faults: reply.faults, reply }
   if (key !== undefined) {
     const name = `${subject} ${headers['idempotency-key']}`
-    clients.keys.set(name, (clients.keys.get(name) ?? new Set()).add(id))
+    const createdAt = Date.parse(reply.body.createdAt)
+    clients.keys.set(name, (clients.keys.get(name) ?? new Map()).set(id, createdAt))
   }
   let upload = clients.uploads.find((known) => known.id === id)
   if (!upload) {

@@ -2,7 +2,6 @@
 // the model, and how it reads.
 import fc from 'fast-check'
 import type { Command, Observation } from './commands.ts'
-import { slotOf } from './commands.ts'
 import { FAULTS, type PlannedFault } from './fault-port.ts'
 import { quotaFindings, sessionRows } from './invariants.ts'
 import {
@@ -104,7 +103,8 @@ export async function runScript(world: World, script: Script): Promise<string[]>
   const found: string[] = []
   const next = random(script.schedule)
   world.port.arm(script.faults, script.schedule === 0 ? undefined : next)
-  for (const [number, commands] of script.rounds.entries()) {
+  for (const [number, round] of script.rounds.entries()) {
+    const commands = addressed(round, run.clients.uploads.length)
     const from = world.clock().getTime()
     const before = run.clients.uploads.map(({ slot: known }) => known)
     const seen = (await Promise.all(commands.map((command) => run.perform(command)))).flat()
@@ -120,6 +120,13 @@ export async function runScript(world: World, script: Script): Promise<string[]>
   )
   return [...found, ...settled]
 }
+
+/** Slots count round among the sessions that are known as the round begins; without any there is nothing to address. */
+const addressed = (commands: readonly Command[], known: number): Command[] =>
+  commands.flatMap((command): Command[] => {
+    if (!('slot' in command)) return [command]
+    return known ? [{ ...command, slot: command.slot % known }] : []
+  })
 
 interface Round {
   commands: readonly Command[]
@@ -152,7 +159,7 @@ function narrow(run: Run, model: Map<number, Believed>, round: Round): string[] 
     }
     const mine = seen.filter((one) => one.slot === upload.slot)
     const touching = commands.filter(
-      (command) => !('slot' in command) || slotOf(run.clients, command.slot) === upload || isNew,
+      (command) => !('slot' in command) || command.slot === upload.slot || isNew,
     )
     const alone = commands.length === 1 && seen.every(({ faults }) => !faults.length)
     const after = alone ? afterAlone(known, commands[0]!, mine, span, found) : undefined
