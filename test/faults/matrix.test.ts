@@ -2,11 +2,13 @@
 // faults are sampled, by a seed that is printed and can be given again as FAULTS_SEED.
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { applies, type Channel, FAULTS, type PlannedFault } from './fault-port.ts'
-import { FLOWS, runFlow } from './flows.ts'
+import { FLOWS as ALL_FLOWS, runFlow } from './flows.ts'
 import { random, seedOf } from './seed.ts'
 import { startWorld, type World } from './world.ts'
 
 const PAIRS = Number(process.env.FAULTS_PAIRS ?? 200)
+/** Part of the names of the flows to run; all by default. */
+const FLOWS = ALL_FLOWS.filter(({ name }) => name.includes(process.env.FAULTS_FLOWS ?? ''))
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
 let world: World
