@@ -26,7 +26,7 @@ export const GUARDS = [
     in: 'src/db/uploads.ts',
     from: '    among(states),\n',
     to: '    sql`true`,\n',
-    suite: races('complete ∥ abort'),
+    suite: races('wins over an abort that saw the session open'),
   },
   {
     name: 'no end within the attempt window',
@@ -47,7 +47,7 @@ export const GUARDS = [
     in: 'src/db/uploads.ts',
     from: "guard: sql`storage_released_at is null and state in ('aborted', 'expired', 'failed')`",
     to: "guard: sql`state in ('aborted', 'expired', 'failed')`",
-    suite: matrix('abort, multipart'),
+    suite: { file: 'test/faults/release.test.ts' },
   },
   {
     name: 'a reservation is taken over after its lease only',
@@ -127,11 +127,11 @@ export const GUARDS = [
     suite: deliverers('whatever their order'),
   },
   {
-    name: 'claims that meet take different rows (skip locked)',
+    name: 'a claim passes over locked rows (skip locked)',
     in: 'src/db/deliveries.ts',
     from: "        .for('update', { skipLocked: true })\n",
     to: '',
-    suite: deliverers('meet in the database'),
+    suite: deliverers('passes over'),
   },
   {
     name: 'a late deliverer records nothing over another’s',
