@@ -80,6 +80,11 @@ export const anyScript: fc.Arbitrary<Script> = fc.record({
   schedule: fc.nat(),
 })
 
+/** What so many scripts have been through: a suite that completes nothing would prove nothing. */
+export type Tally = Map<string, number>
+
+const count = (tally: Tally, what: string) => tally.set(what, (tally.get(what) ?? 0) + 1)
+
 interface Believed {
   facts: Facts
   beliefs: Belief[]
@@ -97,7 +102,7 @@ const asFound = (facts: Facts): Belief[] => [
 ]
 
 /** Runs it and answers everything that contradicts the model or an invariant. */
-export async function runScript(world: World, script: Script): Promise<string[]> {
+export async function runScript(world: World, script: Script, tally: Tally): Promise<string[]> {
   const run = await beginRun(world)
   const model = new Map<number, Believed>()
   const found: string[] = []
@@ -109,6 +114,7 @@ export async function runScript(world: World, script: Script): Promise<string[]>
     const before = run.clients.uploads.map(({ slot: known }) => known)
     const seen = (await Promise.all(commands.map((command) => run.perform(command)))).flat()
     const span = { from, to: world.clock().getTime() }
+    for (const one of seen) for (const _ of one.faults) count(tally, 'faults')
     const wrong = narrow(run, model, { commands, seen, before, span })
     const quota = await quotaFindings(world, run.clients.app.appId)
     found.push(...[...wrong, ...quota].map((text) => `round ${number + 1}: ${text}`))
@@ -116,7 +122,7 @@ export async function runScript(world: World, script: Script): Promise<string[]>
     if (found.length) break
   }
   const settled = await run.settle(async () =>
-    found.push(...(await endFindings(world, run, model))),
+    found.push(...(await endFindings(world, run, model, tally))),
   )
   return [...found, ...settled]
 }
@@ -218,8 +224,10 @@ async function endFindings(
   world: World,
   run: Run,
   model: Map<number, Believed>,
+  tally: Tally,
 ): Promise<string[]> {
   const rows = await sessionRows(world, run.clients.app.appId)
+  for (const { state } of rows) count(tally, state)
   const now = world.clock().getTime()
   return run.clients.uploads.flatMap(({ slot: number, id }) => {
     const { facts, beliefs } = model.get(number)!
