@@ -1,6 +1,7 @@
-// Builds the page into dist/public: one script, the style and the document.
-import { copyFile, mkdir } from 'node:fs/promises'
+// Builds the page into dist/public: one script, the style, the document, and the headers that Workers serve them with.
+import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { build } from 'esbuild'
+import { PAGE_HEADERS } from '../dist/ui/headers.js'
 
 await mkdir('dist/public', { recursive: true })
 await build({
@@ -14,3 +15,5 @@ await build({
 })
 for (const file of ['index.html', 'page.css'])
   await copyFile(`src/ui/${file}`, `dist/public/${file}`)
+const lines = Object.entries(PAGE_HEADERS).map(([name, value]) => `  ${name}: ${value}`)
+await writeFile('dist/public/_headers', `/*\n${lines.join('\n')}\n`)

@@ -1,41 +1,17 @@
 // The environment, parsed once: every variable with its default and description, all faults reported together by name.
 import { z } from 'zod'
-import { fromBase64url } from './core/bytes.ts'
+import {
+  addressing,
+  endpoint,
+  flag,
+  httpUrl,
+  port,
+  publicEndpoint,
+  secretKeys,
+} from './config/values.ts'
 
 const MIN_ADMIN_KEY = 24
-const MIN_MASTER_BYTES = 32
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/i
-
-const flag = z.enum(['true', 'false']).transform((text) => text === 'true')
-const port = z.coerce.number().int().min(0).max(65_535)
-const httpUrl = z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, ''))
-
-const secretKeys = z.string().transform((text, context) => {
-  const keys = text.split(',').map((entry) => {
-    const [kid = '', encoded = '', ...rest] = entry.trim().split(':')
-    const secret = fromBase64url(encoded)
-    if (!/^[\w-]{1,32}$/.test(kid) || !secret || secret.length < MIN_MASTER_BYTES || rest.length) {
-      context.addIssue({
-        code: 'custom',
-        message: `must list kid:base64url with at least ${MIN_MASTER_BYTES} random bytes each, separated by commas`,
-      })
-    }
-    return { kid, secret: secret ?? new Uint8Array() }
-  })
-  return keys
-})
-
-/** A URL, or the kind of OSS endpoint, which follows from the region. */
-const endpoint = z.union(
-  [z.enum(['public', 'internal', 'dual-stack', 'accelerate', 'accelerate-overseas']), httpUrl],
-  'must be a URL, or one of public, internal, dual-stack, accelerate, accelerate-overseas',
-)
-/** Clients are handed it: not Alibaba's internal hosts, and https where Alibaba serves it. */
-const publicEndpoint = endpoint.refine(
-  (text) => text !== 'internal' && !/-internal\.aliyuncs\.com$|^http:.*\.aliyuncs\.com$/.test(text),
-  'must be one that clients reach, over https: not an internal endpoint',
-)
-const addressing = z.enum(['virtual', 'path', 'cname'])
 
 const storeSchema = z.strictObject({
   name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/),
@@ -56,6 +32,7 @@ const storeSchema = z.strictObject({
     .regex(/^acs:ram::\d+:role\/[\w.-]{1,64}$/, 'must be like acs:ram::<account>:role/<name>')
     .optional(),
   stsEndpoint: httpUrl.optional(),
+  mpsEndpoint: httpUrl.optional(),
   bindLength: z.boolean().default(true),
   exclusive: z.boolean().optional(),
   cleanupDays: z.int().min(1).optional(),
@@ -125,6 +102,9 @@ const environmentSchema = z.object({
       'Role assumed for credentials that clients are handed: acs:ram::<account>:role/<name>',
     ),
   STORE_STS_ENDPOINT: httpUrl.optional().describe('STS, if not https://sts.<region>.aliyuncs.com'),
+  STORE_MPS_ENDPOINT: httpUrl
+    .optional()
+    .describe('Media Processing, if not https://mts.<region>.aliyuncs.com'),
   STORE_BIND_LENGTH: flag
     .optional()
     .describe('Sign the exact Content-Length of parts; default true'),
@@ -145,6 +125,16 @@ const environmentSchema = z.object({
     .string()
     .optional()
     .describe('JSON array of further stores, the same in camelCase plus name'),
+  EMBEDDED_CALLBACK_KEY: z
+    .string()
+    .optional()
+    .describe('For tests: public key (PEM) of an embedded store in another process'),
+  RUN_REQUESTS: z.coerce
+    .number()
+    .int()
+    .min(40)
+    .default(800)
+    .describe('Workers: store calls, webhooks and statements of one scheduled run; the rest waits'),
 })
 type Environment = z.infer<typeof environmentSchema>
 
@@ -166,6 +156,8 @@ export interface Config {
   logLevel: 'debug' | 'info' | 'warn' | 'error'
   storePort: number
   stores: readonly StoreConfig[]
+  embeddedCallbackKey: string | undefined
+  runRequests: number
   /** True where the store "default" is the embedded one. */
   embeddedStore: boolean
   /** Embedded store on a loopback host: keys are generated, a demo app is made. */
@@ -196,6 +188,7 @@ function storesOf(env: Environment): { stores: unknown[]; faults: string[] } {
       credentialsExpireAt: env.STORE_CREDENTIALS_EXPIRE_AT,
       roleArn: env.STORE_ROLE_ARN,
       stsEndpoint: env.STORE_STS_ENDPOINT,
+      mpsEndpoint: env.STORE_MPS_ENDPOINT,
       bindLength: env.STORE_BIND_LENGTH,
       exclusive: env.STORE_EXCLUSIVE,
       cleanupDays: env.STORE_CLEANUP_DAYS,
@@ -232,7 +225,7 @@ function parseStores(env: Environment, faults: string[]): StoreConfig[] {
   })
 }
 
-type Variables = Record<string, string | undefined>
+export type Variables = Record<string, string | undefined>
 
 function parseEnvironment(variables: Variables): Environment {
   const present = Object.fromEntries(
@@ -259,14 +252,20 @@ export function parseStoreConfigs(variables: Variables): {
   return { stores, dataDirectory: env.DATA_DIR }
 }
 
-/** Throws ConfigError naming every variable that is missing or wrong. */
-export function parseConfig(variables: Variables): Config {
+export type Needed = 'DATABASE_URL' | 'PUBLIC_URL' | 'STORE_DIALECT'
+
+/** Throws ConfigError naming every variable that is missing or wrong; `needed` are those without which nothing is embedded. */
+export function parseConfig(variables: Variables, needed: readonly Needed[] = []): Config {
   const env = parseEnvironment(variables)
   const faults: string[] = []
   const stores = parseStores(env, faults)
   const embeddedStore = !env.STORE_DIALECT && !env.STORES
-  const loopback = LOOPBACK.test(env.HOST)
-  const embedded = embeddedStore && loopback
+  const embedded = embeddedStore && LOOPBACK.test(env.HOST) && !needed.length
+  for (const name of needed) {
+    if (!env[name] && !(name === 'STORE_DIALECT' && env.STORES)) {
+      faults.push(`${name}: is needed here, where nothing is embedded`)
+    }
+  }
   if (!embedded) {
     if (!env.ADMIN_KEY)
       faults.push('ADMIN_KEY: is needed outside embedded mode (24 characters or more)')
@@ -289,6 +288,8 @@ export function parseConfig(variables: Variables): Config {
     logLevel: env.LOG_LEVEL,
     storePort: env.STORE_PORT ?? (env.PORT === 0 ? 0 : env.PORT + 1),
     stores,
+    embeddedCallbackKey: env.EMBEDDED_CALLBACK_KEY,
+    runRequests: env.RUN_REQUESTS,
     embeddedStore,
     embedded,
   })

@@ -3,7 +3,9 @@
 import { z } from '@hono/zod-openapi'
 
 export * from './contract/apps.ts'
+export * from './contract/copies.ts'
 export * from './contract/credentials.ts'
+export * from './contract/deliveries.ts'
 export { policyNameSchema } from './contract/fields.ts'
 export * from './contract/policy.ts'
 export * from './contract/uploads.ts'

@@ -1,10 +1,10 @@
 // Picks the adapters for a configuration. The only place that does, and the only clock and source of randomness.
 
-import { sql } from 'drizzle-orm'
 import { V7Generator } from 'uuidv7'
 import { jwksCache } from './auth/jwks.ts'
 import { createVault } from './auth/vault.ts'
 import type { StoreConfig } from './config.ts'
+import { type Budget, counted, unbounded } from './core/budget.ts'
 import type { Log, ObjectStore, SendWebhook, Services } from './core/ports.ts'
 import { Problem } from './core/problem.ts'
 import { deriveTokenKeys } from './core/token.ts'
@@ -12,14 +12,16 @@ import { appsDb } from './db/apps.ts'
 import { callbacksDb } from './db/callbacks.ts'
 import type { Database } from './db/connect.ts'
 import { deliveriesDb } from './db/deliveries.ts'
+import { readsAreFresh } from './db/readiness.ts'
 import { scansDb } from './db/scans.ts'
 import { uploadsDb } from './db/uploads.ts'
 import { fetchSender } from './delivery/send.ts'
 import { checkUrl } from './delivery/url-guard.ts'
-import type { Variables } from './http/environment.ts'
+import type { RequestServices } from './http/environment.ts'
 import { parseCallbackBody, type RsaMd5Verify, verifyOssCallback } from './storage/oss/callback.ts'
 import { addressesOf, signingRegion } from './storage/oss/endpoint.ts'
 import { oss } from './storage/oss/index.ts'
+import { mps } from './storage/oss/mps.ts'
 import { stsClient } from './storage/oss/sts.ts'
 
 export interface ProcessOptions {
@@ -40,6 +42,16 @@ export interface ProcessOptions {
   fetch?: typeof fetch
   storeTimeoutMs?: number
   delay?: (milliseconds: number) => Promise<void>
+  /** False on Workers, where a request must not wait for what another one began. */
+  sharePromises?: boolean
+}
+
+/** What one request or one scheduled run brings with it, where that is shorter than the process. */
+export interface WorkOptions {
+  background?: ProcessOptions['background']
+  nudgeDeliveries?: () => void
+  /** Bounds and counts the outgoing requests. */
+  budget?: Budget
 }
 
 /** Lives as long as the process or isolate; `forDatabase` adds what lives as long as a connection may. */
@@ -54,14 +66,15 @@ export async function processServices(options: ProcessOptions) {
     deriveTokenKeys(options.secretKeys),
     createVault(options.secretKeys, randomBytes),
   ])
-  const stores = new Map(
-    options.stores.map((config) => [config.name, openStore(config, options, clock, fetchFrom)]),
-  )
-  const { allowPrivateTargets: allowPrivate } = options
+  const openStores = (from: typeof fetch) =>
+    new Map(options.stores.map((config) => [config.name, openStore(config, options, clock, from)]))
+  const processStores = openStores(fetchFrom)
+  const { allowPrivateTargets: allowPrivate, sharePromises = true } = options
+  const readinessMemory = { verifiedAt: Number.NEGATIVE_INFINITY }
   const jwks = jwksCache({
     fetch: fetchFrom,
     clock,
-    background: options.background,
+    sharePromises,
     refuseUrl: (url) => {
       const checked = checkUrl(url, { allowPrivate })
       return 'reason' in checked ? checked.reason : undefined
@@ -69,14 +82,7 @@ export async function processServices(options: ProcessOptions) {
   })
 
   const shared = {
-    storeNamed(name: string) {
-      const store = stores.get(name)
-      if (store) return store
-      throw new Problem('storage-unavailable', {
-        detail: `The store "${name}" is not configured any more.`,
-      })
-    },
-    hasStore: (name: string) => stores.has(name),
+    hasStore: (name: string) => processStores.has(name),
     tokenKeys,
     publicUrl: options.publicUrl,
     allowPrivateTargets: allowPrivate,
@@ -87,18 +93,18 @@ export async function processServices(options: ProcessOptions) {
       `${prefix}_${generator.generateOrResetCore(clock().getTime(), 10_000).toHex()}`,
     randomBytes,
     fetch: fetchFrom,
-    sendWebhook: options.sendWebhook ?? fetchSender({ fetch: fetchFrom, allowPrivate }),
     delay:
       options.delay ??
       ((milliseconds: number) => new Promise<void>((end) => setTimeout(end, milliseconds))),
-    background: options.background,
-    nudgeDeliveries: options.nudgeDeliveries ?? (() => {}),
     log: options.log,
   } satisfies Partial<Services>
 
   return {
-    forDatabase(database: Database): Variables['services'] {
+    forDatabase(database: Database, work: WorkOptions = {}): RequestServices {
+      const { budget = unbounded, background = options.background } = work
       const apps = appsDb(database, vault)
+      const from = work.budget ? counted(budget, fetchFrom) : fetchFrom
+      const stores = work.budget ? openStores(from) : processStores
       return {
         ...shared,
         apps,
@@ -106,26 +112,41 @@ export async function processServices(options: ProcessOptions) {
         callbacks: callbacksDb(database),
         scans: scansDb(database),
         deliveries: deliveriesDb(database, vault),
-        async pingDatabase() {
-          await database.execute(sql`select 1`)
+        readsAreFresh: () => readsAreFresh(database, readinessMemory, clock()),
+        storeNamed(name: string) {
+          const store = stores.get(name)
+          if (store) return store
+          throw new Problem('storage-unavailable', {
+            detail: `The store "${name}" is not configured any more.`,
+          })
         },
-        authentication: { apps, tokenKeys, jwks, clock },
+        sendWebhook: options.sendWebhook ?? fetchSender({ fetch: from, allowPrivate }),
+        budget,
+        background,
+        nudgeDeliveries: work.nudgeDeliveries ?? options.nudgeDeliveries ?? (() => {}),
+        authentication: { apps, tokenKeys, jwks: jwks(background), clock },
       }
     },
   }
 }
 
-function stsOf(config: StoreConfig, roleArn: string, clock: () => Date, fetchFrom: typeof fetch) {
-  return stsClient({
-    endpoint: config.stsEndpoint ?? `https://sts.${signingRegion(config.region)}.aliyuncs.com`,
-    roleArn,
-    bucket: config.bucket,
-    credentials: config,
-    clock,
-    fetch: fetchFrom,
-    newNonce: () => crypto.randomUUID(),
-  })
-}
+/** A service of Alibaba Cloud beside the store, in the store's region unless the configuration says where. */
+const apiOf = (
+  config: StoreConfig,
+  service: 'sts' | 'mts',
+  clock: () => Date,
+  fetchFrom: typeof fetch,
+) => ({
+  endpoint:
+    (service === 'sts' ? config.stsEndpoint : config.mpsEndpoint) ??
+    `https://${service}.${signingRegion(config.region)}.aliyuncs.com`,
+  bucket: config.bucket,
+  region: signingRegion(config.region),
+  credentials: config,
+  clock,
+  fetch: fetchFrom,
+  newNonce: () => crypto.randomUUID(),
+})
 
 function openStore(
   config: StoreConfig,
@@ -149,7 +170,14 @@ function openStore(
     bindLength: config.bindLength,
     exclusive: config.exclusive,
     cleanupDays: config.cleanupDays,
-    issueCredentials: config.roleArn ? stsOf(config, config.roleArn, clock, fetchFrom) : undefined,
+    issueCredentials: config.roleArn
+      ? stsClient({
+          ...apiOf(config, 'sts', clock, fetchFrom),
+          roleArn: config.roleArn,
+          sharePromises: options.sharePromises,
+        })
+      : undefined,
+    media: mps(apiOf(config, 'mts', clock, fetchFrom)),
     clock,
     fetch: fetchFrom,
     timeoutMs: options.storeTimeoutMs,

@@ -16,6 +16,7 @@ interface Entry {
 
 interface Slot {
   entry?: Entry
+  /** When a fetch last ended, or, where there are keys to serve meanwhile, began. */
   triedAt: number
   running?: Promise<Entry | undefined>
 }
@@ -23,7 +24,8 @@ interface Slot {
 export interface JwksOptions {
   fetch: typeof fetch
   clock: () => Date
-  background: (work: Promise<unknown>) => void
+  /** False where a promise may not be awaited by two requests: Workers. */
+  sharePromises: boolean
   /** Says why a URL must not be fetched. */
   refuseUrl: (url: string) => string | undefined
 }
@@ -32,7 +34,8 @@ async function load({ fetch: fetchFrom, refuseUrl }: JwksOptions, url: string) {
   const refused = refuseUrl(url)
   if (refused) throw new Error(refused)
   const response = await fetchFrom(url, {
-    redirect: 'error',
+    // Not 'error', which workerd does not have: a redirect is an answer that is not ok.
+    redirect: 'manual',
     signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
     headers: { accept: 'application/json' },
   })
@@ -53,18 +56,22 @@ async function load({ fetch: fetchFrom, refuseUrl }: JwksOptions, url: string) {
   return createLocalJWKSet(JSON.parse(text) as JSONWebKeySet)
 }
 
-/** Answers the key set of a URL, or undefined where there is none to be had. `wanted: 'newer'` asks for an unknown key's sake. */
+/** Lives as long as the process or isolate; what it answers looks keys up for one request, whose `background` it uses. */
 export function jwksCache(options: JwksOptions) {
   const slots = new Map<string, Slot>()
 
   function refresh(slot: Slot, url: string): Promise<Entry | undefined> {
-    slot.running ??= (async () => {
-      slot.triedAt = options.clock().getTime()
+    if (slot.running && options.sharePromises) return slot.running
+    slot.running = (async () => {
+      const began = options.clock().getTime()
+      // Without keys to serve meanwhile nobody is put off: the other request, unless it shares this one, fetches, too.
+      if (slot.entry && began - slot.entry.fetchedAt <= STALE_MS) slot.triedAt = began
       try {
         slot.entry = { keys: await load(options, url), fetchedAt: options.clock().getTime() }
       } catch {
         // The old keys serve on; the next request after the interval tries again.
       } finally {
+        slot.triedAt = options.clock().getTime()
         slot.running = undefined
       }
       return slot.entry
@@ -72,9 +79,11 @@ export function jwksCache(options: JwksOptions) {
     return slot.running
   }
 
-  return async function keysOf(
+  /** Undefined where there is no key set to be had. `wanted: 'newer'` asks for an unknown key's sake. */
+  async function keysOf(
+    background: (work: Promise<unknown>) => void,
     url: string,
-    wanted: 'any' | 'newer' = 'any',
+    wanted: 'any' | 'newer',
   ): Promise<JWTVerifyGetKey | undefined> {
     const now = options.clock().getTime()
     let slot = slots.get(url)
@@ -88,12 +97,17 @@ export function jwksCache(options: JwksOptions) {
       entry ? now - entry.fetchedAt : Number.POSITIVE_INFINITY
     const age = ageOf(slot.entry)
     if (age > STALE_MS || wanted === 'newer') {
-      const entry = slot.running || mayTry ? await refresh(slot, url) : slot.entry
+      const mayJoin = slot.running && options.sharePromises
+      const entry = mayJoin || mayTry ? await refresh(slot, url) : slot.entry
       return ageOf(entry) > STALE_MS ? undefined : entry?.keys
     }
-    if (age > FRESH_MS && mayTry) options.background(refresh(slot, url))
+    if (age > FRESH_MS && mayTry) background(refresh(slot, url))
     return slot.entry?.keys
   }
+
+  return (background: (work: Promise<unknown>) => void) =>
+    (url: string, wanted: 'any' | 'newer' = 'any') =>
+      keysOf(background, url, wanted)
 }
 
-export type JwksCache = ReturnType<typeof jwksCache>
+export type JwksCache = ReturnType<ReturnType<typeof jwksCache>>

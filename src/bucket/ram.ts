@@ -67,3 +67,21 @@ export const rolePolicy = (bucket: string, prefixes: readonly string[]): RamPoli
 /** For the service's key, where it assumes that role. */
 export const assumeRolePolicy = (roleArn: string): RamPolicy =>
   policy([['sts:AssumeRole'], [roleArn]])
+
+/**
+ * For the service's key, beside `ramPolicy`, one a target of a policy's processing rules. Asynchronous processing is done
+ * by Intelligent Media Management, whose service role takes the object; Media Processing knows no single resources.
+ * Source: Alibaba Cloud OSS, "Permissions" of IMM features; Alibaba Cloud MPS, "SubmitJobs".
+ */
+export const processingPolicies = (bucket: string, prefixes: readonly string[]) => {
+  const objects = objectResources(bucket, prefixes)
+  return {
+    'oss-image': policy([['oss:PostProcessTask'], objects]),
+    'oss-async': policy(
+      [['oss:PostProcessTask', 'oss:ProcessImm'], objects],
+      [['imm:CreateMediaConvertTask', 'imm:CreateOfficeConversionTask'], ['*']],
+      [['ram:PassRole'], ['acs:ram:*:*:role/aliyunimmdefaultrole']],
+    ),
+    media: policy([['mts:SubmitJobs', 'mts:QueryJobList'], ['*']]),
+  }
+}

@@ -1,7 +1,13 @@
 // `countersign bucket check` and `bucket apply`: is the bucket set up for uploads, and what it lacks is added.
 import { defineCommand } from 'citty'
 import { ABORT_AFTER_DAYS } from '../bucket/lifecycle.ts'
-import { assumeRolePolicy, ramPolicy, rolePolicy, setupPolicy } from '../bucket/ram.ts'
+import {
+  assumeRolePolicy,
+  processingPolicies,
+  ramPolicy,
+  rolePolicy,
+  setupPolicy,
+} from '../bucket/ram.ts'
 import { ApiProblem } from '../client/api.ts'
 import { ConfigError } from '../config.ts'
 import { isStoreFailure } from '../core/store-failure.ts'
@@ -40,6 +46,11 @@ const args = {
   ram: { type: 'boolean', description: 'Only print the RAM policies', default: false },
   role: { type: 'string', description: 'With --ram: ARN of the role for STS' },
   tags: { type: 'boolean', description: 'With --ram: objects are given tags', default: false },
+  processing: {
+    type: 'boolean',
+    description: 'With --ram: for processing targets',
+    default: false,
+  },
 } as const
 
 type Name = keyof typeof args
@@ -82,6 +93,7 @@ interface Given {
   ram: boolean
   role?: string
   tags: boolean
+  processing: boolean
 }
 
 async function run(
@@ -125,12 +137,13 @@ async function run(
 const policies = (
   { bucket, roleArn }: BucketTarget,
   prefixes: readonly string[],
-  { role, tags }: Given,
+  { role, tags, processing }: Given,
 ) => ({
   service: ramPolicy(bucket, prefixes, { tags }),
   bucketApply: setupPolicy(bucket),
   role: rolePolicy(bucket, prefixes),
   assumeRole: assumeRolePolicy(role ?? roleArn ?? ROLE_TO_FILL_IN),
+  ...(processing ? { processing: processingPolicies(bucket, prefixes) } : {}),
 })
 
 /** In a line, and the exit code: 2 where the question was wrong, 1 where the answer is. */

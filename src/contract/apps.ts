@@ -1,4 +1,4 @@
-// Apps and what belongs to them: issuers, grants, webhook endpoints and their deliveries.
+// Apps and what belongs to them: issuers, grants, webhook endpoints.
 import { z } from '@hono/zod-openapi'
 import { WEBHOOK_EVENT_TYPES } from '../core/event.ts'
 import { count, cursor, isoDate, limit, plain, policyNameSchema, subject } from './fields.ts'
@@ -106,31 +106,6 @@ export const createdEndpoint = z
     secret: z.string().openapi({ example: 'whsec_…' }),
   })
   .openapi('WebhookEndpoint')
-
-const attempt = z.object({
-  at: isoDate,
-  status: z.int().optional(),
-  latencyMs: z.int(),
-  reason: z.string().optional(),
-})
-
-export const deliveryList = z
-  .object({
-    deliveries: z.array(
-      z.object({
-        id: z.string(),
-        eventId: z.string(),
-        type: z.string(),
-        state: z.enum(['pending', 'delivered', 'failed']),
-        nextAttemptAt: isoDate.optional(),
-        attempts: z.array(attempt),
-      }),
-    ),
-    nextCursor: z.string().optional(),
-  })
-  .openapi('DeliveryList')
-
-export const replayed = z.object({ id: z.string() }).openapi('Replayed')
 
 export const createGrant = z
   .strictObject({

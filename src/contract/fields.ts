@@ -42,6 +42,9 @@ export const contentType = headerValue(255).regex(
   'must be a media type such as image/png',
 )
 
+/** One type, or a whole family such as `image/*`. */
+export const contentTypePattern = z.string().regex(/^[\w!#$&^.+*-]+\/[\w!#$&^.+*-]+$/)
+
 export const metadata = z
   .record(plain(128), z.string().max(MAX_METADATA_BYTES).refine(isWellFormed, 'must be Unicode'))
   .refine(

@@ -1,12 +1,14 @@
 // A policy, as its app's operator writes it.
 import { z } from '@hono/zod-openapi'
+import { OBJECT_HEADER_RULES, objectHeaderFaults } from '../core/object-headers.ts'
 import { templateFault } from '../core/object-key.ts'
-import { count, headerValue, plain } from './fields.ts'
+import { contentTypePattern, count, headerValue, plain } from './fields.ts'
+import { processingRules } from './processing.ts'
 
 export const policySchema = z
   .strictObject({
     maxSizeBytes: z.int().min(0),
-    contentTypes: z.array(z.string().regex(/^[\w!#$&^.+*-]+\/[\w!#$&^.+*-]+$/)).max(100),
+    contentTypes: z.array(contentTypePattern).max(100),
     keyTemplate: z
       .string()
       .max(512)
@@ -36,19 +38,26 @@ export const policySchema = z
     store: z.string().max(64),
     object: z
       .strictObject({
-        acl: z.enum(['private', 'public-read', 'default']),
+        acl: z.enum(OBJECT_HEADER_RULES.oss.acls),
         storageClass: headerValue(64),
         serverSideEncryption: headerValue(64),
+        serverSideEncryptionKeyId: headerValue(128),
+        serverSideDataEncryption: headerValue(64),
         cacheControl: headerValue(256),
         contentDisposition: headerValue(256),
         tags: z.record(plain(128), z.string().max(256)),
-        metadata: z.record(z.string().regex(/^[a-z0-9-]{1,64}$/), headerValue(1024)),
+        metadata: z.record(z.string().regex(/^[a-z0-9-]{1,64}$/), headerValue(2048)),
       })
-      .partial(),
+      .partial()
+      .superRefine((headers, context) => {
+        for (const { path, message } of objectHeaderFaults(headers, OBJECT_HEADER_RULES.oss)) {
+          context.addIssue({ code: 'custom', path, message })
+        }
+      }),
     quota: z
       .strictObject({ openUploads: count, bytes: z.int().min(0), bytesPerDay: z.int().min(0) })
       .partial(),
-    processing: z.array(z.unknown()).max(0, 'processing is not offered yet'),
+    processing: processingRules,
     userMessage: plain(500),
   })
   .partial()

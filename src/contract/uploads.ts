@@ -115,10 +115,15 @@ const sessionView = z.object({
 
 export const completeLink = z.object({ url: z.string(), direct: z.boolean() })
 
+const form = z
+  .object({ url: z.string(), fields: z.record(z.string(), z.string()), expiresAt: isoDate })
+  .openapi('UploadForm', { description: 'Post it with the file as the last field, called `file`' })
+
 export const createdUpload = sessionView
   .extend({
     parts: z.array(signedPart),
     partsExpireAt: isoDate.optional(),
+    form: form.optional(),
     uploadToken: z.string(),
     completionToken: z.string().optional(),
     complete: completeLink,
@@ -145,6 +150,7 @@ export const uploadStatus = sessionView
     completionToken: z.string().optional(),
     complete: completeLink,
     healed: z.boolean().optional(),
+    form: form.optional(),
     serverTime: isoDate,
   })
   .openapi('UploadStatus')

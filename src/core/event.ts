@@ -1,4 +1,5 @@
-// WebhookEvent: what an App is told, built from a session. The revision is added by the statement that writes the event.
+// WebhookEvent: what an App is told, built from a session, and of processing from one task of it. The revision is added by the statement that writes the event.
+import type { ProcessingTask } from './processing.ts'
 import type { UploadSession } from './upload-session.ts'
 
 export const WEBHOOK_EVENT_TYPES = [
@@ -7,6 +8,8 @@ export const WEBHOOK_EVENT_TYPES = [
   'upload.aborted',
   'upload.expired',
   'upload.failed',
+  'processing.completed',
+  'processing.failed',
 ] as const
 export type WebhookEventType = (typeof WEBHOOK_EVENT_TYPES)[number]
 
@@ -17,7 +20,7 @@ export interface WebhookEvent {
   type: WebhookEventType | LogEventType
   id: string
   timestamp: string
-  data: { upload: Record<string, unknown> }
+  data: { upload: Record<string, unknown>; processing?: Record<string, unknown> }
 }
 
 export function uploadEvent(
@@ -53,4 +56,40 @@ export function uploadEvent(
       },
     },
   }
+}
+
+/** What the store made, as HEAD shows it; of a transcoding job possibly the key alone. */
+export interface ProcessedObject {
+  key: string
+  sizeBytes?: number
+  etag?: string
+  contentType?: string
+}
+
+export type ProcessingResult =
+  | { object: ProcessedObject }
+  /** A permanent code of ours or of the store, and a sentence. */
+  | { reason: string; detail: string }
+
+/** The outcome of one rule for one upload. The session stays what it was: completed. */
+export function processingEvent(
+  id: string,
+  at: Date,
+  session: UploadSession,
+  delivery: { id: string; task: ProcessingTask; taskId?: string },
+  result: ProcessingResult,
+): WebhookEvent {
+  const type = 'object' in result ? 'processing.completed' : 'processing.failed'
+  const { task, taskId } = delivery
+  const event = uploadEvent(type, id, at, session)
+  const processing = {
+    delivery: delivery.id,
+    rule: task.rule,
+    ...(task.name ? { name: task.name } : {}),
+    target: task.target.type,
+    key: task.key,
+    ...(taskId ? { taskId } : {}),
+    ...result,
+  }
+  return { ...event, data: { ...event.data, processing } }
 }

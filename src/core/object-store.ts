@@ -47,11 +47,37 @@ export interface StoredObject {
   uploadId?: string
 }
 
+/** Bytes `first` to `last` (both included) of an object, as long as it is the one with this ETag. */
+export interface CopySource {
+  key: string
+  etag: string
+  first: number
+  last: number
+}
+
 export interface SignedRequest {
   method: 'PUT' | 'POST' | 'GET'
   url: string
   /** What the sender must send, exactly; nothing else that is signed may be added. */
   headers: Record<string, string>
+}
+
+/** Where the store reports what has been made, and the completion token that it brings along. */
+export interface CallbackRequest {
+  url: string
+  token: string
+}
+
+/** A form to post with the file as its last field, called `file`. Every field is signed: none may be changed or left out. */
+export interface SignedForm {
+  url: string
+  fields: Record<string, string>
+}
+
+/** Bytes that a form's file may have, both inclusive. */
+export interface SizeRange {
+  least: number
+  most: number
 }
 
 /** A part to sign; `contentMd5` is base64 and becomes a signed header. */
@@ -88,6 +114,42 @@ export interface TemporaryCredentials {
   expiresAt: Date
 }
 
+/** An operation on a stored object whose result is saved under another key of the same bucket. */
+export interface SaveAs {
+  key: string
+  operation: string
+  saveAs: string
+}
+
+export interface MediaJob {
+  key: string
+  saveAs: string
+  pipelineId: string
+  templateId: string
+}
+
+export type MediaState =
+  | { state: 'running' }
+  /** `key` is where the service says that it saved, if it says so: some formats get an extension. */
+  | { state: 'done'; key?: string }
+  | { state: 'failed'; code: string }
+
+/** What the store makes of a complete upload. All throw StoreFailure; a repeat saves the same under the same key. */
+export interface StoreProcessing {
+  /** Answers when the result is saved. */
+  image(work: SaveAs): Promise<void>
+  /** Answers the id of a task that goes on; the result appears under its key. */
+  async(work: SaveAs): Promise<string>
+  /** Present where the store has a service for it. */
+  media?: StoreMedia
+}
+
+export interface StoreMedia {
+  /** Answers the id of a job. */
+  submit(job: MediaJob): Promise<string>
+  state(jobId: string): Promise<MediaState>
+}
+
 export interface ObjectStore {
   readonly name: string
   readonly dialect: 'oss' | 's3'
@@ -114,21 +176,33 @@ export interface ObjectStore {
   ): SignedRequest[]
   /** The one PUT of a `single` upload. Pure. */
   presignPut(object: ObjectSpec, part: PartToSign, validity: Validity): SignedRequest
+  /** The form of a `form` upload. Present where the store takes forms whose policy is signed. Pure. */
+  presignForm?(
+    object: ObjectSpec,
+    size: SizeRange,
+    validity: Validity,
+    callback?: CallbackRequest,
+  ): SignedForm
   /** GET /v1/uploads/{id}/object. Pure. */
   presignGet(key: string, filename: string, validity: Validity): SignedRequest
   /** Present where the client may complete at the store and the store reports it. Pure. */
   presignComplete?(
     upload: StoredUpload,
-    callback: { url: string; token: string },
-    object: Pick<ObjectSpec, 'overwrite'>,
+    callback: CallbackRequest,
+    object: Pick<ObjectSpec, 'overwrite' | 'headers'>,
     validity: Validity,
   ): SignedRequest
   /** All pages, one at a time. Throws StoreFailure `no-such-upload` where the store no longer knows it. */
   listParts(upload: StoredUpload): AsyncIterable<StoredPart[]>
+  /**
+   * POST /v1/uploads/{id}/copies. Present where the store copies a range of an object into a part. The caller has seen
+   * that the object holds the range, and looks at the listed size afterwards: a store may copy something else.
+   */
+  copyPart?(upload: StoredUpload, partNumber: number, source: CopySource): Promise<void>
   complete(
     upload: StoredUpload,
     parts: ReadonlyArray<Pick<StoredPart, 'partNumber' | 'etag'>>,
-    object: Pick<ObjectSpec, 'overwrite'>,
+    object: Pick<ObjectSpec, 'overwrite' | 'headers'>,
   ): Promise<void>
   /** Throws StoreFailure `no-such-upload` where there is nothing (left) to abort. */
   abort(upload: StoredUpload): Promise<void>
@@ -147,6 +221,8 @@ export interface ObjectStore {
     session: string,
     seconds: number,
   ): Promise<TemporaryCredentials>
+  /** Processing targets of deliveries. Present where the store processes. */
+  readonly process?: StoreProcessing
   /** What the callback says, or undefined where its signature does not hold. No outgoing request. */
   verifyCallback(request: RawRequest): CallbackFields | undefined
   /** Reads a callback's body without believing it: to find the session that it speaks of. */

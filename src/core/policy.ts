@@ -3,12 +3,17 @@
 import type { PartLimits } from './part-plan.ts'
 import { MiB } from './part-plan.ts'
 import { Problem } from './problem.ts'
+import type { ProcessingRule } from './processing.ts'
 import type { ContentPolicyRequest } from './upload-session.ts'
 
 export interface ObjectHeaders {
   acl?: 'private' | 'public-read' | 'default'
   storageClass?: string
   serverSideEncryption?: string
+  /** Of the customer's own KMS key. */
+  serverSideEncryptionKeyId?: string
+  /** What KMS encrypts the data with, where that is not AES-256. */
+  serverSideDataEncryption?: string
   cacheControl?: string
   contentDisposition?: string
   tags?: Record<string, string>
@@ -37,7 +42,7 @@ export interface Policy {
   store?: string
   object?: ObjectHeaders
   quota?: { openUploads?: number; bytes?: number; bytesPerDay?: number }
-  processing?: unknown[]
+  processing?: ProcessingRule[]
   userMessage?: string
 }
 
@@ -61,7 +66,8 @@ const refuse = (
     members: { ...members, ...(policy.userMessage ? { userMessage: policy.userMessage } : {}) },
   })
 
-function typeAllowed(allowed: readonly string[], contentType: string): boolean {
+/** Exactly one of the listed types, or of a listed family. */
+export function matchesContentType(allowed: readonly string[], contentType: string): boolean {
   const essence = contentType.split(';')[0]!.trim().toLowerCase()
   return allowed.some((entry) => {
     const wanted = entry.toLowerCase()
@@ -94,7 +100,7 @@ export function checkPolicy(
       maxSizeBytes,
     })
   }
-  if (policy.contentTypes && !typeAllowed(policy.contentTypes, contentType)) {
+  if (policy.contentTypes && !matchesContentType(policy.contentTypes, contentType)) {
     throw refuse(
       policy,
       'content-type-not-allowed',

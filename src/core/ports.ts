@@ -1,13 +1,16 @@
 // The ports: what flows need from the outside, as small types. Adapters in storage/, db/, auth/ and delivery/ satisfy them;
 // services.ts picks them. Time, ids and randomness come through here too.
+import type { Budget } from './budget.ts'
 import type { WebhookEvent } from './event.ts'
 import type { CallbackFields, ObjectStore, StoredUpload } from './object-store.ts'
+import type { DeliveriesDb } from './outbox.ts'
 import type { Policy } from './policy.ts'
 import type { ScansDb } from './storage-scan.ts'
 import type { TokenKeys } from './token.ts'
 import type { CompletedObject, EndOptions, UploadSession, UploadState } from './upload-session.ts'
 
 export type * from './object-store.ts'
+export type * from './outbox.ts'
 export type * from './storage-scan.ts'
 
 // — the database ——————————————————————————————————————————————————————————————————————————————————
@@ -67,11 +70,11 @@ export interface UploadsDb {
   ): Promise<UploadSession | undefined>
   /** Ends the lease and leaves the outcome to the next caller or the sweep. */
   releaseLease(session: UploadSession, options: { missing: boolean }, now: Date): Promise<void>
-  /** Records that a direct completion is being signed: an attempt from now on. */
+  /** Records that a direct completion is being signed, for which parts and checksum: an attempt from now on. */
   recordDirect(
     appId: string,
     id: string,
-    checksum: string | undefined,
+    checked: { listedCrc64?: string; checksum?: string },
     now: Date,
   ): Promise<UploadSession | undefined>
   finish(
@@ -114,6 +117,7 @@ export interface UploadsDb {
   claimDue(appId: string, now: Date, again: Date, limit: number): Promise<UploadSession[]>
   /** Frees idempotency keys older than a day. */
   forgetIdempotencyKeys(appId: string, before: Date): Promise<void>
+  /** Whoever waits longest first. */
   appsWithDueWork(now: Date): Promise<string[]>
 }
 
@@ -194,56 +198,6 @@ export interface AppsDb {
   grantIsRevoked(appId: string, grantId: string): Promise<boolean>
 }
 
-export type DeliveryState = 'pending' | 'delivered' | 'failed'
-
-export interface Delivery {
-  appId: string
-  id: string
-  eventId: string
-  endpointId: string
-  type: string
-  body: string
-  state: DeliveryState
-  attemptCount: number
-  /** Attempts since creation or the last replay: what the schedule counts. */
-  scheduledAttempts: number
-  nextAttemptAt?: Date
-  createdAt: Date
-}
-
-export interface Attempt {
-  at: Date
-  status?: number
-  latencyMs: number
-  reason?: string
-}
-
-export interface WebhookEndpoint {
-  appId: string
-  id: string
-  url: string
-  events?: string[]
-  secret: string
-}
-
-export interface DeliveriesDb {
-  createEndpoint(endpoint: WebhookEndpoint, now: Date): Promise<void>
-  findEndpoint(appId: string, id: string): Promise<WebhookEndpoint | undefined>
-  claim(appId: string, now: Date, leaseUntil: Date, limit: number): Promise<Delivery[]>
-  record(
-    delivery: Delivery,
-    attempt: Attempt,
-    next: { state: DeliveryState; at?: Date },
-  ): Promise<void>
-  list(
-    appId: string,
-    endpointId: string,
-    page: { limit: number; cursor?: string },
-  ): Promise<Array<Delivery & { attempts: Attempt[] }>>
-  replay(appId: string, id: string, now: Date): Promise<boolean>
-  appsWithDueDeliveries(now: Date): Promise<string[]>
-}
-
 /** Encrypts secrets at rest. */
 export interface Vault {
   seal(plain: string): Promise<string>
@@ -269,8 +223,8 @@ export interface Services {
   scans: ScansDb
   apps: AppsDb
   deliveries: DeliveriesDb
-  /** Asks the database one question: `/readyz`. */
-  pingDatabase(): Promise<void>
+  /** Throws where the database does not answer; false where it answers reads from a cache: `/readyz`. */
+  readsAreFresh(): Promise<boolean>
   /** Throws `storage-unavailable` for a name that is not configured. */
   storeNamed(name: string): ObjectStore
   hasStore(name: string): boolean
@@ -288,6 +242,8 @@ export interface Services {
   delay: (milliseconds: number) => Promise<void>
   /** Keeps work going after the answer (waitUntil on Workers). */
   background: (work: Promise<unknown>) => void
+  /** How many outgoing requests this run or request may still make. */
+  budget: Budget
   /** Says that there may be deliveries to make. */
   nudgeDeliveries: () => void
   log: Log

@@ -48,6 +48,7 @@ export const PROBLEMS = {
   'quota-exceeded': { status: 429, title: 'The quota is used up' },
   'rate-limited': { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'Something went wrong here' },
+  misconfigured: { status: 500, title: 'The service is not configured completely' },
   'storage-unavailable': { status: 503, title: 'The store did not answer as expected' },
   'not-ready': { status: 503, title: 'The service is not ready' },
 } as const satisfies Record<string, Entry>

@@ -1,6 +1,7 @@
 // UploadSession: one authorised upload, its states and which state may follow which.
 import type { PartPlan } from './part-plan.ts'
 import type { Policy } from './policy.ts'
+import type { ProcessingTask } from './processing.ts'
 
 export const UPLOAD_STATES = [
   'initiating',
@@ -76,6 +77,8 @@ export interface UploadSession {
   fingerprint?: string
   checksum?: string
   metadata?: Record<string, string>
+  /** What the store is asked to make of the object once it is there. */
+  processing?: ProcessingTask[]
   storageUploadId?: string
   generation: number
   requestHash?: string
@@ -90,6 +93,8 @@ export interface UploadSession {
   priorAttemptAt?: Date
   missingSince?: Date
   direct: boolean
+  /** CRC64 of the parts as they were checked before a completion; the object has to have the same. */
+  listedCrc64?: string
   /** Since when storage uploads may be left under the key that no row names: of an initiate whose answer is not known. */
   leftoversAt?: Date
   endedAt?: Date

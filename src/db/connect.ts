@@ -8,11 +8,13 @@ export interface ConnectOptions {
   maxConnections: number
   /** workerd: the driver's own socket leaves an unhandled rejection at its end (porsager/postgres#1196). */
   socket?: (options: { host: string[]; port: number[] }) => Promise<unknown>
+  /** Called for each statement that is sent. */
+  onStatement?: () => void
 }
 
 const STATEMENT_TIMEOUT_MS = 20_000
 
-export function connect(url: string, { maxConnections, socket }: ConnectOptions) {
+export function connect(url: string, { maxConnections, socket, onStatement }: ConnectOptions) {
   const client = postgres(url, {
     max: maxConnections,
     idle_timeout: 60,
@@ -25,7 +27,9 @@ export function connect(url: string, { maxConnections, socket }: ConnectOptions)
         }),
   } as postgres.Options<Record<string, never>>) // `socket` is an option that the driver's types leave out.
   return {
-    database: drizzle(client) as Database,
+    database: drizzle(client, {
+      logger: onStatement && { logQuery: onStatement },
+    }) as Database,
     close: () => client.end({ timeout: 5 }),
   }
 }

@@ -1,9 +1,9 @@
 // The outbox: endpoints, deliveries claimed by lease, and every attempt at one.
-import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm'
+import { and, desc, eq, inArray, lt, type SQL, sql } from 'drizzle-orm'
 import type { Attempt, DeliveriesDb, Delivery, DeliveryState, Vault } from '../core/ports.ts'
 import type { Database } from './connect.ts'
 import { attempts, deliveries, webhookEndpoints } from './schema.ts'
-import { instant } from './transition.ts'
+import { chain, instant, json, recordEvent } from './transition.ts'
 
 type DeliveryRow = typeof deliveries.$inferSelect
 
@@ -11,15 +11,25 @@ const toDelivery = (row: DeliveryRow): Delivery => ({
   appId: row.appId,
   id: row.deliveryId,
   eventId: row.eventId,
-  endpointId: row.endpointId,
+  uploadId: row.uploadId,
+  target: row.target as Delivery['target'],
+  endpointId: row.endpointId ?? undefined,
   type: row.type,
   body: row.body,
   state: row.state as DeliveryState,
   attemptCount: row.attemptCount,
   scheduledAttempts: row.scheduledAttempts,
+  progress: row.progress ?? undefined,
   nextAttemptAt: row.nextAttemptAt ?? undefined,
   createdAt: row.createdAt,
 })
+
+/** Written out, so that the partial index of each state serves it. */
+const IN_STATE = { pending: sql`state = 'pending'`, running: sql`state = 'running'` }
+
+const isDue = (state: 'pending' | 'running', now: Date): SQL =>
+  sql`${IN_STATE[state]} and next_attempt_at <= ${instant(now)}
+    and (lease_until is null or lease_until <= ${instant(now)})`
 
 export function deliveriesDb(database: Database, vault: Vault): DeliveriesDb {
   return {
@@ -51,51 +61,68 @@ export function deliveriesDb(database: Database, vault: Vault): DeliveriesDb {
     },
 
     // The lease outlives the longest attempt; a worker that dies leaves the row to the next one after it.
-    async claim(appId, now, leaseUntil, limit) {
-      const due = database
-        .select({ id: deliveries.deliveryId })
-        .from(deliveries)
-        .where(
-          and(
-            eq(deliveries.appId, appId),
-            eq(deliveries.state, 'pending'),
-            sql`${deliveries.nextAttemptAt} <= ${instant(now)}`,
-            sql`(${deliveries.leaseUntil} is null or ${deliveries.leaseUntil} <= ${instant(now)})`,
-          ),
-        )
-        .orderBy(deliveries.nextAttemptAt)
-        .limit(limit)
-        .for('update', { skipLocked: true })
+    async claim(appId, state, now, leaseUntil, limit) {
+      // In a `with`, which is run once: as a subquery it may be run once a row, and the limit holds no longer.
+      const due = database.$with('due').as(
+        database
+          .select({ id: deliveries.deliveryId })
+          .from(deliveries)
+          .where(and(eq(deliveries.appId, appId), isDue(state, now)))
+          .orderBy(deliveries.nextAttemptAt)
+          .limit(limit)
+          .for('update', { skipLocked: true }),
+      )
+      const ids = database.select({ id: due.id }).from(due)
       const claimed = await database
+        .with(due)
         .update(deliveries)
         .set({ leaseUntil, attemptCount: sql`${deliveries.attemptCount} + 1` })
-        .where(and(eq(deliveries.appId, appId), inArray(deliveries.deliveryId, due)))
+        .where(and(eq(deliveries.appId, appId), inArray(deliveries.deliveryId, ids)))
         .returning()
       return claimed.map(toDelivery)
     },
 
-    // Guarded by the attempt number: a worker whose lease was taken over changes nothing.
-    async record(delivery, attempt, next) {
-      await database.execute(sql`
-        with kept as (
-          insert into attempts (app_id, delivery_id, attempt_number, at, status, latency_ms, reason)
-          values (${delivery.appId}, ${delivery.id}, ${delivery.attemptCount}, ${instant(attempt.at)},
-            ${attempt.status ?? null}, ${attempt.latencyMs}, ${attempt.reason ?? null})
-          on conflict do nothing)
-        update deliveries set state = ${next.state}, next_attempt_at = ${instant(next.at)},
-          scheduled_attempts = ${delivery.scheduledAttempts + 1}, lease_until = null
-        where app_id = ${delivery.appId} and delivery_id = ${delivery.id}
-          and attempt_count = ${delivery.attemptCount} and state = 'pending'`)
+    // Guarded by the attempt number: a worker whose lease was taken over changes nothing, and tells nobody.
+    async record(delivery, attempt, next, event) {
+      const { appId, id, attemptCount, uploadId } = delivery
+      const kept = attempt
+        ? sql`kept as (
+            insert into attempts (app_id, delivery_id, attempt_number, at, status, latency_ms, reason)
+            values (${appId}, ${id}, ${attemptCount}, ${instant(attempt.at)},
+              ${attempt.status ?? null}, ${attempt.latencyMs}, ${attempt.reason ?? null})
+            on conflict do nothing),`
+        : sql``
+      const told = event
+        ? sql`, changed as (
+            update uploads set revision = revision + 1, ${chain(event)}
+            where app_id = ${appId} and upload_id = ${uploadId} and exists (select from settled)
+            returning *)
+          ${recordEvent(event)}`
+        : sql``
+      const rows = await database.execute(sql`
+        with ${kept}
+        settled as (
+          update deliveries set state = ${next.state}, next_attempt_at = ${instant(next.at)},
+            progress = ${json(next.progress)}, lease_until = null,
+            scheduled_attempts = ${delivery.scheduledAttempts + (attempt ? 1 : 0)}
+          where app_id = ${appId} and delivery_id = ${id}
+            and attempt_count = ${attemptCount} and state in ('pending', 'running')
+          returning 1)
+        ${told}
+        select 1 from settled`)
+      return rows.length === 1
     },
 
-    async list(appId, endpointId, { limit, cursor }) {
+    async list(appId, of, { limit, cursor }) {
       const rows = await database
         .select()
         .from(deliveries)
         .where(
           and(
             eq(deliveries.appId, appId),
-            eq(deliveries.endpointId, endpointId),
+            'uploadId' in of
+              ? eq(deliveries.uploadId, of.uploadId)
+              : eq(deliveries.endpointId, of.endpointId),
             ...(cursor ? [lt(deliveries.deliveryId, cursor)] : []),
           ),
         )
@@ -131,19 +158,20 @@ export function deliveriesDb(database: Database, vault: Vault): DeliveriesDb {
     },
 
     async replay(appId, id, now) {
-      const replayed = await database
-        .update(deliveries)
-        .set({ state: 'pending', nextAttemptAt: now, leaseUntil: null, scheduledAttempts: 0 })
-        .where(and(eq(deliveries.appId, appId), eq(deliveries.deliveryId, id)))
-        .returning({ id: deliveries.deliveryId })
+      const replayed = await database.execute(sql`
+        with again as (
+          update deliveries set state = 'pending', next_attempt_at = ${instant(now)},
+            lease_until = null, scheduled_attempts = 0, progress = null
+          where app_id = ${appId} and delivery_id = ${id} and state <> 'running')
+        select 1 from deliveries where app_id = ${appId} and delivery_id = ${id}`)
       return replayed.length === 1
     },
 
-    async appsWithDueDeliveries(now) {
-      const rows = await database.execute<{ app_id: string }>(sql`
-        select distinct app_id from deliveries
-        where state = 'pending' and next_attempt_at <= ${instant(now)}
-          and (lease_until is null or lease_until <= ${instant(now)})`)
+    async appsWithDue(state, now) {
+      const rows = await database.execute<{ app_id: string }>(
+        sql`select app_id from deliveries where ${isDue(state, now)}
+          group by app_id order by min(next_attempt_at)`,
+      )
       return rows.map(({ app_id }) => app_id)
     },
   }

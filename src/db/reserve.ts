@@ -82,7 +82,7 @@ async function insert(database: Database, upload: NewUpload, now: Date) {
       insert into uploads (
         app_id, upload_id, subject, credential, grant_id, policy_name, policy, state, method, store,
         object_key, filename, content_type, size_bytes, part_size_bytes, part_count, max_part_count,
-        reserved_bytes, fingerprint, checksum, metadata, generation, idempotency_key, request_hash,
+        reserved_bytes, fingerprint, checksum, metadata, processing, generation, idempotency_key, request_hash,
         created_at, active_at, expires_at, lease_until, sweep_at)
       select ${appId}, ${upload.id}, ${subject}, ${upload.credential}, ${grantId ?? null},
         ${upload.policyName}, ${json(upload.policy)}, 'initiating', ${upload.method}, ${upload.store},
@@ -90,7 +90,7 @@ async function insert(database: Database, upload: NewUpload, now: Date) {
         ${plan.partSizeBytes}::bigint, ${plan.partCount}::int,
         ${plan.partCount === null ? plan.maxPartCount : null}::int, ${reservedBytes}::bigint,
         ${upload.fingerprint ?? null}, ${upload.checksum ?? null}, ${json(upload.metadata)},
-        ${upload.generation}::int, ${upload.idempotencyKey ?? null}, ${upload.requestHash ?? null},
+        ${json(upload.processing)}, ${upload.generation}::int, ${upload.idempotencyKey ?? null}, ${upload.requestHash ?? null},
         ${instant(upload.createdAt)}, ${instant(upload.activeAt)}, ${instant(upload.expiresAt)},
         ${instant(upload.leaseUntil)}, ${instant(new Date(now.getTime() + INITIATING_SECONDS * 1000))}
       where exists (select from counted) and exists (select from used)

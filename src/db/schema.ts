@@ -2,7 +2,6 @@
 // The statements that create them are in migrations/; an integration test compares the two.
 import { sql } from 'drizzle-orm'
 import {
-  bigint,
   boolean,
   foreignKey,
   index,
@@ -11,28 +10,16 @@ import {
   pgTable,
   primaryKey,
   text,
-  timestamp,
   uniqueIndex,
 } from 'drizzle-orm/pg-core'
 import type { Policy } from '../core/policy.ts'
+import type { ProcessingTask } from '../core/processing.ts'
+import { appId, at, bytes } from './schema/tenant.ts'
 
-export { storageScans } from './schema-scans.ts'
-
-const at = (name: string) => timestamp(name, { withTimezone: true, precision: 3 })
-const bytes = (name: string) => bigint(name, { mode: 'number' })
-
-export const apps = pgTable('apps', {
-  appId: text('app_id').primaryKey(),
-  name: text('name').notNull(),
-  keyPrefix: text('key_prefix').notNull(),
-  allowedOrigins: jsonb('allowed_origins').$type<string[]>().notNull(),
-  createdAt: at('created_at').notNull(),
-})
-
-const appId = () =>
-  text('app_id')
-    .notNull()
-    .references(() => apps.appId)
+export * from './schema/outbox.ts'
+export { readiness } from './schema/readiness.ts'
+export { storageScans } from './schema/scans.ts'
+export { apps } from './schema/tenant.ts'
 
 export const apiKeys = pgTable(
   'api_keys',
@@ -128,6 +115,7 @@ export const uploads = pgTable(
     fingerprint: text('fingerprint'),
     checksum: text('checksum'),
     metadata: jsonb('metadata').$type<Record<string, string>>(),
+    processing: jsonb('processing').$type<ProcessingTask[]>(),
     storageUploadId: text('storage_upload_id'),
     generation: integer('generation').notNull().default(1),
     idempotencyKey: text('idempotency_key'),
@@ -141,6 +129,7 @@ export const uploads = pgTable(
     priorAttemptAt: at('prior_attempt_at'),
     missingSince: at('missing_since'),
     direct: boolean('direct').notNull().default(false),
+    listedCrc64: text('listed_crc64'),
     leftoversAt: at('leftovers_at'),
     endedAt: at('ended_at'),
     storageReleasedAt: at('storage_released_at'),
@@ -230,71 +219,5 @@ export const callbacks = pgTable(
     index('callbacks_unprocessed')
       .on(table.appId, table.receivedAt)
       .where(sql`processed_at is null`),
-  ],
-)
-
-export const webhookEndpoints = pgTable(
-  'webhook_endpoints',
-  {
-    appId: appId(),
-    endpointId: text('endpoint_id').notNull(),
-    url: text('url').notNull(),
-    events: jsonb('events').$type<string[]>(),
-    encryptedSecret: text('encrypted_secret').notNull(),
-    createdAt: at('created_at').notNull(),
-    disabledAt: at('disabled_at'),
-  },
-  (table) => [primaryKey({ columns: [table.appId, table.endpointId] })],
-)
-
-export const deliveries = pgTable(
-  'deliveries',
-  {
-    appId: appId(),
-    deliveryId: text('delivery_id').notNull(),
-    eventId: text('event_id').notNull(),
-    uploadId: text('upload_id').notNull(),
-    endpointId: text('endpoint_id').notNull(),
-    type: text('type').notNull(),
-    body: text('body').notNull(),
-    state: text('state').notNull(),
-    attemptCount: integer('attempt_count').notNull().default(0),
-    scheduledAttempts: integer('scheduled_attempts').notNull().default(0),
-    nextAttemptAt: at('next_attempt_at'),
-    leaseUntil: at('lease_until'),
-    createdAt: at('created_at').notNull(),
-  },
-  (table) => [
-    primaryKey({ columns: [table.appId, table.deliveryId] }),
-    foreignKey({
-      columns: [table.appId, table.endpointId],
-      foreignColumns: [webhookEndpoints.appId, webhookEndpoints.endpointId],
-    }),
-    // One delivery of an event to an endpoint.
-    uniqueIndex('deliveries_once').on(table.appId, table.endpointId, table.eventId),
-    // The claim: what is due, oldest first.
-    index('deliveries_due').on(table.appId, table.nextAttemptAt).where(sql`state = 'pending'`),
-    // The delivery log of an endpoint, newest first.
-    index('deliveries_by_endpoint').on(table.appId, table.endpointId, table.deliveryId),
-  ],
-)
-
-export const attempts = pgTable(
-  'attempts',
-  {
-    appId: appId(),
-    deliveryId: text('delivery_id').notNull(),
-    attemptNumber: integer('attempt_number').notNull(),
-    at: at('at').notNull(),
-    status: integer('status'),
-    latencyMs: integer('latency_ms').notNull(),
-    reason: text('reason'),
-  },
-  (table) => [
-    primaryKey({ columns: [table.appId, table.deliveryId, table.attemptNumber] }),
-    foreignKey({
-      columns: [table.appId, table.deliveryId],
-      foreignColumns: [deliveries.appId, deliveries.deliveryId],
-    }),
   ],
 )

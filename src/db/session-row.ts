@@ -1,6 +1,7 @@
 // A row of `uploads`, as `to_jsonb` gives it, and the UploadSession that it stands for.
 import type { PartPlan } from '../core/part-plan.ts'
 import type { Policy } from '../core/policy.ts'
+import type { ProcessingTask } from '../core/processing.ts'
 import type {
   CompletedObject,
   CredentialKind,
@@ -32,6 +33,7 @@ export interface UploadRow {
   fingerprint: string | null
   checksum: string | null
   metadata: Record<string, string> | null
+  processing: ProcessingTask[] | null
   storage_upload_id: string | null
   generation: number
   request_hash: string | null
@@ -44,6 +46,7 @@ export interface UploadRow {
   prior_attempt_at: string | null
   missing_since: string | null
   direct: boolean
+  listed_crc64: string | null
   leftovers_at: string | null
   ended_at: string | null
   storage_released_at: string | null
@@ -87,6 +90,7 @@ export const toSession = (row: UploadRow): UploadSession => ({
   fingerprint: row.fingerprint ?? undefined,
   checksum: row.checksum ?? undefined,
   metadata: row.metadata ?? undefined,
+  processing: row.processing ?? undefined,
   storageUploadId: row.storage_upload_id ?? undefined,
   generation: row.generation,
   requestHash: row.request_hash ?? undefined,
@@ -99,6 +103,7 @@ export const toSession = (row: UploadRow): UploadSession => ({
   priorAttemptAt: date(row.prior_attempt_at),
   missingSince: date(row.missing_since),
   direct: row.direct,
+  listedCrc64: row.listed_crc64 ?? undefined,
   leftoversAt: date(row.leftovers_at),
   endedAt: date(row.ended_at),
   storageReleasedAt: date(row.storage_released_at),

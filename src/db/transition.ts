@@ -36,7 +36,8 @@ export function recordEvent(event: WebhookEvent): SQL {
   const at = instant(new Date(event.timestamp))
   const body = withRevision(event, sql`changed.revision`)
   // Time-ordered like the event's id, and the same for every try at this statement.
-  const deliveryId = sql`'dlv_' || substr(${event.id}::text, 5, 13) || substr(md5(${event.id}::text || w.endpoint_id), 1, 19)`
+  const deliveryId = (to: SQL) =>
+    sql`'dlv_' || substr(${event.id}::text, 5, 13) || substr(md5(${event.id}::text || ${to}), 1, 19)`
   return sql`,
     logged as (
       insert into upload_events (app_id, upload_id, revision, event_id, type, at, body, hash)
@@ -45,11 +46,21 @@ export function recordEvent(event: WebhookEvent): SQL {
     owed as (
       insert into deliveries
         (app_id, delivery_id, event_id, upload_id, endpoint_id, type, body, state, next_attempt_at, created_at)
-      select w.app_id, ${deliveryId}, ${event.id}, changed.upload_id, w.endpoint_id, ${event.type},
+      select w.app_id, ${deliveryId(sql`w.endpoint_id`)}, ${event.id}, changed.upload_id, w.endpoint_id, ${event.type},
         ${body}, 'pending', ${at}, ${at}
       from changed join webhook_endpoints w on w.app_id = changed.app_id
-      where w.disabled_at is null and (w.events is null or w.events ? ${event.type}))`
+      where w.disabled_at is null and (w.events is null or w.events ? ${event.type}))
+    ${event.type === 'upload.completed' ? oweProcessing(event, deliveryId, at) : sql``}`
 }
+
+/** What the session's policy has made of the object: one delivery a rule, planned when the upload was created. */
+const oweProcessing = (event: WebhookEvent, deliveryId: (to: SQL) => SQL, at: SQL) => sql`,
+    processed as (
+      insert into deliveries
+        (app_id, delivery_id, event_id, upload_id, target, rule, type, body, state, next_attempt_at, created_at)
+      select changed.app_id, ${deliveryId(sql`(task ->> 'rule')`)}, ${event.id}, changed.upload_id,
+        task -> 'target' ->> 'type', (task ->> 'rule')::int, ${event.type}, task::text, 'pending', ${at}, ${at}
+      from changed cross join lateral jsonb_array_elements(changed.processing) task)`
 
 export const chain = (event: WebhookEvent): SQL =>
   sql`log_hash = encode(sha256(convert_to(log_hash || ${withRevision(event, sql`revision + 1`)}, 'UTF8')), 'hex')`

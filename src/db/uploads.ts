@@ -109,7 +109,7 @@ export function uploadsDb(database: Database): UploadsDb {
         set: sql`state = 'completing', lease_until = ${instant(leaseUntil)}, attempt = attempt + 1,
           prior_attempt_at = attempt_at, attempt_at = ${instant(now)}, active_at = ${instant(now)},
           final_size_bytes = coalesce(${declared.sizeBytes ?? null}::bigint, final_size_bytes),
-          checksum = coalesce(checksum, ${declared.checksum ?? null}),
+          checksum = coalesce(checksum, ${declared.checksum ?? null}), listed_crc64 = null,
           missing_since = case when state = 'open' then null else missing_since end,
           sweep_at = ${instant(after(leaseUntil, 60_000))}`,
         guard: sql`(state = 'open' and expires_at > ${instant(now)})
@@ -138,11 +138,13 @@ export function uploadsDb(database: Database): UploadsDb {
       })
     },
 
-    recordDirect: (appId, id, checksum, now) =>
+    recordDirect: (appId, id, { listedCrc64, checksum }, now) =>
       transition(database, {
         appId,
         uploadId: id,
-        set: sql`direct = true, checksum = coalesce(checksum, ${checksum ?? null}), prior_attempt_at = attempt_at, attempt_at = ${instant(now)},
+        set: sql`direct = true, listed_crc64 = ${listedCrc64 ?? null},
+          checksum = coalesce(checksum, ${checksum ?? null}),
+          prior_attempt_at = attempt_at, attempt_at = ${instant(now)},
           active_at = ${instant(now)}, sweep_at = ${instant(after(now, 60_000))}`,
         guard: sql`state = 'open' and expires_at > ${instant(now)}`,
       }),
@@ -196,7 +198,7 @@ export function uploadsDb(database: Database): UploadsDb {
         appId: session.appId,
         uploadId: session.id,
         set: sql`storage_upload_id = ${storageUploadId}, generation = generation + 1,
-          active_at = ${instant(now)}, sweep_at = ${instant(firstLookAt(session, now))}`,
+          listed_crc64 = null, active_at = ${instant(now)}, sweep_at = ${instant(firstLookAt(session, now))}`,
         guard: mayHeal(session, now),
       }),
 

@@ -1,99 +1,167 @@
-// The outbox at work: claims what is due, one app at a time, sends it, records the attempt and when to try again.
-import type { Attempt, Delivery, DeliveryState, Services } from '../core/ports.ts'
-import { signWebhook } from './standard-webhooks.ts'
+// The outbox at work: claims what is due, one app at a time, hands it to its target and records what came of it.
+import type { Attempt, Delivery, NextStep } from '../core/ports.ts'
+import { pollAt, retryAt } from './schedule.ts'
+import { type DeliverServices, type Outcome, TARGETS } from './targets.ts'
 
-/** Seconds after the first and each further failed attempt; after the last one the delivery has failed. */
-export const RETRY_SECONDS = [
-  5, 60, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400,
-] as const
+export type { DeliverServices } from './targets.ts'
 
-/** Outlives connect, first byte and total time-outs of one attempt. */
-const LEASE_MS = 60_000
+/** Outlives the time-outs of all calls of one attempt. */
+const LEASE_MS = 120_000
 const BATCH = 20
 /** Apps are asked in turn, so that one with many deliveries does not starve the others. */
 const ROUNDS = 10
-const JITTER = 0.2
+/** Outgoing requests that must be left before another attempt: its target's own, and the record. */
+const REQUESTS_PER_ATTEMPT = 6
 
-export type DeliverServices = Pick<
-  Services,
-  'deliveries' | 'clock' | 'randomBytes' | 'sendWebhook' | 'log'
->
+/** Delivers what is due now and what the budget allows. Answers how many attempts it made. */
+export const deliverDue = (services: DeliverServices): Promise<number> =>
+  workOff(services, 'pending', attempt)
 
-/** Delivers what is due now. Answers how many attempts it made. */
-export async function deliverDue(services: DeliverServices): Promise<number> {
-  const { deliveries, clock } = services
-  let attempts = 0
+/** Asks the stores about what they work on, as part of the sweep. Answers how many it asked about. */
+export async function pollRunning(services: DeliverServices): Promise<number> {
+  const polled = await workOff(services, 'running', poll)
+  if (polled) services.nudgeDeliveries()
+  return polled
+}
+
+async function workOff(
+  services: DeliverServices,
+  state: 'pending' | 'running',
+  work: (services: DeliverServices, delivery: Delivery) => Promise<void>,
+): Promise<number> {
+  const { deliveries, clock, budget } = services
+  let count = 0
   for (let round = 0; round < ROUNDS; round++) {
-    const apps = await deliveries.appsWithDueDeliveries(clock())
+    const apps = await deliveries.appsWithDue(state, clock())
     if (!apps.length) break
     for (const appId of apps) {
+      // One more for the claim itself.
+      const most = Math.min(BATCH, Math.floor((budget.left - 1) / REQUESTS_PER_ATTEMPT))
+      if (most < 1) return count
       const now = clock()
       const lease = new Date(now.getTime() + LEASE_MS)
-      const claimed = await deliveries.claim(appId, now, lease, BATCH)
-      await Promise.all(claimed.map((delivery) => attempt(services, delivery)))
-      attempts += claimed.length
+      const claimed = await deliveries.claim(appId, state, now, lease, most)
+      await Promise.all(claimed.map((delivery) => work(services, delivery)))
+      count += claimed.length
     }
   }
-  return attempts
+  return count
 }
 
 async function attempt(services: DeliverServices, delivery: Delivery): Promise<void> {
-  const { deliveries, clock, log } = services
+  const began = services.clock()
+  const outcome = await outcomeOf(services, delivery, () =>
+    TARGETS[delivery.target].attempt(services, delivery),
+  )
+  await settle(services, delivery, outcome, began)
+}
+
+/** Asked in vain, it is asked again later: only its end is an attempt worth recording. */
+async function poll(services: DeliverServices, delivery: Delivery): Promise<void> {
+  const { clock, deliveries } = services
+  const { progress } = delivery
+  const target = TARGETS[delivery.target]
   const began = clock()
-  const outcome = await send(services, delivery)
-  const made: Attempt = {
-    at: began,
-    latencyMs: clock().getTime() - began.getTime(),
-    ...outcome,
+  const asked = await outcomeOf(services, delivery, async () =>
+    target.poll && progress ? target.poll(services, delivery) : NOT_AWAITED,
+  )
+  const isOpen = asked.kind === 'running' || asked.kind === 'unclear'
+  const now = clock()
+  if (isOpen && progress && now < new Date(progress.until)) {
+    const at = pollAt(new Date(progress.since), new Date(progress.until), now)
+    await deliveries.record(delivery, undefined, { state: 'running', at, progress })
+    return
   }
-  const next = nextFor(services, delivery, outcome)
-  await deliveries.record(delivery, made, next)
-  log(next.state === 'delivered' ? 'info' : 'warn', `webhook ${next.state}`, {
+  const outcome = isOpen ? TIMED_OUT : asked
+  await settle(services, delivery, outcome, began)
+}
+
+const NOT_AWAITED: Outcome = {
+  kind: 'refused',
+  reason: 'not-awaited',
+  detail: 'Nothing is known of a task at the store. Replay the delivery.',
+}
+const TIMED_OUT: Outcome = {
+  kind: 'refused',
+  reason: 'timed-out',
+  detail: 'The store accepted it and has not finished it in the time that the rule allows.',
+}
+const GIVEN_UP = 'No attempt had a clear answer. The last one: '
+
+/** A target that breaks must not keep the others of its batch from being recorded. */
+async function outcomeOf(
+  { log }: DeliverServices,
+  { id }: Delivery,
+  work: () => Promise<Outcome>,
+): Promise<Outcome> {
+  try {
+    return await work()
+  } catch (error) {
+    log('error', 'a delivery target failed', { delivery: id, error: String(error) })
+    return { kind: 'unclear', reason: 'internal' }
+  }
+}
+
+function nextStep(
+  { clock, randomBytes }: DeliverServices,
+  { scheduledAttempts, progress }: Delivery,
+  outcome: Outcome,
+): NextStep {
+  switch (outcome.kind) {
+    case 'done':
+      return { state: 'delivered', progress }
+    case 'refused':
+      return { state: 'failed', progress }
+    case 'running': {
+      const { since, until } = outcome.progress
+      const at = pollAt(new Date(since), new Date(until), clock())
+      return { state: 'running', at, progress: outcome.progress }
+    }
+    case 'unclear': {
+      const at = retryAt(scheduledAttempts, clock(), randomBytes(1)[0]!)
+      return at ? { state: 'pending', at } : { state: 'failed' }
+    }
+    default:
+      return outcome satisfies never
+  }
+}
+
+async function settle(
+  services: DeliverServices,
+  delivery: Delivery,
+  outcome: Outcome,
+  began: Date,
+): Promise<void> {
+  const { deliveries, clock, log } = services
+  const next = nextStep(services, delivery, outcome)
+  const reason = 'reason' in outcome ? outcome.reason : undefined
+  const { status } = outcome
+  const latencyMs = clock().getTime() - began.getTime()
+  const made: Attempt = { at: began, latencyMs, status, reason }
+  const event = await eventOf(services, delivery, outcome, next)
+  // Overtaken after its lease: whoever took over says how it went.
+  if (!(await deliveries.record(delivery, made, next, event))) return
+  const failing = next.state === 'failed' || outcome.kind === 'unclear'
+  log(failing ? 'warn' : 'info', `${delivery.target} ${next.state}`, {
     delivery: delivery.id,
     type: delivery.type,
-    status: outcome.status,
-    reason: outcome.reason,
+    status,
+    reason,
   })
 }
 
-async function send(
-  { deliveries, clock, sendWebhook }: DeliverServices,
+function eventOf(
+  services: DeliverServices,
   delivery: Delivery,
-): Promise<Pick<Attempt, 'status' | 'reason'>> {
-  try {
-    const endpoint = await deliveries.findEndpoint(delivery.appId, delivery.endpointId)
-    if (!endpoint) return { reason: 'the endpoint is gone' }
-    const timestamp = Math.floor(clock().getTime() / 1000)
-    const { status } = await sendWebhook(
-      endpoint.url,
-      {
-        'content-type': 'application/json',
-        'user-agent': 'Countersign',
-        'webhook-id': delivery.eventId,
-        'webhook-timestamp': String(timestamp),
-        'webhook-signature': await signWebhook(
-          endpoint.secret,
-          delivery.eventId,
-          timestamp,
-          delivery.body,
-        ),
-      },
-      delivery.body,
-    )
-    return status >= 200 && status < 300 ? { status } : { status, reason: `answered ${status}` }
-  } catch (error) {
-    return { reason: error instanceof Error ? error.message.slice(0, 200) : 'not reached' }
-  }
-}
-
-function nextFor(
-  { clock, randomBytes }: DeliverServices,
-  { scheduledAttempts }: Delivery,
-  { reason }: Pick<Attempt, 'reason'>,
-): { state: DeliveryState; at?: Date } {
-  if (reason === undefined) return { state: 'delivered' }
-  const seconds = RETRY_SECONDS[scheduledAttempts]
-  if (seconds === undefined) return { state: 'failed' }
-  const jitter = 1 + JITTER * (randomBytes(1)[0]! / 255)
-  return { state: 'pending', at: new Date(clock().getTime() + seconds * 1000 * jitter) }
+  outcome: Outcome,
+  { state }: NextStep,
+) {
+  const { tell } = TARGETS[delivery.target]
+  if (!tell || (state !== 'delivered' && state !== 'failed')) return undefined
+  if (outcome.kind === 'running') return undefined
+  const settled =
+    outcome.kind === 'unclear'
+      ? { ...outcome, kind: 'refused' as const, detail: `${GIVEN_UP}${outcome.reason}.` }
+      : outcome
+  return tell(services, delivery, settled)
 }

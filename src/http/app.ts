@@ -2,11 +2,14 @@
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { cors } from 'hono/cors'
 import { secureHeaders } from 'hono/secure-headers'
+import { getPath } from 'hono/utils/url'
 import { grantForLog } from '../core/token.ts'
 import { appRoutes } from './apps.ts'
 import { callbackRoutes } from './callbacks.ts'
+import { copyRoutes } from './copies.ts'
 import { credentialRoutes } from './credentials.ts'
-import type { Environment, Variables } from './environment.ts'
+import { deliveryRoutes } from './deliveries.ts'
+import type { Environment, Request, RequestServices } from './environment.ts'
 import { type DemoApp, demoRoutes, healthRoutes } from './health.ts'
 import { notFound, renderProblem } from './problem.ts'
 import { documentSecurity } from './route.ts'
@@ -14,9 +17,9 @@ import { uploadRoutes } from './uploads.ts'
 
 export interface HttpOptions {
   /** Services for one request: on Workers they live no longer. */
-  servicesFor: (
-    request: globalThis.Request,
-  ) => Variables['services'] | Promise<Variables['services']>
+  servicesFor: (c: Request) => RequestServices | Promise<RequestServices>
+  /** The path under which clients know the API, where a proxy may leave it on: that of PUBLIC_URL. */
+  basePath?: (bindings: unknown) => string
   isReady?: () => boolean
   /** Present in embedded mode on a loopback host. */
   demo?: DemoApp
@@ -25,24 +28,36 @@ export interface HttpOptions {
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/
 const PREFLIGHT_SECONDS = 7200
 
+/** A proxy in front may take PUBLIC_URL's path off, or leave it on. */
+const withoutBase = (path: string, base: string) =>
+  base && path.startsWith(`${base}/`) ? path.slice(base.length) : path
+
 /** A grant in a path is a secret: no log has it. */
 const withoutGrant = (path: string) =>
-  path.replace(/^(\/oss\/credentials\/)(.+)/, (_, route, grant) => route + grantForLog(grant))
+  path.replace(/(\/oss\/credentials\/)(.+)/, (_, route, grant) => route + grantForLog(grant))
 
-export function httpApp({ servicesFor, isReady = () => true, demo }: HttpOptions) {
-  const api = new OpenAPIHono<Environment>()
+export function httpApp(options: HttpOptions) {
+  const { servicesFor, basePath = () => '', isReady = () => true, demo } = options
+  const api = new OpenAPIHono<Environment>({
+    getPath: (request, from) => withoutBase(getPath(request), basePath(from?.env)),
+  })
 
   api.onError(renderProblem)
   api.notFound(notFound)
 
   api.use(async function identifyAndLog(c, next) {
-    const services = await servicesFor(c.req.raw)
     const given = c.req.header('x-request-id')
-    const requestId = given && REQUEST_ID.test(given) ? given : services.newId('req')
+    if (given && REQUEST_ID.test(given)) c.set('requestId', given)
+    const services = await servicesFor(c as Request)
+    const requestId = c.get('requestId') ?? services.newId('req')
     c.set('services', services)
     c.set('requestId', requestId)
     const began = services.clock().getTime()
-    await next()
+    try {
+      await next()
+    } finally {
+      services.release?.()
+    }
     c.header('x-request-id', requestId)
     services.log('info', 'request', {
       requestId,
@@ -72,8 +87,10 @@ export function httpApp({ servicesFor, isReady = () => true, demo }: HttpOptions
   healthRoutes(api, { isReady })
   appRoutes(api)
   uploadRoutes(api)
+  copyRoutes(api)
   callbackRoutes(api)
   credentialRoutes(api)
+  deliveryRoutes(api)
   if (demo) demoRoutes(api, demo)
 
   documentSecurity(api)

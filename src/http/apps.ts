@@ -1,7 +1,7 @@
 // Apps and what belongs to them: policies and issuers for the admin, grants and webhook endpoints for the app's backend.
 import { newApiKey } from '../auth/api-key.ts'
 import * as contract from '../contract.ts'
-import type { Policy } from '../core/policy.ts'
+import { POLICY_DEFAULTS, type Policy } from '../core/policy.ts'
 import { Problem } from '../core/problem.ts'
 import { mintToken } from '../core/token.ts'
 import { webhookSecret } from '../delivery/standard-webhooks.ts'
@@ -17,6 +17,23 @@ function checkTarget(c: Request, url: string): void {
   const checked = checkUrl(url, { allowPrivate: c.get('services').allowPrivateTargets })
   if ('url' in checked) return
   throw new Problem('url-not-allowed', { detail: `The URL cannot be used: ${checked.reason}.` })
+}
+
+/** The store that a policy names has to be there, and has to process where the policy wants it to. */
+function checkStore(c: Request, { store: name, processing }: Policy, within = ''): void {
+  const { hasStore, storeNamed } = c.get('services')
+  const fault = (field: string, reason: string) =>
+    new Problem('invalid-request', {
+      detail: `${field}: ${reason}`,
+      members: { errors: [{ pointer: `${within}/${field}`, detail: reason }] },
+    })
+  if (name !== undefined && !hasStore(name)) {
+    throw fault('store', `no store named "${name}" is configured`)
+  }
+  const store = name ?? POLICY_DEFAULTS.store
+  if (processing?.length && hasStore(store) && !storeNamed(store).process) {
+    throw fault('processing', `the store "${store}" does not process`)
+  }
 }
 
 const noSuch = (what: string) => new Problem('not-found', { detail: `There is no such ${what}.` })
@@ -35,6 +52,7 @@ export function appRoutes(api: Api): void {
     async (c) => {
       requireAdmin(c)
       const body = await readJson(c, contract.createApp)
+      if (body.policy) checkStore(c, body.policy, '/policy')
       const { apps, newId, randomBytes, clock, embedded } = c.get('services')
       const id = newId('app')
       const { apiKey, hash } = newApiKey(id, randomBytes)
@@ -91,13 +109,8 @@ export function appRoutes(api: Api): void {
       requireAdmin(c)
       const name = validate(contract.policyNameSchema, c.req.param('name'))
       const policy = await readJson(c, contract.policySchema)
-      const { apps, clock, hasStore } = c.get('services')
-      if (policy.store !== undefined && !hasStore(policy.store)) {
-        throw new Problem('invalid-request', {
-          detail: `store: no store named "${policy.store}" is configured`,
-          members: { errors: [{ pointer: '/store', detail: 'is not configured' }] },
-        })
-      }
+      const { apps, clock } = c.get('services')
+      checkStore(c, policy)
       const stored = await apps.putPolicy(c.req.param('id') ?? '', name, policy, clock())
       if (!stored) throw noSuch('app')
       return c.json({ name, policy })
@@ -201,56 +214,6 @@ export function appRoutes(api: Api): void {
       }
       await deliveries.createEndpoint(endpoint, clock())
       return c.json({ id: endpoint.id, url, events, secret: endpoint.secret }, 201)
-    },
-  )
-
-  route(
-    api,
-    {
-      method: 'get',
-      path: '/v1/webhook-endpoints/{id}/deliveries',
-      summary: 'Deliveries of an endpoint with their attempts, newest first',
-      security: ['apiKey'],
-      query: contract.pageQuery,
-      answers: { 200: contract.deliveryList },
-    },
-    async (c) => {
-      const { appId } = await credentialFor(c, 'api-key')
-      const page = readQuery(c, contract.pageQuery)
-      const { deliveries } = c.get('services')
-      const id = c.req.param('id') ?? ''
-      if (!(await deliveries.findEndpoint(appId, id))) throw noSuch('webhook endpoint')
-      const found = await deliveries.list(appId, id, page)
-      return c.json({
-        deliveries: found.map(({ id, eventId, type, state, nextAttemptAt, attempts }) => ({
-          id,
-          eventId,
-          type,
-          state,
-          nextAttemptAt: nextAttemptAt?.toISOString(),
-          attempts: attempts.map(({ at, ...rest }) => ({ at: at.toISOString(), ...rest })),
-        })),
-        nextCursor: found.length === page.limit ? found.at(-1)?.id : undefined,
-      })
-    },
-  )
-
-  route(
-    api,
-    {
-      method: 'post',
-      path: '/v1/deliveries/{id}/replay',
-      summary: 'Deliver an event once more: same id, same bytes',
-      security: ['apiKey'],
-      answers: { 202: contract.replayed },
-    },
-    async (c) => {
-      const { appId } = await credentialFor(c, 'api-key')
-      const { deliveries, clock, nudgeDeliveries } = c.get('services')
-      const id = c.req.param('id') ?? ''
-      if (!(await deliveries.replay(appId, id, clock()))) throw noSuch('delivery')
-      nudgeDeliveries()
-      return c.json({ id }, 202)
     },
   )
 }

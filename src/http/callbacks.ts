@@ -5,16 +5,21 @@ import { hasEnded } from '../core/upload-session.ts'
 import { receiveCallback } from '../uploads/callback.ts'
 import { sessionView } from '../uploads/view.ts'
 import { readBody } from './body.ts'
+import { publicPath } from './public-path.ts'
 import { type Api, route } from './route.ts'
 
 const MAX_CALLBACK_BYTES = 64 * 1024
+const CALLBACKS_PATH = '/v1/callbacks/'
 
-/** Path and query as they stand in the request line; `new URL` would change them. */
-function rawTarget(url: string): { rawPath: string; rawQuery: string } {
+/**
+ * Path and query as the store sent and signed them; `new URL` would change them. The path of PUBLIC_URL stands before
+ * ours whether or not whoever passed the request on took it off.
+ */
+function signedTarget(url: string, publicUrl: string): { rawPath: string; rawQuery: string } {
   const target = url.replace(/^[a-z]+:\/\/[^/?#]*/i, '').replace(/#.*$/, '')
-  const query = target.indexOf('?')
-  if (query === -1) return { rawPath: target || '/', rawQuery: '' }
-  return { rawPath: target.slice(0, query) || '/', rawQuery: target.slice(query) }
+  const [path = '', ...query] = target.split(/(?=\?)/)
+  const own = path.slice(Math.max(0, path.lastIndexOf(CALLBACKS_PATH)))
+  return { rawPath: publicPath(publicUrl) + own, rawQuery: query.join('') }
 }
 
 export function callbackRoutes(api: Api): void {
@@ -22,14 +27,14 @@ export function callbackRoutes(api: Api): void {
     api,
     {
       method: 'post',
-      path: '/v1/callbacks/{store}',
+      path: `${CALLBACKS_PATH}{store}`,
       summary: 'Upload callbacks of a store: signed by it, authorised by our completion token',
       answers: { 200: 'What the store relays to the uploader' },
     },
     async (c) => {
       const request = {
         method: c.req.method,
-        ...rawTarget(c.req.raw.url),
+        ...signedTarget(c.req.raw.url, c.get('services').publicUrl()),
         headers: c.req.raw.headers,
         body: await readBody(c, MAX_CALLBACK_BYTES),
       }

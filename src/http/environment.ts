@@ -4,8 +4,11 @@ import type { Authentication } from '../auth/index.ts'
 import type { Services } from '../core/ports.ts'
 import type { Credential } from '../core/principal.ts'
 
+/** On Workers what holds a connection lives as long as its request: `release` ends it once the answer is made. */
+export type RequestServices = Services & { authentication: Authentication; release?: () => void }
+
 export interface Variables {
-  services: Services & { authentication: Authentication }
+  services: RequestServices
   requestId: string
   credential?: Credential
 }

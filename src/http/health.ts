@@ -18,14 +18,20 @@ export function healthRoutes(api: Api, { isReady }: { isReady: () => boolean }):
   api.get('/readyz', async (c) => {
     const notReady = (detail: string) => new Problem('not-ready', { detail, retryAfterSeconds: 5 })
     if (!isReady()) throw notReady('The service is shutting down.')
+    let fresh: boolean
     try {
-      await c.get('services').pingDatabase()
+      fresh = await c.get('services').readsAreFresh()
     } catch (cause) {
       throw new Problem('not-ready', {
         detail: 'The database does not answer.',
         cause,
         retryAfterSeconds: 5,
       })
+    }
+    if (!fresh) {
+      throw notReady(
+        'The database answers reads from a cache: disable query caching (docs/deploy-workers.md).',
+      )
     }
     return c.json({ status: 'ready' })
   })

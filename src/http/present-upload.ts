@@ -4,6 +4,7 @@ import { lastPartNumber } from '../core/part-plan.ts'
 import type { Credential } from '../core/principal.ts'
 import { openToken } from '../core/token.ts'
 import type { UploadSession } from '../core/upload-session.ts'
+import { signUploadForm } from '../uploads/form.ts'
 import { presignParts, type SignedParts } from '../uploads/parts.ts'
 import type { UploadStatus } from '../uploads/status.ts'
 import { mintTokens } from '../uploads/tokens.ts'
@@ -40,6 +41,11 @@ function firstNumbers(session: UploadSession, missing: UploadStatus['missing']):
   return numbers
 }
 
+async function presentForm(c: Request, session: UploadSession) {
+  const signed = await signUploadForm(c.get('services'), session)
+  return signed && { ...signed, expiresAt: signed.expiresAt.toISOString() }
+}
+
 export async function presentCreated(
   c: Request,
   { session, missing }: Pick<UploadStatus, 'session' | 'missing'>,
@@ -50,7 +56,9 @@ export async function presentCreated(
     owner: true,
     origins: originsFor(allowedOrigins),
   })
-  const partNumbers = session.state === 'open' ? firstNumbers(session, missing) : []
+  const form = await presentForm(c, session)
+  const hasParts = session.state === 'open' && session.method !== 'form'
+  const partNumbers = hasParts ? firstNumbers(session, missing) : []
   const token = await openToken(services.tokenKeys, 'upload', tokens.uploadToken)
   const window =
     partNumbers.length && token
@@ -60,6 +68,7 @@ export async function presentCreated(
     ...sessionView(session),
     parts: window?.parts ?? [],
     partsExpireAt: window?.expiresAt,
+    form,
     ...tokens,
     serverTime: services.clock().toISOString(),
   }
@@ -85,6 +94,7 @@ export async function presentStatus(c: Request, credential: Credential, status: 
     })),
     nextCursor: nextPart?.toString(),
     healed: healed || undefined,
+    form: owner ? await presentForm(c, session) : undefined,
     ...(await mintTokens(services, session, { owner, origins })),
     serverTime: services.clock().toISOString(),
   }

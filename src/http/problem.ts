@@ -17,16 +17,18 @@ function render(c: Request, problem: Problem): Response {
     status: problem.status,
     code: problem.code,
     detail: problem.message,
-    instance: `urn:request:${c.get('requestId')}`,
+    instance: `urn:request:${c.get('requestId') ?? 'unnamed'}`,
     ...problem.members,
   }
   return c.newResponse(JSON.stringify(body), problem.status as 400, Object.fromEntries(headers))
 }
 
 export const renderProblem: ErrorHandler<Environment> = (error, c) => {
+  // Absent where there is no configuration to open them with.
+  const services: Environment['Variables']['services'] | undefined = c.get('services')
   if (error instanceof Problem) {
     if (problemIsOurs(error)) {
-      c.get('services').log('warn', error.title, {
+      services?.log('warn', error.title, {
         requestId: c.get('requestId'),
         code: error.code,
         cause: String(error.cause ?? ''),
@@ -34,7 +36,7 @@ export const renderProblem: ErrorHandler<Environment> = (error, c) => {
     }
     return render(c, error)
   }
-  c.get('services').log('error', 'an unexpected error', {
+  services?.log('error', 'an unexpected error', {
     requestId: c.get('requestId'),
     error: error.stack ?? String(error),
     cause: error.cause instanceof Error ? error.cause.message : undefined,

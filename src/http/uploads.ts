@@ -1,7 +1,7 @@
 // The routes of a session: parse, call one flow, present. No rule and no query here.
 import * as contract from '../contract.ts'
 import { lastPartNumber } from '../core/part-plan.ts'
-import { type Credential, mayManage, type Principal } from '../core/principal.ts'
+import type { Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import type { UploadSession } from '../core/upload-session.ts'
 import { abortUpload } from '../uploads/abort.ts'
@@ -10,31 +10,17 @@ import { createUpload } from '../uploads/create.ts'
 import { signDirectCompletion } from '../uploads/direct.ts'
 import { type PresignPartsInput, presignParts } from '../uploads/parts.ts'
 import { type UploadStatus, uploadStatus } from '../uploads/status.ts'
+import { validityFor } from '../uploads/validity.ts'
 import { sessionView } from '../uploads/view.ts'
 import { credentialFor, principalFor } from './authenticate.ts'
 import { readJson, readQuery } from './body.ts'
 import type { Request } from './environment.ts'
 import { FIRST_WINDOW, presentCreated, presentParts, presentStatus } from './present-upload.ts'
 import { type Api, route } from './route.ts'
+import { noSuchUpload, sessionFor } from './session.ts'
 
 const OBJECT_URL_SECONDS = 300
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/
-
-const noSuchUpload = () =>
-  new Problem('upload-not-found', {
-    detail: 'There is no such upload for this credential. Check the id and whose it is.',
-  })
-
-/** The session of the path, for its owner, the app's own key or the holder of its upload token. */
-async function sessionFor(c: Request, credential: Credential): Promise<UploadSession> {
-  const id = c.req.param('id') ?? ''
-  const { uploads, clock } = c.get('services')
-  if (credential.kind === 'upload' && credential.token.upload !== id) throw noSuchUpload()
-  const session = await uploads.touch(credential.appId, id, clock())
-  if (!session) throw noSuchUpload()
-  if (credential.kind !== 'upload' && !mayManage(credential, session)) throw noSuchUpload()
-  return session
-}
 
 function idempotencyKey(c: Request): string | undefined {
   const key = c.req.header('idempotency-key')
@@ -217,8 +203,9 @@ export function uploadRoutes(api: Api): void {
         })
       }
       const { storeNamed, clock } = c.get('services')
-      const validity = { from: clock(), seconds: OBJECT_URL_SECONDS }
-      const { url } = storeNamed(session.store).presignGet(session.key, session.filename, validity)
+      const store = storeNamed(session.store)
+      const validity = validityFor(store, clock(), OBJECT_URL_SECONDS)
+      const { url } = store.presignGet(session.key, session.filename, validity)
       c.header('cache-control', 'no-store')
       c.header('referrer-policy', 'no-referrer')
       return c.redirect(url, 302)

@@ -11,10 +11,11 @@ import { startEmbeddedPostgres } from '../db/embedded.ts'
 import { migrate } from '../db/migrate.ts'
 import { deliverDue } from '../delivery/deliver.ts'
 import { httpApp } from '../http/app.ts'
+import { publicPath } from '../http/public-path.ts'
+import { runScheduled } from '../scheduled.ts'
 import { processServices } from '../services.ts'
 import { startEmbeddedStore } from '../storage/embedded/index.ts'
 import { verifyRsaMd5 } from '../storage/oss/rsa-native.ts'
-import { sweep } from '../uploads/sweep.ts'
 import {
   demoApp,
   embeddedKeys,
@@ -102,7 +103,7 @@ async function startAll(
   })
   const services = processWide.forDatabase(database)
   const deliveries = repeat('delivery', DELIVER_EVERY_MS, () => deliverDue(services), log)
-  const sweeping = repeat('sweep', SWEEP_EVERY_MS, () => sweep(services), log)
+  const sweeping = repeat('sweep', SWEEP_EVERY_MS, () => runScheduled(services), log)
   stops.push(
     () => deliveries.stop(),
     () => sweeping.stop(),
@@ -115,7 +116,12 @@ async function startAll(
   const demo = config.embedded
     ? await demoApp(config.dataDirectory, listening.url, services)
     : undefined
-  const app = httpApp({ servicesFor: () => services, isReady: () => ready, demo })
+  const app = httpApp({
+    servicesFor: () => services,
+    basePath: () => publicPath(config.publicUrl),
+    isReady: () => ready,
+    demo,
+  })
   serveStatic(app)
   listening.serve(app.fetch)
   sweeping.nudge()
@@ -185,6 +191,7 @@ async function ownStore(
       secretAccessKey,
       roleArn: 'acs:ram::1000000000000000:role/embedded',
       stsEndpoint: store.url,
+      mpsEndpoint: store.url,
       bindLength: true,
     },
   }

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { Api } from '../http/route.ts'
+import { PAGE_HEADERS } from '../ui/headers.ts'
 
 const PUBLIC = fileURLToPath(new URL('../../dist/public/', import.meta.url))
 
@@ -11,9 +12,6 @@ const FILES: Record<string, { file: string; type: string }> = {
   '/page.css': { file: 'page.css', type: 'text/css; charset=utf-8' },
 }
 
-const POLICY =
-  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src *; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-
 export function serveStatic(api: Api): void {
   for (const [path, { file, type }] of Object.entries(FILES)) {
     api.get(path, async (c) => {
@@ -21,8 +19,7 @@ export function serveStatic(api: Api): void {
       if (!content) return c.notFound()
       return c.newResponse(new Uint8Array(content), 200, {
         'content-type': type,
-        'cache-control': 'no-cache',
-        'content-security-policy': POLICY,
+        ...PAGE_HEADERS,
       })
     })
   }

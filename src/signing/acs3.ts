@@ -81,7 +81,7 @@ export const acs3StringToSign = (canonical: string): string =>
 export const acs3Signature = (secretAccessKey: string, toSign: string): string =>
   hex(hmacSha256(secretAccessKey, toSign))
 
-/** URL, headers and body, ready for fetch (which sets `host` itself, to the same value). */
+/** Path with query, headers and body, ready for fetch (which sets `host` itself, to the same value). */
 export function signAcs3(call: Acs3Call, credentials: Acs3Credentials) {
   const headers = acs3Headers(call, credentials)
   const query = Object.entries(call.query)
@@ -91,7 +91,7 @@ export function signAcs3(call: Acs3Call, credentials: Acs3Credentials) {
   const { host: _, ...sent } = headers
   const parameters = query.map(([name, value]) => `${percentEncode(name)}=${percentEncode(value)}`)
   return {
-    url: `https://${call.host}/${parameters.length ? `?${parameters.join('&')}` : ''}`,
+    path: parameters.length ? `/?${parameters.join('&')}` : '/',
     headers: {
       ...sent,
       authorization: `${ACS3_ALGORITHM} Credential=${credentials.accessKeyId},SignedHeaders=${names.join(';')},Signature=${signature}`,

@@ -36,8 +36,12 @@ async function readBounded(response: Response): Promise<string> {
   }
 }
 
-/** The code of an error answer: from its XML, or for HEAD from the base64 `x-oss-err` header. */
+/** The code of an error answer: from its XML or JSON, or for HEAD from the base64 `x-oss-err` header. */
 function errorCode({ body, headers, status }: StoreAnswer): string {
+  if (body.startsWith('{')) {
+    const code = parseJson(body)?.Code
+    return typeof code === 'string' && code !== '' ? code : `Http${status}`
+  }
   const encoded = headers.get('x-oss-err')
   let xml = body
   try {
@@ -47,6 +51,17 @@ function errorCode({ body, headers, status }: StoreAnswer): string {
   }
   const parsed = parseXml(xml)
   return (parsed?.root === 'Error' && textOf(parsed.node, 'Code')) || `Http${status}`
+}
+
+/** One JSON object, or undefined. */
+export function parseJson(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isObject ? (value as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
 }
 
 const AMBIGUOUS_STATUS = new Set([408, 429])
@@ -60,7 +75,9 @@ function failureOf(answer: StoreAnswer): StoreFailure {
     answer.status >= 400 &&
     answer.status < 500 &&
     !AMBIGUOUS_STATUS.has(answer.status) &&
-    !AMBIGUOUS_CODE.has(code)
+    !AMBIGUOUS_CODE.has(code) &&
+    // "Throttling.User" and its like: the API calls' 429, answered with 400.
+    !code.startsWith('Throttling')
   return new StoreFailure(definite ? 'refused' : 'ambiguous', code, answer.status)
 }
 

@@ -14,13 +14,18 @@ const parser = new XMLParser({
 
 export type XmlNode = { [name: string]: XmlNode | XmlNode[] | string | undefined }
 
-/** Parses one document. Undefined where it is none, or carries a DOCTYPE. */
+/** The parser takes a document that was cut for what came until then. */
+const isWhole = (text: string, root: string, empty: boolean): boolean =>
+  new RegExp(`</([\\w.-]+:)?${root}\\s*>\\s*$`).test(text.slice(-256)) ||
+  (empty && /\/>\s*$/.test(text))
+
+/** Parses one document. Undefined where it is none, ends early, or carries a DOCTYPE. */
 export function parseXml(text: string): { root: string; node: XmlNode } | undefined {
   if (/<!DOCTYPE/i.test(text)) return undefined
   try {
     const document = parser.parse(text) as Record<string, XmlNode | ''>
     const root = Object.keys(document).find((name) => name !== '?xml')
-    if (!root) return undefined
+    if (!root || !isWhole(text, root, document[root] === '')) return undefined
     return { root, node: document[root] === '' ? {} : (document[root] as XmlNode) }
   } catch {
     return undefined

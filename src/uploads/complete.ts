@@ -1,5 +1,5 @@
 // Completion, relayed or direct. The store's own listing is checked before the object exists; HEAD decides what is ambiguous.
-import type { ObjectStore, Services, StoredUpload } from '../core/ports.ts'
+import type { Services, StoredUpload } from '../core/ports.ts'
 import { Problem } from '../core/problem.ts'
 import { isStoreFailure, type StoreFailure } from '../core/store-failure.ts'
 import { hasEnded, type UploadSession } from '../core/upload-session.ts'
@@ -27,7 +27,7 @@ export type CompleteServices = Pick<
 /** Problems that need no look at the store. */
 export function checkInput(session: UploadSession, { sizeBytes, checksum }: CompleteInput): void {
   const { plan } = session
-  const arrivesWhole = session.method === 'credentials'
+  const arrivesWhole = session.method !== 'multipart' // HEAD tells its size.
   if (
     !arrivesWhole &&
     plan.sizeBytes === null &&
@@ -125,8 +125,9 @@ async function completeClaimed(
 ): Promise<UploadSession> {
   const { uploads, clock } = services
   try {
-    const doubt = await makeObject(services, session)
-    return await settle(services, session, doubt)
+    const listed = await listChecked(services, session)
+    const checked = { ...session, listedCrc64: listed?.crc64 }
+    return await settle(services, checked, await makeObject(services, checked, listed))
   } catch (error) {
     if (!(error instanceof Problem)) throw error
     if (await uploads.reopen(session, { wasAttempt: false, checksum }, clock())) throw error
@@ -149,22 +150,45 @@ async function meanwhile(
 /** What the attempt leaves open: `gone` where the store no longer knows the storage upload. */
 type Doubt = 'none' | 'gone' | 'unknown'
 
-/** Checks what is stored and has the store make the object of it. A definite no is a Problem. */
+interface Listed extends ListedParts {
+  upload: StoredUpload
+  gone?: boolean
+}
+
+/** What the object is to be made of, checked; undefined where it is not made of parts. */
+async function listChecked(
+  { storeNamed }: Pick<Services, 'storeNamed'>,
+  session: UploadSession,
+): Promise<Listed | undefined> {
+  const { method, key, storageUploadId, plan, checksum } = session
+  const size = expectedSize(session) ?? 0
+  if (method === 'credentials' || size === 0 || !storageUploadId) return undefined
+  const upload = { key, storageUploadId }
+  try {
+    const listed = await listAllParts(storeNamed(session.store), upload)
+    checkParts(plan, size, listed, checksum)
+    return { ...listed, upload }
+  } catch (failure) {
+    if (!isStoreFailure(failure)) throw failure
+    if (failure.kind === 'no-such-upload') return { upload, parts: [], sizeBytes: 0, gone: true }
+    // Nothing was asked of the store's complete yet, so all but a lost storage upload is a plain Problem.
+    throw refusal(failure)
+  }
+}
+
+/** Has the store make the object. A definite no is a Problem. */
 async function makeObject(
   { storeNamed }: Pick<Services, 'storeNamed'>,
   session: UploadSession,
+  listed: Listed | undefined,
 ): Promise<Doubt> {
   const store = storeNamed(session.store)
-  const size = expectedSize(session) ?? 0
   try {
-    if (session.method === 'credentials') return 'none' // Its own SDK completes; HEAD tells.
-    if (size === 0) await store.putEmpty(objectSpec(session))
-    else if (session.storageUploadId) {
-      const upload = { key: session.key, storageUploadId: session.storageUploadId }
-      const listed = await listBefore(store, upload)
-      if (listed === 'gone') return 'gone'
-      checkParts(session.plan, size, listed, session.checksum)
-      await store.complete(upload, listed.parts, objectSpec(session))
+    if (listed?.gone) return 'gone'
+    if (listed) await store.complete(listed.upload, listed.parts, objectSpec(session))
+    // With credentials, the client's own SDK completes; HEAD tells.
+    else if (session.method !== 'credentials' && expectedSize(session) === 0) {
+      await store.putEmpty(objectSpec(session))
     }
     return 'none'
   } catch (failure) {
@@ -176,34 +200,44 @@ async function makeObject(
   }
 }
 
-/** Nothing was asked of the store's complete yet, so all but a lost storage upload is a plain Problem. */
-async function listBefore(store: ObjectStore, upload: StoredUpload): Promise<ListedParts | 'gone'> {
-  try {
-    return await listAllParts(store, upload)
-  } catch (failure) {
-    if (!isStoreFailure(failure)) throw failure
-    if (failure.kind === 'no-such-upload') return 'gone'
-    throw refusal(failure)
-  }
-}
+/** The bytes of a part are not what was meant: sending it again mends that. */
+const SEND_PARTS_AGAIN = new Set([
+  'InvalidPart',
+  'InvalidPartOrder',
+  'FilePartNotExist',
+  'EntityTooSmall',
+  'InvalidDigest',
+  'InvalidCRC64',
+])
 
-/** A store's no, in our words. The codes are OSS's and S3's. */
+/** A store's failure, in our words. The codes are OSS's and S3's. */
 export function refusal(failure: StoreFailure): Problem {
-  const code = failure.code
+  const { code, kind } = failure
+  if (kind === 'no-such-upload') return uploadLost(failure)
   if (code === 'FileAlreadyExists' || code === 'PreconditionFailed') return objectExists()
-  if (['InvalidPart', 'InvalidPartOrder', 'FilePartNotExist', 'EntityTooSmall'].includes(code)) {
+  if (SEND_PARTS_AGAIN.has(code)) {
     return new Problem('parts-mismatch', {
       detail: 'The stored parts changed meanwhile. Ask for the status and complete again.',
       cause: failure,
     })
   }
+  // Each of our calls is signed at its own moment, so a definite no is for the operator: key, clock, rights, bucket.
   return new Problem('storage-unavailable', {
-    detail: 'The store did not answer as expected. Try again.',
+    detail:
+      kind === 'ambiguous'
+        ? 'The store did not answer as expected. Try again.'
+        : 'The store refused the service. Its operator has to look into storeCode.',
     cause: failure,
-    retryAfterSeconds: 2,
+    retryAfterSeconds: kind === 'ambiguous' ? 2 : undefined,
     members: { storeCode: code },
   })
 }
+
+const uploadLost = (cause?: StoreFailure) =>
+  new Problem('storage-upload-lost', {
+    detail: 'The store no longer knows this upload. GET it: it is begun anew, then send the parts.',
+    cause,
+  })
 
 const objectExists = () =>
   new Problem('object-exists', {
@@ -229,6 +263,7 @@ async function settle(
   }
   if (presence?.kind === 'mismatch') {
     const reached = await failMismatch(services, session)
+    // A callback was faster, and found nothing amiss.
     if (reached.state === 'completed') return reached
     throw new Problem('object-mismatch', {
       detail: `The stored object ${presence.reason}. It was removed; create a new upload.`,
@@ -244,12 +279,7 @@ async function settle(
     }
   }
   const firstAttempt = !session.priorAttemptAt
-  if (presence && doubt === 'gone' && firstAttempt) {
-    throw new Problem('storage-upload-lost', {
-      detail:
-        'The store no longer knows this upload. GET it: it is begun anew, then send the parts.',
-    })
-  }
+  if (presence && doubt === 'gone' && firstAttempt) throw uploadLost()
   log('warn', 'the outcome of a completion is not known yet', { upload: session.id })
   await uploads.releaseLease(
     session,

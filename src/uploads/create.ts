@@ -6,6 +6,7 @@ import { largestSize, POLICY_DEFAULTS } from '../core/policy.ts'
 import type { App, NewUpload, Services } from '../core/ports.ts'
 import type { Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
+import { planProcessing } from '../core/processing.ts'
 import { ignoreStoreFailure, isStoreFailure } from '../core/store-failure.ts'
 import { hasEnded, type UploadMethod, type UploadSession } from '../core/upload-session.ts'
 import { refusal } from './complete.ts'
@@ -59,12 +60,10 @@ export function newUpload(
   const now = clock()
   const id = newId('upl')
   const subject = subjectOf(principal, input)
-  const key = renderKey(app.keyPrefix, policy.keyTemplate ?? DEFAULT_KEY_TEMPLATE, {
-    subject,
-    uploadId: id,
-    filename: input.filename,
-    createdAt: now,
-  })
+  const values = { subject, uploadId: id, filename: input.filename, createdAt: now }
+  const key = renderKey(app.keyPrefix, policy.keyTemplate ?? DEFAULT_KEY_TEMPLATE, values)
+  const contentType = input.contentType ?? DEFAULT_CONTENT_TYPE
+  const appPrefix = app.keyPrefix
   const lifetime =
     1000 * Math.min(policy.maxSeconds ?? POLICY_DEFAULTS.maxSeconds, store.cleanupSeconds)
   return {
@@ -79,12 +78,17 @@ export function newUpload(
     store: store.name,
     key,
     filename: input.filename,
-    contentType: input.contentType ?? DEFAULT_CONTENT_TYPE,
+    contentType,
     plan,
-    reservedBytes: plan.sizeBytes ?? largestSize(policy, store.limits),
+    reservedBytes:
+      plan.sizeBytes ??
+      Math.min(largestSize(policy, store.limits), plan.maxPartCount * plan.partSizeBytes),
     fingerprint: input.fingerprint,
     checksum: input.checksum,
     metadata: input.metadata,
+    processing: policy.processing
+      ? planProcessing(policy.processing, { appPrefix, key, contentType, values })
+      : undefined,
     generation: 1,
     createdAt: now,
     activeAt: now,
@@ -114,6 +118,8 @@ async function findResumable(
       !hasEnded(session.state) &&
       session.state !== 'initiating' &&
       session.expiresAt > clock() &&
+      session.method !== 'credentials' &&
+      (session.method === 'form') === (input.method === 'form') &&
       session.policyName === policyName &&
       session.plan.sizeBytes === plan.sizeBytes &&
       session.contentType === (input.contentType ?? DEFAULT_CONTENT_TYPE) &&
@@ -138,10 +144,8 @@ export async function createUpload(
   const resumable = await findResumable(services, principal, input, decision)
   if (resumable) return { kind: 'resumed', session: resumable, app }
   const requestHash = await digestHex(JSON.stringify(input))
-  const upload = newUpload(services, principal, input, decision, {
-    key: idempotencyKey,
-    requestHash,
-  })
+  const idempotency = { key: idempotencyKey, requestHash }
+  const upload = newUpload(services, principal, input, decision, idempotency, input.method)
   const reservation = await reserve(services, upload)
   if (reservation.kind === 'reserved') {
     return { kind: 'created', session: await begin(services, reservation.session), app }

@@ -61,6 +61,27 @@ export function methodFor(policy: Policy, plan: PartPlan, store: ObjectStore): U
   return fits && store.createOnlyPut && policy.overwrite !== 'replace' ? 'single' : 'multipart'
 }
 
+/** A form brings the whole object at once: one part, as large as a part may be. */
+function planForm(policy: Policy, store: ObjectStore, { sizeBytes }: CreateInput): PartPlan {
+  if (!store.presignForm) {
+    throw invalid('/method', 'form uploads are not offered by this store: leave it out')
+  }
+  if (policy.overwrite === 'replace') {
+    throw invalid('/method', 'a form only creates, and the policy replaces: leave it out')
+  }
+  const most = Math.min(largestSize(policy, store.limits), store.limits.maxPartSizeBytes)
+  if (sizeBytes === undefined) {
+    return { sizeBytes: null, partSizeBytes: most, partCount: null, maxPartCount: 1 }
+  }
+  if (sizeBytes > most) {
+    throw new Problem('file-too-large', {
+      detail: `A form takes at most ${most} bytes: leave "method" out for a larger file.`,
+      members: { maxSizeBytes: most },
+    })
+  }
+  return { sizeBytes, partSizeBytes: Math.max(1, sizeBytes), partCount: Math.min(1, sizeBytes) }
+}
+
 export interface Decision {
   app: App
   policyName: string
@@ -92,14 +113,14 @@ export async function decide(
     })
   }
   const store = storeNamed(storeName)
-  if (input.method === 'form') {
-    throw invalid('/method', 'form uploads are not offered by this store: leave it out')
-  }
   checkPolicy(
     policy,
     { sizeBytes: input.sizeBytes, contentType: input.contentType ?? DEFAULT_CONTENT_TYPE },
     store.limits,
   )
+  if (input.method === 'form') {
+    return { app: found.app, policyName, policy, store, plan: planForm(policy, store, input) }
+  }
   const { minPartSizeBytes, maxPartSizeBytes } = store.limits
   const asked = input.partSizeBytes
   if (asked !== undefined && (asked < minPartSizeBytes || asked > maxPartSizeBytes)) {

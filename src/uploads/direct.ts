@@ -8,6 +8,7 @@ import { notOpen } from './abort.ts'
 import { type CompleteInput, checkInput, refusal } from './complete.ts'
 import { checkParts, listAllParts } from './stored-parts.ts'
 import { mintTokens, objectSpec, offersDirect } from './tokens.ts'
+import { validityFor } from './validity.ts'
 
 const URL_SECONDS = 15 * 60
 
@@ -31,28 +32,24 @@ export async function signDirectCompletion(
   if (session.state !== 'open') throw notOpen(session, now)
   checkInput(session, input)
   const store = storeNamed(session.store)
+  const untilEnd = Math.floor((session.expiresAt.getTime() - now.getTime()) / 1000)
+  const validity = validityFor(store, now, URL_SECONDS, untilEnd)
   const upload = { key: session.key, storageUploadId: session.storageUploadId! }
   const listed = await listAllParts(store, upload).catch((failure: unknown) => {
-    if (isStoreFailure(failure, 'no-such-upload')) {
-      throw new Problem('storage-upload-lost', {
-        detail: 'The store no longer knows this upload. GET it, then send what is missing.',
-      })
-    }
     throw isStoreFailure(failure) ? refusal(failure) : failure
   })
   const checksum = session.checksum ?? input.checksum
   checkParts(session.plan, session.plan.sizeBytes!, listed, checksum)
   // The store may be asked at any moment from now on, with parts that others may have written since: HEAD compares again.
-  const recorded = await uploads.recordDirect(session.appId, session.id, checksum, clock())
+  const checked = { listedCrc64: listed.crc64, checksum }
+  const recorded = await uploads.recordDirect(session.appId, session.id, checked, clock())
   if (!recorded) throw notOpen((await uploads.find(session.appId, session.id)) ?? session, now)
   const { completionToken } = await mintTokens(services, recorded, { owner: true })
-  const untilEnd = Math.floor((session.expiresAt.getTime() - now.getTime()) / 1000)
-  const seconds = Math.max(1, Math.min(URL_SECONDS, untilEnd, store.maxUrlSeconds(now)))
   const signed = store.presignComplete!(
     upload,
     { url: `${publicUrl()}/v1/callbacks/${store.name}`, token: completionToken! },
     objectSpec(session),
-    { from: now, seconds },
+    validity,
   )
-  return { ...signed, expiresAt: new Date(now.getTime() + seconds * 1000) }
+  return { ...signed, expiresAt: new Date(now.getTime() + validity.seconds * 1000) }
 }

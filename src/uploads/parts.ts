@@ -3,6 +3,7 @@ import { type Part, partsAt } from '../core/part-plan.ts'
 import type { ObjectStore, PartToSign, Services, SignedRequest } from '../core/ports.ts'
 import { Problem } from '../core/problem.ts'
 import type { UploadToken } from '../core/token.ts'
+import { validityFor } from './validity.ts'
 
 /**
  * A single PUT is create-only and cannot be revoked at the store, and where the length is not bound a URL takes any number of
@@ -57,15 +58,16 @@ function contentMd5(checksums: Record<string, string>, partNumber: number): stri
   return checksum.slice('md5:'.length)
 }
 
-/** Seconds that a URL may live: never longer than asked, than the policy says, than the session or the signing credential. */
-function urlSeconds(token: UploadToken, asked: number | undefined, store: ObjectStore, now: Date) {
+/** Never longer than asked, than the policy says, than the session. */
+function limitsOf(token: UploadToken, asked: number | undefined, store: ObjectStore, now: Date) {
   const untilEnd = token.end - Math.ceil(now.getTime() / 1000)
   const loose = token.method === 'single' || !store.bindsLength
-  const most = Math.min(
-    store.maxUrlSeconds(now),
+  return [
+    asked ?? token.urlSeconds,
+    token.urlSeconds,
+    untilEnd,
     loose ? MAX_LOOSE_URL_SECONDS : Number.POSITIVE_INFINITY,
-  )
-  return Math.min(asked ?? token.urlSeconds, token.urlSeconds, untilEnd, most)
+  ]
 }
 
 /** Throws `part-out-of-range`, `checksum-unsupported`, `upload-expired` and `invalid-request`. */
@@ -76,9 +78,9 @@ export function presignParts(
 ): SignedParts {
   const now = clock()
   const store = storeNamed(token.store)
-  if (token.method === 'credentials') {
+  if (token.method === 'credentials' || token.method === 'form') {
     throw new Problem('invalid-request', {
-      detail: 'This upload goes by temporary credentials: it has no parts to sign.',
+      detail: `This upload goes by ${token.method === 'form' ? 'a form' : 'temporary credentials'}: it has no parts to sign.`,
     })
   }
   checkLast(token, input)
@@ -88,18 +90,7 @@ export function presignParts(
       contentMd5: contentMd5(input.checksums ?? {}, part.partNumber),
     }),
   )
-  const validity = {
-    from: now,
-    seconds: urlSeconds(token, input.ttlSeconds, store, now),
-  }
-  if (store.maxUrlSeconds(now) < 1) {
-    throw new Problem('storage-unavailable', {
-      detail: 'The service’s own credential at the store has ended; its operator has to renew it.',
-    })
-  }
-  if (validity.seconds < 1) {
-    throw new Problem('upload-expired', { detail: 'The upload has expired. Create a new one.' })
-  }
+  const validity = validityFor(store, now, ...limitsOf(token, input.ttlSeconds, store, now))
   const signed = token.object
     ? parts.map((part) => store.presignPut(token.object!, part, validity))
     : store.presignParts({ key: token.key, storageUploadId: token.storage ?? '' }, parts, validity)

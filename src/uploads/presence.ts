@@ -42,9 +42,13 @@ function compare(session: UploadSession, object: StoredObject | undefined): Pres
   if (object.sizeBytes > session.reservedBytes) {
     return { kind: 'mismatch', object, reason: 'is larger than what was reserved' }
   }
-  const declared = declaredCrc64(session)
-  if (declared !== undefined && object.crc64 !== undefined && object.crc64 !== declared) {
+  const differs = (crc64: string | undefined) =>
+    crc64 !== undefined && object.crc64 !== undefined && object.crc64 !== crc64
+  if (differs(declaredCrc64(session))) {
     return { kind: 'mismatch', object, reason: 'has another CRC64 than declared' }
+  }
+  if (differs(session.listedCrc64)) {
+    return { kind: 'mismatch', object, reason: 'is not made of the parts that were checked' }
   }
   return { kind: 'own', object }
 }

@@ -39,7 +39,8 @@ export async function abortOrphans(
   services: ReleaseServices,
   session: UploadSession,
 ): Promise<ListedUpload[]> {
-  if (session.method === 'single' || !session.key.includes(session.id)) return []
+  if (session.method === 'single' || session.method === 'form' || !session.key.includes(session.id))
+    return []
   const listed = await services.storeNamed(session.store).listUploads(session.key)
   if (!listed.length) return []
   const others = (await services.uploads.whoseAre(session.appId, session.store, listed)).filter(

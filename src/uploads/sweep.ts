@@ -9,6 +9,7 @@ import {
   type SweepCounts,
   type SweepRun,
   type SweepServices,
+  worthClaiming,
 } from './sweep/run.ts'
 import { scanStorage } from './sweep/scan.ts'
 import { sweepSession } from './sweep/session.ts'
@@ -29,7 +30,10 @@ const IDEMPOTENCY_MS = 24 * 3600_000
 export async function sweep(services: SweepServices): Promise<SweepCounts> {
   const run = beginRun(services, RUN_MS)
   const apps = await services.uploads.appsWithDueWork(services.clock())
+  // Where requests are bounded, half of them is for the sessions, however many apps have something to do.
+  const kept = services.budget.left / 2
   for (const app of apps) {
+    if (services.budget.left < kept) break
     await ofApp(run, app, async () => {
       await sweepInbox(run, app)
       const { uploads, clock } = services
@@ -41,7 +45,7 @@ export async function sweep(services: SweepServices): Promise<SweepCounts> {
     const left: string[] = []
     for (const app of due) {
       await ofApp(run, app, async () => {
-        if ((await sweepBatch(run, app)) === BATCH) left.push(app)
+        if (await sweepBatch(run, app)) left.push(app)
       })
     }
     due = left
@@ -63,18 +67,19 @@ async function ofApp(run: SweepRun, app: string, work: () => Promise<void>): Pro
   }
 }
 
-/** Stores are worked on side by side: one that keeps us waiting takes no time from the others. */
-async function sweepBatch(run: SweepRun, app: string): Promise<number> {
+/** Stores are worked on side by side: one that keeps us waiting takes no time from the others. True: there may be more. */
+async function sweepBatch(run: SweepRun, app: string): Promise<boolean> {
   const { uploads, clock } = run.services
   const now = clock()
   const again = new Date(now.getTime() + AGAIN_MS)
-  const claimed = await uploads.claimDue(app, now, again, BATCH)
+  const most = worthClaiming(run, BATCH)
+  const claimed = await uploads.claimDue(app, now, again, most)
   const byStore = new Map<string, UploadSession[]>()
   for (const session of claimed) {
     byStore.set(session.store, [...(byStore.get(session.store) ?? []), session])
   }
   await Promise.all([...byStore].map(([store, sessions]) => sweepOfStore(run, store, sessions)))
-  return claimed.length
+  return claimed.length === most
 }
 
 async function sweepOfStore(

@@ -64,6 +64,19 @@ interface Client {
     name: string,
     additionalHeaders?: string[],
   ): Promise<string>
+  uploadPartCopy(
+    name: string,
+    uploadId: string,
+    partNumber: number,
+    range: string,
+    source: { sourceKey: string; sourceBucketName: string },
+    options?: { headers?: Record<string, string> },
+  ): Promise<{ etag: string; res: { headers: Record<string, string> } }>
+  multipartUploadCopy(
+    name: string,
+    source: { sourceKey: string; sourceBucketName: string },
+    options?: { partSize?: number },
+  ): Promise<{ etag: string }>
   cancel(): void
   putBucketCORS(bucket: string, rules: unknown[]): Promise<{ res: { status: number } }>
   getBucketCORS(bucket: string): Promise<{ rules: unknown[] }>
@@ -152,6 +165,34 @@ describe.each([
       'x-oss-meta-session': 'upl_1',
       'x-oss-object-type': 'Multipart',
     })
+  })
+
+  test('copies an object part by part', async () => {
+    const client = aClient(sldEnable)
+    const content = randomBytes(300_000)
+    const source = { sourceKey: "from/a b+ü'.bin", sourceBucketName: 'uploads-bucket' }
+    await client.put(source.sourceKey, content)
+
+    await client.multipartUploadCopy('copied.bin', source, { partSize: 120_000 })
+
+    expect((await client.get('copied.bin')).content.equals(content)).toBe(true)
+  })
+
+  test('copies one part, under a condition', async () => {
+    const client = aClient(sldEnable)
+    const source = { sourceKey: 'source', sourceBucketName: 'uploads-bucket' }
+    await client.put('source', randomBytes(1000))
+    const { uploadId } = await client.initMultipartUpload('target')
+
+    const { etag, res } = await client.uploadPartCopy('target', uploadId, 3, '10-19', source)
+
+    expect(res.headers['content-range']).toBe('bytes 10-19/1000')
+    const { parts } = await client.listParts('target', uploadId)
+    expect([parts].flat()).toMatchObject([{ PartNumber: '3', ETag: etag, Size: '10' }])
+    const headers = { 'x-oss-copy-source-if-match': '"0"' }
+    await expect(
+      client.uploadPartCopy('target', uploadId, 4, '0-9', source, { headers }),
+    ).rejects.toMatchObject({ status: 412, code: 'PreconditionFailed' })
   })
 
   test('resumes from a checkpoint after an interruption', async () => {

@@ -288,6 +288,49 @@ test('kill -9 during completion and overwriting leaves the old object or the new
   await context.start()
 })
 
+test('kill -9 during a copy leaves the whole part or none, and the source as it was', async () => {
+  const { now } = context
+  await context.store.close()
+  const script = await bundle(context.directory)
+  const bytes = randomBytes(3 * 1024 * 1024)
+  const found = new Set<number>()
+
+  for (let round = 0; round < 6; round++) {
+    await context.start()
+    await context.call('PUT', 'source', { body: bytes })
+    const uploadId = await context.initiate('target')
+    await context.store.close()
+    const { child, port } = await startChild(script)
+    const { path, headers } = context.sign('PUT', 'target', {
+      query: { partNumber: '1', uploadId },
+      headers: { 'x-oss-copy-source': `/${BUCKET}/source` },
+    })
+    const answered = fetch(`http://127.0.0.1:${port}${path}`, { method: 'PUT', headers }).then(
+      ({ status }) => status,
+      () => 'cut',
+    )
+    if (round === 5) expect(await answered).toBe(200)
+    else for (let turn = 0; turn < round * 40; turn++) await new Promise(setImmediate)
+    child.kill('SIGKILL')
+    await new Promise((resolve) => child.once('exit', resolve))
+    await answered
+
+    context.now = now
+    await context.start()
+    const { text } = await context.call('GET', 'target', { query: { uploadId } })
+    const sizes = [...text.matchAll(/<Size>(\d+)<\/Size>/g)].map(([, size]) => Number(size))
+    found.add(sizes.length)
+    expect(sizes).toEqual(sizes.length ? [bytes.length] : [])
+    expect((await context.call('GET', 'source')).bytes.equals(bytes)).toBe(true)
+    expect(await entries('data')).toHaveLength(1 + sizes.length)
+    await context.call('DELETE', 'target', { query: { uploadId } })
+    await context.store.close()
+  }
+
+  expect([...found].sort()).toEqual([0, 1])
+  await context.start()
+})
+
 /** The store as one plain JavaScript file, because Node 20 runs no TypeScript. */
 async function bundle(directory: string): Promise<string> {
   const path = join(directory, 'child.cjs')

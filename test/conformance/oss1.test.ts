@@ -1,6 +1,7 @@
 // OSS signature V1 against the published vectors: string to sign, signature, Authorization.
 import { createHmac } from 'node:crypto'
 import { expect, it } from 'vitest'
+import { percentEncodePath } from '../../src/core/bytes.ts'
 import { oss1StringToSign } from '../../src/signing/oss1.ts'
 import vectors from '../vectors/oss-v1.json' with { type: 'json' }
 
@@ -17,7 +18,7 @@ interface Vector {
     access_key_secret: string
     security_token?: string
   }
-  expected: { string_to_sign: string; signature: string; authorization?: string }
+  expected: { string_to_sign: string; signature: string; authorization?: string; sdk_url?: string }
 }
 
 it.each(vectors.vectors as unknown as Vector[])('$id', ({ input, expected }) => {
@@ -33,5 +34,15 @@ it.each(vectors.vectors as unknown as Vector[])('$id', ({ input, expected }) => 
   expect(signature).toBe(expected.signature)
   if (expected.authorization) {
     expect(`OSS ${input.access_key_id}:${signature}`).toBe(expected.authorization)
+  }
+  if (expected.sdk_url) {
+    const url = new URL(expected.sdk_url)
+    expect(url.pathname).toBe(`/${percentEncodePath(input.key)}`)
+    expect(Object.fromEntries(url.searchParams)).toEqual({
+      ...Object.fromEntries(query),
+      OSSAccessKeyId: input.access_key_id,
+      Expires: date,
+      Signature: signature,
+    })
   }
 })

@@ -208,6 +208,8 @@ describe('with a store named by STORE_…', () => {
     expect(run.code, run.output).toBe(0)
     expect(run.json().service.Statement[0].Resource).toEqual([`acs:oss:*:*:${BUCKET}/photos/*`])
     expect(Object.keys(run.json())).toEqual(['service', 'bucketApply', 'role', 'assumeRole'])
+    const more = await countersign(environment, 'check', '--ram', '--processing', ...GIVEN)
+    expect(Object.keys(more.json().processing)).toEqual(['oss-image', 'oss-async', 'media'])
     expect((await countersign(environment, 'check', ...GIVEN)).code).toBe(1)
   })
 

@@ -1,16 +1,17 @@
-// The real entry over real sockets: start, stop, kill, refuse, and one webhook that another library verifies.
+// The service on Node: the shared suite, and what is Node's own: start, stop, files, and what it refuses to start with.
 import { spawnSync } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
-import { createServer, request } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Webhook } from 'standardwebhooks'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { countersign } from '../support/cli.ts'
 import { putPart, someBytes } from '../support/harness.ts'
+import { startNodeTarget } from '../support/node-target.ts'
 import { freshDatabase } from '../support/postgres.ts'
 import { type Service, startService } from '../support/service.ts'
+import { keepsItsPromises } from './suite.ts'
 
 const ENTRY = fileURLToPath(new URL('../../dist/node.js', import.meta.url))
 const KiB = 1024
@@ -60,6 +61,8 @@ function run(environment: Record<string, string>) {
   return { status, output: stdout + stderr }
 }
 
+describe('the service on Node', () => keepsItsPromises(startNodeTarget))
+
 describe('a running service', () => {
   let service: Service
   beforeAll(async () => {
@@ -89,54 +92,13 @@ describe('a running service', () => {
       '/v1/uploads',
       '/v1/uploads/{id}',
       '/v1/uploads/{id}/complete',
+      '/v1/uploads/{id}/copies',
+      '/v1/uploads/{id}/deliveries',
       '/v1/uploads/{id}/object',
       '/v1/uploads/{id}/parts',
       '/v1/webhook-endpoints',
       '/v1/webhook-endpoints/{id}/deliveries',
     ])
-  })
-
-  it('tells of a completion exactly once, signed so that the standard library verifies it', async () => {
-    const received: Array<{ headers: Record<string, string>; body: string }> = []
-    let tell = () => {}
-    const arrived = new Promise<void>((resolve) => {
-      tell = resolve
-    })
-    const receiver = createServer((incoming, outgoing) => {
-      let body = ''
-      incoming.on('data', (chunk) => {
-        body += chunk
-      })
-      incoming.on('end', () => {
-        received.push({ headers: incoming.headers as Record<string, string>, body })
-        outgoing.end()
-        tell()
-      })
-    })
-    await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve))
-    const { port } = receiver.address() as AddressInfo
-    const endpoint = await call(service, 'POST', '/v1/webhook-endpoints', service.apiKey, {
-      url: `http://127.0.0.1:${port}/`,
-      events: ['upload.completed'],
-    })
-    const bytes = someBytes(250 * KiB)
-    const { body: created } = await create(service)
-    for (const part of created.parts) await putPart(part, bytes, 100 * KiB)
-
-    await Promise.all(
-      [1, 2, 3].map(() =>
-        call(service, 'POST', `/v1/uploads/${created.id}/complete`, created.completionToken, {}),
-      ),
-    )
-    await arrived
-
-    const event = new Webhook(endpoint.body.secret).verify(received[0]!.body, received[0]!.headers)
-    expect(event).toMatchObject({ type: 'upload.completed', data: { upload: { id: created.id } } })
-    const path = `/v1/webhook-endpoints/${endpoint.body.id}/deliveries`
-    const { body } = await call(service, 'GET', path, service.apiKey)
-    expect(body.deliveries).toHaveLength(1)
-    expect(received).toHaveLength(1)
-    receiver.close()
   })
 
   it('gives its own page a demo grant, and no other', async () => {
@@ -157,6 +119,22 @@ describe('a running service', () => {
     expect(await ask({ host: `127.0.0.1:${port}` })).toBe(201)
     expect(await ask({ host: 'rebound.example' })).toBe(404)
     expect(await ask({ host: `127.0.0.1:${port}`, origin: 'https://evil.example' })).toBe(404)
+  })
+
+  it('lends the CLI its demo app, which says in a line what is wrong and exits 1 or 2', async () => {
+    const cli = (...args: string[]) => countersign({ DATA_DIR: service.dataDir }, ...args)
+    const file = fileURLToPath(import.meta.url)
+
+    const demo = cli('upload', file, '--json')
+    expect(await demo.exited, demo.output()).toBe(0)
+    expect(demo.result().key).toMatch(/^demo-[0-9a-f]{8}\/cli\/upl_[0-9a-f]{32}\/node\.test\.ts$/)
+    const missing = cli('upload', `${file}.nope`)
+    expect(await missing.exited).toBe(1)
+    expect(missing.output()).toContain('There is no file')
+    const wrong = cli('upload', file, '--key', 'csk_wrong')
+    expect(await wrong.exited).toBe(1)
+    expect(wrong.output()).toContain('Not uploaded (unauthenticated)')
+    expect(await cli('upload', file, '--parallel', 'many').exited).toBe(2)
   })
 
   it('keeps its secrets in files for its owner only, and out of what it prints', async () => {

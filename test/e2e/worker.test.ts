@@ -1,175 +1,220 @@
-// The Worker entry in a real workerd: initiates, signs, completes directly, and verifies the store's RSA-MD5 callback.
-import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
+// The Worker in a real workerd: the shared suite, and what is the Worker's own.
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type EmbeddedStore, startEmbeddedStore } from '../../src/storage/embedded/index.ts'
-import { putPart, someBytes } from '../support/harness.ts'
-import { freshDatabase } from '../support/postgres.ts'
+import postgres from 'postgres'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { PAGE_HEADERS } from '../../src/ui/headers.ts'
+import { cachingPool } from '../support/caching-pool.ts'
+import { startReceiver } from '../support/receiver.ts'
+import { startWorkerTarget, type WorkerTarget } from '../support/worker-target.ts'
+import { keepsItsPromises } from './suite.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const ADMIN_KEY = 'an-admin-key-for-the-worker'
 
-let directory: string
-let store: EmbeddedStore
-let database: Awaited<ReturnType<typeof freshDatabase>>
-let workerd: ChildProcess
-let url: string
-let output = ''
+describe('the Worker', () => keepsItsPromises(startWorkerTarget))
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await new Promise((resolve) => server.once('listening', resolve))
-  const { port } = server.address() as AddressInfo
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
-/** Hyperdrive insists on a password in the URL, even an unused one. */
-const withPassword = (text: string) => {
-  const parsed = new URL(text)
-  parsed.password ||= 'unused'
-  return parsed.href
-}
-
-beforeAll(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'countersign-worker-'))
-  await mkdir(join(ROOT, 'dist/public'), { recursive: true })
-  database = await freshDatabase()
-  store = await startEmbeddedStore({
-    directory,
-    host: '127.0.0.1',
-    port: 0,
-    bucket: 'bucket',
-    region: 'local',
-    accessKeyId: 'id',
-    secretAccessKey: 'secret',
-    clock: () => new Date(),
-    fetch,
-    log: () => {},
-  })
-  const port = await freePort()
-  url = `http://127.0.0.1:${port}`
-  const variables = {
-    PUBLIC_URL: url,
-    ADMIN_KEY,
-    SECRET_KEYS: `k1:${Buffer.alloc(32, 7).toString('base64url')}`,
-    STORE_DIALECT: 'oss',
-    STORE_ENDPOINT: store.url,
-    STORE_REGION: 'local',
-    STORE_BUCKET: 'bucket',
-    STORE_ADDRESSING: 'path',
-    STORE_ACCESS_KEY_ID: 'id',
-    STORE_SECRET_ACCESS_KEY: 'secret',
-    EMBEDDED_CALLBACK_KEY: store.callbackPublicKeyPem,
-    WEBHOOK_ALLOW_PRIVATE: 'true',
-  }
-  workerd = spawn(
-    process.execPath,
-    [
-      join(ROOT, 'node_modules/wrangler/bin/wrangler.js'),
-      'dev',
-      '--ip=127.0.0.1',
-      `--port=${port}`,
-      '--inspector-port=0',
-      '--show-interactive-dev-session=false',
-      '--test-scheduled',
-      `--persist-to=${join(directory, 'state')}`,
-      ...Object.entries(variables).flatMap(([name, value]) => ['--var', `${name}:${value}`]),
-    ],
-    {
-      cwd: ROOT,
-      detached: true,
-      env: {
-        ...process.env,
-        CI: 'true',
-        HOME: directory,
-        WRANGLER_SEND_METRICS: 'false',
-        WRANGLER_SEND_ERROR_REPORTS: 'false',
-        CLOUDFLARE_CF_FETCH_ENABLED: 'false',
-        CLOUDFLARE_HYPERDRIVE_LOCAL_CONNECTION_STRING_HYPERDRIVE: withPassword(database.url),
-      },
-      stdio: ['ignore', 'pipe', 'pipe'],
-    },
-  )
-  await new Promise<void>((resolve, reject) => {
-    const read = (chunk: Buffer) => {
-      output += chunk.toString()
-      if (/Ready on/.test(output)) resolve()
-    }
-    workerd.stdout!.on('data', read)
-    workerd.stderr!.on('data', read)
-    workerd.once('exit', () => reject(new Error(`wrangler ended:\n${output}`)))
-  })
-})
-
-afterAll(async () => {
-  if (workerd?.pid && workerd.exitCode === null) {
-    const ended = new Promise((resolve) => workerd.once('exit', resolve))
-    process.kill(-workerd.pid, 'SIGTERM')
-    await ended
-  }
-  await store?.close()
-  await database?.drop()
-  await rm(directory, { recursive: true, force: true })
-})
-
-async function call(method: string, path: string, credential: string, body?: unknown) {
-  const response = await fetch(`${url}${path}`, {
+async function call(
+  target: WorkerTarget,
+  method: string,
+  path: string,
+  credential: string,
+  body?: unknown,
+) {
+  const response = await fetch(`${target.url}${path}`, {
     method,
     headers: { authorization: `Bearer ${credential}`, 'content-type': 'application/json' },
     body: body === undefined ? undefined : JSON.stringify(body),
   })
   return { status: response.status, body: (await response.json()) as Record<string, any> }
 }
-
-it('is ready, and runs its schedule', async () => {
-  expect((await fetch(`${url}/readyz`)).status).toBe(200)
-  expect((await fetch(`${url}/__scheduled?cron=*+*+*+*+*`)).status).toBe(200)
-})
-
-it('initiates, signs, and finishes by a verified callback', async () => {
-  const { body: app } = await call('POST', '/v1/apps', ADMIN_KEY, {
-    name: 'w',
-    policy: { direct: true },
-  })
-  const bytes = someBytes(150 * 1024)
-  const { status, body: created } = await call('POST', '/v1/uploads', app.apiKey, {
+const newApp = async (target: WorkerTarget) =>
+  (await call(target, 'POST', '/v1/apps', target.adminKey, { name: 'w' })).body
+const create = (target: WorkerTarget, apiKey: string) =>
+  call(target, 'POST', '/v1/uploads', apiKey, {
     subject: 'ada',
     filename: 'a.bin',
-    sizeBytes: bytes.length,
+    sizeBytes: 150 * 1024,
     partSizeBytes: 100 * 1024,
   })
-  expect(status, output).toBe(201)
-  for (const part of created.parts) {
-    expect((await putPart(part, bytes, 100 * 1024)).status).toBe(200)
-  }
-
-  const { body } = await call(
-    'POST',
-    `/v1/uploads/${created.id}/complete`,
-    created.completionToken,
-    {
-      mode: 'direct',
-    },
-  )
-  const relayed = await fetch(body.direct.url, { method: 'POST', headers: body.direct.headers })
-
-  expect(await relayed.json()).toMatchObject({ id: created.id, state: 'completed' })
-  const after = await call('GET', `/v1/uploads/${created.id}`, app.apiKey)
-  expect(after.body).toMatchObject({ state: 'completed', object: { sizeBytes: bytes.length } })
+/** Connections to the database and requests to the store, seen on the wire. */
+const outgoing = ({ database, store }: WorkerTarget) => ({
+  connections: database.traffic().connections,
+  requests: store.traffic().requests,
 })
 
-it('refuses a callback whose signature was tampered with', async () => {
-  const response = await fetch(`${url}/v1/callbacks/default`, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', authorization: 'AAAA' },
-    body: JSON.stringify({ token: 'x', reqId: '1' }),
+describe('an isolate', () => {
+  let target: WorkerTarget
+  let app: Record<string, any>
+  beforeAll(async () => {
+    target = await startWorkerTarget({ variables: { RUN_REQUESTS: '80' } })
+    app = await newApp(target)
   })
-  expect(response.status).toBe(403)
-  expect(await response.json()).toMatchObject({ code: 'callback-not-verified' })
+  afterAll(() => target.stop())
+
+  it('signs parts without a connection to the database or a request to the store', async () => {
+    const { body } = await create(target, app.apiKey)
+    const path = `/v1/uploads/${body.id}/parts`
+    const before = outgoing(target)
+
+    const signed = await call(target, 'POST', path, body.uploadToken, { from: 1, count: 2 })
+
+    expect(signed.body.parts).toHaveLength(2)
+    expect(outgoing(target)).toEqual(before)
+    await call(target, 'GET', `/v1/uploads/${body.id}`, body.uploadToken)
+    expect(outgoing(target)).not.toEqual(before)
+  })
+
+  it('leaves the page to the assets, with the headers that Node sends', async () => {
+    const page = await fetch(target.url)
+
+    expect(page.status).toBe(200)
+    expect(await page.text()).toContain('<html')
+    for (const [name, value] of Object.entries(PAGE_HEADERS)) {
+      expect([name, page.headers.get(name)]).toEqual([name, value])
+    }
+    const unknown = await call(target, 'GET', '/nowhere', 'x')
+    expect(unknown).toMatchObject({ status: 404, body: { code: 'not-found' } })
+  })
+
+  it('answers thirty creates at once, each with connections of its own, of which none stays open', async () => {
+    const answers = await Promise.all(Array.from({ length: 30 }, () => create(target, app.apiKey)))
+    expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201))
+    await expect.poll(() => target.database.open(), { timeout: 20_000 }).toBe(0)
+  })
+
+  it('delivers after its answer, before the schedule has its turn', async () => {
+    const receiver = await startReceiver()
+    const endpoint = { url: receiver.url, events: ['upload.aborted'] }
+    await call(target, 'POST', '/v1/webhook-endpoints', app.apiKey, endpoint)
+    const { body } = await create(target, app.apiKey)
+
+    await call(target, 'DELETE', `/v1/uploads/${body.id}`, body.uploadToken)
+    await receiver.arrived(1)
+
+    expect(JSON.parse(receiver.received[0]!.body).data.upload.id).toBe(body.id)
+    await receiver.stop()
+  })
+
+  it('is not ready while the database refuses it, answers with problems, and recovers', async () => {
+    const administer = new URL(target.databaseUrl)
+    const name = administer.pathname.slice(1)
+    administer.pathname = '/postgres'
+    const sql = postgres(administer.href, { max: 1 })
+    const allow = (yes: boolean) =>
+      sql.unsafe(`alter database ${name} with allow_connections ${yes}`)
+    await allow(false)
+    const [ready, asked] = await Promise.all([
+      call(target, 'GET', '/readyz', 'x'),
+      call(target, 'GET', '/v1/uploads', app.apiKey),
+    ])
+    const run = await target.runSchedule()
+    await allow(true)
+    await sql.end()
+
+    expect(ready).toMatchObject({ status: 503, body: { code: 'not-ready' } })
+    expect(asked.status).toBeGreaterThanOrEqual(500)
+    expect(asked.body.code).toBeTypeOf('string')
+    expect(run.status).toBe(200)
+    expect((await call(target, 'GET', '/readyz', 'x')).status).toBe(200)
+  })
+
+  it('makes at most RUN_REQUESTS outgoing requests in a run, and the next runs do the rest', async () => {
+    const receiver = await startReceiver()
+    const endpoint = { url: receiver.url, events: ['upload.completed'] }
+    const { id } = (await call(target, 'POST', '/v1/webhook-endpoints', app.apiKey, endpoint)).body
+    const sql = postgres(target.databaseUrl, { max: 1 })
+    // Long owed, as after an outage of the receiver.
+    await sql`
+      insert into deliveries (app_id, delivery_id, upload_id, endpoint_id, event_id, type, body, state, next_attempt_at, created_at)
+      select app_id, 'dlv_' || n, upload_id, ${id}, 'evt_' || n, 'upload.completed', '{}', 'pending', now(), now()
+      from generate_series(1, 40) n, (select * from uploads where app_id = ${app.id} limit 1) u`
+    // And every session of the test before has gone idle.
+    await sql`update uploads set expires_at = now(), active_at = now() - interval '2 days',
+      sweep_at = now() where app_id = ${app.id}`
+
+    const perRun: number[] = []
+    const open = async () =>
+      Number((await sql`select count(*) from uploads where storage_released_at is null`)[0]!.count)
+    do {
+      const before = receiver.received.length + target.store.traffic().requests
+      await target.runSchedule()
+      perRun.push(receiver.received.length + target.store.traffic().requests - before)
+      await sql`update uploads set sweep_at = now() where storage_released_at is null`
+    } while ((receiver.received.length < 40 || (await open()) > 0) && perRun.length < 100)
+
+    expect(new Set(receiver.received.map(({ headers }) => headers['webhook-id'])).size).toBe(40)
+    expect(await open()).toBe(0)
+    expect(perRun.length).toBeGreaterThan(3)
+    // Store calls and webhooks alone; the statements of the run are counted by it, too.
+    expect(Math.max(...perRun)).toBeLessThanOrEqual(80)
+    await sql.end()
+    await receiver.stop()
+  })
+
+  it('has let no error escape', () => {
+    expect(target.output()).not.toMatch(/uncaught|unhandled|hung/i)
+  })
+})
+
+describe('a Worker', () => {
+  let target: WorkerTarget
+  let folder: string | undefined
+  afterEach(async () => {
+    await target.stop()
+    if (folder) await rm(folder, { recursive: true, force: true })
+  })
+
+  it('that lacks variables says which in a problem, with no secret, and lets no error escape', async () => {
+    target = await startWorkerTarget({
+      without: ['SECRET_KEYS', 'PUBLIC_URL'],
+      variables: { STORE_REGION: 'not a region!' },
+    })
+    const asked = await call(target, 'GET', '/v1/uploads', 'x')
+    const run = await target.runSchedule()
+
+    expect(asked).toMatchObject({ status: 500, body: { code: 'misconfigured' } })
+    for (const name of ['SECRET_KEYS', 'PUBLIC_URL', 'STORE_REGION']) {
+      expect(asked.body.detail).toContain(name)
+      // wrangler passes a line on a little after the answer.
+      await expect.poll(() => target.output(), { timeout: 20_000 }).toContain(`"${name}: `)
+    }
+    expect(JSON.stringify(asked.body)).not.toContain('secret"')
+    expect(run.status).toBe(200)
+    expect(target.output()).not.toMatch(/uncaught|unhandled/i)
+  })
+
+  it('behind a pool that caches queries is not ready, and says what to do', async () => {
+    target = await startWorkerTarget({ between: cachingPool })
+
+    const ready = await call(target, 'GET', '/readyz', 'x')
+
+    expect(ready).toMatchObject({ status: 503, body: { code: 'not-ready' } })
+    expect(ready.body.detail).toContain('disable query caching')
+  })
+
+  it('with the queue that wrangler.toml offers delivers by its consumer, without the schedule', async () => {
+    folder = await mkdtemp(join(tmpdir(), 'countersign-queue-'))
+    const offered = await readFile(join(ROOT, 'wrangler.toml'), 'utf8')
+    const taken = offered
+      .replace(/^# (\[\[queues\.|binding = "NUDGES"|queue = |max_batch_)/gm, '$1')
+      .replace('max_batch_timeout = 1', 'max_batch_timeout = 0')
+      .replace(/^(main|directory) = "/gm, `$1 = "${ROOT}/`)
+    expect(taken).toContain('\n[[queues.consumers]]\nqueue = ')
+    await writeFile(join(folder, 'wrangler.toml'), taken)
+    target = await startWorkerTarget({ arguments: ['--config', join(folder, 'wrangler.toml')] })
+    const receiver = await startReceiver()
+    const app = await newApp(target)
+    const endpoint = { url: receiver.url, events: ['upload.aborted'] }
+    await call(target, 'POST', '/v1/webhook-endpoints', app.apiKey, endpoint)
+    const { body } = await create(target, app.apiKey)
+
+    await call(target, 'DELETE', `/v1/uploads/${body.id}`, body.uploadToken)
+    await receiver.arrived(1)
+
+    expect(JSON.parse(receiver.received[0]!.body).data.upload.id).toBe(body.id)
+    expect(target.output()).toMatch(/QUEUE countersign-nudges 1\/1/)
+    await receiver.stop()
+  })
 })

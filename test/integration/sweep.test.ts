@@ -201,7 +201,9 @@ describe('a session left in completing', () => {
 
 describe('storage', () => {
   it('is released only when the store says that it knows nothing of it', async () => {
-    const created = await create({ subject: 'rel' })
+    // A key that others could have chosen, so that no look by the key helps.
+    await policy('named', { keyTemplate: '{filename}' })
+    const created = await create({ subject: 'rel', policy: 'named' })
     let asked = 0
     harness.interceptStore((forward) => async (input, init) => {
       if (init?.method !== 'DELETE') return forward(input, init)
@@ -444,9 +446,10 @@ describe('a run', () => {
       return claimDue(appId, ...rest)
     }
 
-    await harness.sweep()
+    const { unanswered } = await harness.sweep()
 
     uploads.claimDue = claimDue
+    expect(unanswered).toBe(1) // the app's; nothing was asked of a store that is not there
     expect((await find(mine.id))?.state).toBe('expired')
     expect((await find(gone.id))?.state).toBe('open')
     await harness.sweep()

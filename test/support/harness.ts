@@ -3,19 +3,29 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { StoreConfig } from '../../src/config.ts'
+import { type Budget, unbounded } from '../../src/core/budget.ts'
 import type { Log } from '../../src/core/ports.ts'
 import { connect } from '../../src/db/connect.ts'
 import { deliverDue } from '../../src/delivery/deliver.ts'
 import { httpApp } from '../../src/http/app.ts'
 import { redact } from '../../src/log.ts'
 import { nodeSender } from '../../src/node/send-webhook.ts'
+import { runScheduled } from '../../src/scheduled.ts'
 import { processServices } from '../../src/services.ts'
 import { startEmbeddedStore } from '../../src/storage/embedded/index.ts'
 import { verifyRsaMd5 } from '../../src/storage/oss/rsa-native.ts'
-import { sweep } from '../../src/uploads/sweep.ts'
 import { freshDatabase } from './postgres.ts'
+import { startProcessingStore } from './processing/server.ts'
 
 export const ADMIN_KEY = 'an-admin-key-for-the-tests'
+
+/** The bucket of the embedded store, and the key to it. */
+const OWN = {
+  region: 'local',
+  bucket: 'bucket',
+  accessKeyId: 'test-key-id',
+  secretAccessKey: 'test-secret-of-the-store',
+}
 
 type FetchLike = typeof fetch
 
@@ -23,9 +33,14 @@ export interface HarnessOptions {
   /** Stands between the service and the store: to fail, hang or watch. */
   storeFetch?: (forward: FetchLike) => FetchLike
   /** Settings of the store, as an operator gives them. */
-  storeSettings?: Pick<Partial<StoreConfig>, 'bindLength' | 'exclusive' | 'cleanupDays'>
+  storeSettings?: Pick<
+    Partial<StoreConfig>,
+    'bindLength' | 'exclusive' | 'cleanupDays' | 'credentialsExpireAt'
+  >
   /** Names of further stores: the same bucket. */
   moreStores?: string[]
+  /** Puts a store that processes in front of the embedded one, and Media Processing beside it. */
+  processing?: boolean
 }
 
 export interface Answer<Body = Record<string, any>> {
@@ -37,7 +52,15 @@ export interface Answer<Body = Record<string, any>> {
 export async function startHarness(options: HarnessOptions = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-harness-'))
   const fresh = await freshDatabase()
-  const connection = connect(fresh.url, { maxConnections: 8 })
+  const counts = { statements: 0, storeCalls: 0 }
+  let budget = unbounded
+  const connection = connect(fresh.url, {
+    maxConnections: 8,
+    onStatement() {
+      counts.statements++
+      budget.spend()
+    },
+  })
   let offsetMs = 0
   const clock = () => new Date(Date.now() + offsetMs)
   const lines: string[] = []
@@ -55,6 +78,9 @@ export async function startHarness(options: HarnessOptions = {}) {
     fetch: (input, init) => callbackFetch(input, init),
     log: () => {},
   })
+  const processing = options.processing
+    ? await startProcessingStore({ storeUrl: store.url, ...OWN, clock })
+    : undefined
   let storeFetch: FetchLike = fetch
   if (options.storeFetch) storeFetch = options.storeFetch(fetch)
   const sender = nodeSender({ allowPrivate: true })
@@ -68,14 +94,13 @@ export async function startHarness(options: HarnessOptions = {}) {
     stores: ['default', ...(options.moreStores ?? [])].map((name) => ({
       name,
       dialect: 'oss' as const,
-      endpoint: store.url,
-      region: 'local',
-      bucket: 'bucket',
+      endpoint: processing?.url ?? store.url,
+      publicEndpoint: store.url,
       addressing: 'path' as const,
-      accessKeyId: 'test-key-id',
-      secretAccessKey: 'test-secret-of-the-store',
+      ...OWN,
       roleArn: 'acs:ram::1000000000000000:role/embedded',
       stsEndpoint: store.url,
+      mpsEndpoint: processing?.url ?? store.url,
       bindLength: true,
       ...options.storeSettings,
     })),
@@ -86,7 +111,10 @@ export async function startHarness(options: HarnessOptions = {}) {
     sendWebhook: sender.send,
     clock,
     storeTimeoutMs: 3_000,
-    fetch: (input, init) => storeFetch(input, init),
+    fetch(input, init) {
+      counts.storeCalls++
+      return storeFetch(input, init)
+    },
     delay: (ms) => new Promise((resolve) => setTimeout(resolve, Math.min(ms, 3_000))),
   })
   const services = processWide.forDatabase(connection.database)
@@ -133,12 +161,20 @@ export async function startHarness(options: HarnessOptions = {}) {
     app,
     services,
     store,
+    processing,
     directory,
     call,
     createApp,
     clock,
     lines,
     databaseUrl: fresh.url,
+    /** Statements, and calls to the store and to issuers, so far. */
+    counts,
+    /** Services whose statements and calls spend this budget from now on. */
+    within(given: Budget) {
+      budget = given
+      return processWide.forDatabase(connection.database, { budget })
+    },
     /** Puts something between the service and the store from now on. */
     interceptStore(between: (forward: FetchLike) => FetchLike) {
       storeFetch = between(fetch)
@@ -146,11 +182,12 @@ export async function startHarness(options: HarnessOptions = {}) {
     advance: ({ minutes = 0, hours = 0, seconds = 0 }) => {
       offsetMs += ((hours * 60 + minutes) * 60 + seconds) * 1000
     },
-    sweep: () => sweep(services),
+    sweep: () => runScheduled(services),
     deliver: () => deliverDue(services),
     async stop() {
       await Promise.allSettled(background)
       sender.close()
+      await processing?.close()
       await store.close()
       await connection.close()
       await fresh.drop()

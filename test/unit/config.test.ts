@@ -38,6 +38,17 @@ it('needs each part of a store, in STORE_ variables and in STORES', () => {
   expect(() => parseConfig({ ...KEYS, STORES: 'rubbish' })).toThrow('STORES')
 })
 
+it('takes what an operator says of the bucket', () => {
+  const parse = (more: Record<string, string>) => parseConfig({ ...KEYS, ...STORE, ...more })
+  expect(parse({ STORE_EXCLUSIVE: 'true', STORE_CLEANUP_DAYS: '3' }).stores[0]).toMatchObject({
+    exclusive: true,
+    cleanupDays: 3,
+  })
+  expect(parse({}).stores[0]?.exclusive).toBeUndefined()
+  expect(() => parse({ STORE_EXCLUSIVE: 'yes' })).toThrow('STORE_EXCLUSIVE')
+  expect(() => parse({ STORE_CLEANUP_DAYS: '0' })).toThrow('STORE_CLEANUP_DAYS')
+})
+
 describe('the endpoints of a store', () => {
   const parse = (more: Record<string, string>) => parseConfig({ ...KEYS, ...STORE, ...more })
 

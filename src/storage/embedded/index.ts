@@ -6,6 +6,8 @@ import type { AddressInfo } from 'node:net'
 import { openSettings } from './bucket/settings.ts'
 import { openCallbackKey } from './callback/key.ts'
 import { openDisk, randomId } from './disk/index.ts'
+import { formPoster } from './form/post-object.ts'
+import { formVerifier } from './form/verify.ts'
 import { checkUnowned, disown, own } from './owner.ts'
 import { storeServer } from './server.ts'
 import type { Log, StoreServices } from './services.ts'
@@ -64,6 +66,7 @@ export async function startEmbeddedStore(options: EmbeddedStoreOptions): Promise
   const keys = keyring(options)
   const { server, close } = storeServer(services, {
     verify: verifier({ ...options, keyring: keys }),
+    postForm: formPoster(formVerifier({ ...options, keyring: keys })),
     assumeRole: roleAssumer({ ...options, keyring: keys }),
   })
   const port = await listen(server, options)

@@ -4,10 +4,10 @@ import { combineCrc64 } from '../../core/crc64.ts'
 import { readText, receiveBody } from './body.ts'
 import { readCallback } from './callback/parameters.ts'
 import { withCallback } from './callback/send.ts'
-import { randomId } from './disk/index.ts'
+import { type Disk, randomId } from './disk/index.ts'
 import type { ObjectManifest, OpenUpload, PartRecord } from './disk/records.ts'
 import { encoded } from './listing.ts'
-import { forbidsOverwrite, keptHeaders } from './object-headers.ts'
+import { encryptionHeaders, forbidsOverwrite, keptHeaders } from './object-headers.ts'
 import { type ListedPart, readPartList } from './part-list.ts'
 import { invalidArgument, refusal } from './refusal.ts'
 import type { Handler, StoreRequest, StoreServices } from './services.ts'
@@ -31,6 +31,7 @@ export const initiate: Handler = async (request, { bucket, disk, clock }) => {
       element('Key', inXml.text(key)),
       element('UploadId', id),
     ]),
+    encryptionHeaders(headers),
   )
 }
 
@@ -39,22 +40,27 @@ export const uploadPart: Handler = async (request, { disk, clock }) => {
   const { key, query } = request
   const partNumber = readPartNumber(query.get('partNumber'))
   const uploadId = query.get('uploadId') ?? ''
-  disk.findUpload(key, uploadId)
+  const upload = disk.findUpload(key, uploadId)
   const stored = await receiveBody(request, disk.bodies)
-  try {
-    const part = { ...stored, partNumber, lastModified: clock().toISOString() }
-    await disk.commitPart(key, uploadId, part)
-  } catch (error) {
-    await disk.bodies.discard([stored])
-    throw error
-  }
+  await storePart(disk, request, { ...stored, partNumber, lastModified: clock().toISOString() })
   return {
     status: 200,
     headers: {
       etag: `"${stored.md5}"`,
       'content-md5': Buffer.from(stored.md5, 'hex').toString('base64'),
       'x-oss-hash-crc64ecma': stored.crc64,
+      ...encryptionHeaders(upload.headers),
     },
+  }
+}
+
+/** Makes received bytes a part of the upload, or removes them where that has ended meanwhile. */
+export async function storePart(disk: Disk, { key, query }: StoreRequest, part: PartRecord) {
+  try {
+    await disk.commitPart(key, query.get('uploadId') ?? '', part)
+  } catch (error) {
+    await disk.bodies.discard([part])
+    throw error
   }
 }
 
@@ -73,7 +79,11 @@ export const complete: Handler = async (request, services) => {
     const headers = { ...upload.headers, ...(acl ? { 'x-oss-object-acl': acl } : {}) }
     return { ...assemble(upload, parts), headers, lastModified: clock().toISOString() }
   })
-  const facts = { etag: manifest.etag, 'x-oss-hash-crc64ecma': manifest.crc64 }
+  const facts = {
+    etag: manifest.etag,
+    'x-oss-hash-crc64ecma': manifest.crc64,
+    ...encryptionHeaders(manifest.headers),
+  }
   const reply = xmlReply(
     element('CompleteMultipartUploadResult', [
       ...inXml.declaration,
@@ -95,10 +105,10 @@ export const abort: Handler = async ({ key, query }, { disk }) => {
   return { status: 204 }
 }
 
-const locationOf = ({ url, bucket }: StoreServices, key: string): string =>
+export const locationOf = ({ url, bucket }: StoreServices, key: string): string =>
   `${url()}/${bucket}/${key.split('/').map(encodeURIComponent).join('/')}`
 
-function readPartNumber(text: string | undefined): number {
+export function readPartNumber(text: string | undefined): number {
   if (!text) {
     const message = 'Unexpected query string parameter: partNumber is missing.'
     throw invalidArgument('partNumber', '', message, '0017-00000219')

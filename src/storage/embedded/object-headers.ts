@@ -2,6 +2,11 @@
 import type { ObjectManifest } from './disk/records.ts'
 import { invalidArgument, refusal } from './refusal.ts'
 
+const ENCRYPTION = [
+  'x-oss-server-side-encryption',
+  'x-oss-server-side-encryption-key-id',
+  'x-oss-server-side-data-encryption',
+]
 const KEPT = [
   'content-type',
   'cache-control',
@@ -12,11 +17,13 @@ const KEPT = [
   'x-oss-storage-class',
   'x-oss-object-acl',
   'x-oss-tagging',
+  ...ENCRYPTION,
 ]
 /** Kept, but not told by GET and HEAD. */
 const SILENT = ['x-oss-object-acl', 'x-oss-tagging']
 
 const STORAGE_CLASSES = ['Standard', 'IA', 'Archive', 'ColdArchive', 'DeepColdArchive']
+const ALGORITHMS = ['AES256', 'KMS', 'SM4']
 const MAX_METADATA_BYTES = 8 * 1024
 const OVERRIDABLE = [
   'content-type',
@@ -27,7 +34,7 @@ const OVERRIDABLE = [
   'content-encoding',
 ]
 
-/** Throws InvalidArgument for a storage class that does not exist and for more than 8 KB of user metadata. */
+/** Throws a refusal for a storage class or encryption that does not exist, and for more than 8 KB of user metadata. */
 export function keptHeaders(headers: Readonly<Record<string, string>>): Record<string, string> {
   const kept = Object.entries(headers).filter(
     ([name]) => KEPT.includes(name) || name.startsWith('x-oss-meta-'),
@@ -42,8 +49,20 @@ export function keptHeaders(headers: Readonly<Record<string, string>>): Record<s
   if (!STORAGE_CLASSES.includes(storageClass)) {
     throw invalidArgument('x-oss-storage-class', storageClass, 'No such storage class.')
   }
+  const algorithm = headers['x-oss-server-side-encryption']
+  if (algorithm !== undefined && !ALGORITHMS.includes(algorithm)) {
+    throw refusal('InvalidEncryptionAlgorithmError', {
+      elements: { ArgumentName: 'x-oss-server-side-encryption', ArgumentValue: algorithm },
+    })
+  }
   return { 'content-type': 'application/octet-stream', ...Object.fromEntries(kept) }
 }
+
+/** How an object is encrypted, as the answers to Initiate, UploadPart, Complete and Put repeat it. Nothing is encrypted here. */
+export const encryptionHeaders = (
+  headers: Readonly<Record<string, string>>,
+): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).filter(([name]) => ENCRYPTION.includes(name)))
 
 /** The header x-oss-forbid-overwrite; only `true` and `false` are values. */
 export function forbidsOverwrite(headers: Readonly<Record<string, string>>): boolean {

@@ -3,10 +3,11 @@
 import { receiveBody } from './body.ts'
 import { readCallback } from './callback/parameters.ts'
 import { withCallback } from './callback/send.ts'
-import { randomId } from './disk/index.ts'
-import type { ObjectManifest } from './disk/records.ts'
+import { type PutOptions, randomId } from './disk/index.ts'
+import type { ObjectManifest, StoredBody } from './disk/records.ts'
 import {
   checkConditions,
+  encryptionHeaders,
   forbidsOverwrite,
   keptHeaders,
   matches,
@@ -19,13 +20,26 @@ import type { Handler, StoreRequest, StoreServices } from './services.ts'
 
 /** `PUT /key` */
 export const putObject: Handler = async (request, services) => {
-  const { disk, clock } = services
+  const { disk } = services
   const { key } = request
   const callback = readCallback(request)
   const headers = keptHeaders(request.headers)
   const options = { forbidOverwrite: forbidsOverwrite(request.headers) }
   if (options.forbidOverwrite) await disk.checkOverwrite(key, options)
   const stored = await receiveBody(request, disk.bodies)
+  const manifest = await keepObject(services, { key, headers, stored }, options)
+  const reply = { status: 200, headers: putFacts(manifest, stored) }
+  if (!callback) return reply
+  const facts = { manifest, contentMd5: md5Of(stored), operation: 'PutObject' }
+  return withCallback(reply, callback, facts, request, services)
+}
+
+/** Makes an object of bytes that were received whole; where it may not be, they go. */
+export async function keepObject(
+  { disk, clock }: StoreServices,
+  { key, headers, stored }: { key: string; headers: Record<string, string>; stored: StoredBody },
+  options: PutOptions,
+): Promise<ObjectManifest> {
   const manifest: ObjectManifest = {
     id: randomId(),
     key,
@@ -39,23 +53,25 @@ export const putObject: Handler = async (request, services) => {
   }
   try {
     await disk.putObject(manifest, options)
+    return manifest
   } catch (error) {
     await disk.bodies.discard([stored])
     throw error
   }
-  const md5 = Buffer.from(stored.md5, 'hex').toString('base64')
-  const reply = {
-    status: 200,
-    headers: {
-      etag: manifest.etag,
-      'content-md5': md5,
-      'x-oss-hash-crc64ecma': manifest.crc64,
-    },
-  }
-  if (!callback) return reply
-  const facts = { manifest, contentMd5: md5, operation: 'PutObject' }
-  return withCallback(reply, callback, facts, request, services)
 }
+
+export const md5Of = ({ md5 }: StoredBody): string => Buffer.from(md5, 'hex').toString('base64')
+
+/** What a put answers about what it made. */
+export const putFacts = (
+  { etag, crc64, headers }: ObjectManifest,
+  stored: StoredBody,
+): Record<string, string> => ({
+  etag,
+  'content-md5': md5Of(stored),
+  'x-oss-hash-crc64ecma': crc64,
+  ...encryptionHeaders(headers),
+})
 
 /** `GET /key` */
 export const getObject: Handler = async (request, services) => {

@@ -6,6 +6,7 @@ import { deleteLifecycle, getLifecycle, putLifecycle } from './bucket/lifecycle.
 import { listParts, listUploads } from './listing.ts'
 import { abort, complete, initiate, uploadPart } from './multipart.ts'
 import { deleteObject, getObject, headObject, putObject } from './objects.ts'
+import { copySource, uploadPartCopy } from './part-copy.ts'
 import { invalidArgument, refusal } from './refusal.ts'
 import type { Handler } from './services.ts'
 import type { Address, WireRequest } from './wire.ts'
@@ -14,7 +15,16 @@ export interface Route {
   name: string
   /** What a session policy has to allow, if not the action of the operation's own name. */
   action?: string
+  /** Another object that it reads, and that a session policy therefore has to allow reading. */
+  reads?: (headers: WireRequest['headers']) => Address
   handler: Handler
+}
+
+const UPLOAD_PART_COPY: Route = {
+  name: 'UploadPartCopy',
+  action: 'oss:PutObject',
+  reads: copySource,
+  handler: uploadPartCopy,
 }
 
 const OBJECT_ROUTES: Record<string, Record<string, Route>> = {
@@ -83,12 +93,13 @@ export function routeFor({ method, query, headers }: WireRequest, { key }: Addre
     // HEAD answers the shorter HeadObject of OSS in full; a GET must not send the object instead.
     (query.has('objectMeta') && method !== 'HEAD' ? 'objectMeta' : undefined)
   if (unknown) throw refusal('NotImplemented', { elements: { ArgumentName: unknown } })
-  if (headers['x-oss-copy-source'] !== undefined) {
-    throw refusal('NotImplemented', { elements: { Header: 'x-oss-copy-source' } })
-  }
   const resource = ['uploadId', 'uploads', ...BUCKET_SETTINGS].find((name) => query.has(name)) ?? ''
   if (query.has('partNumber') && resource !== 'uploadId') {
     throw invalidArgument('uploadId', '', 'partNumber needs an uploadId.')
+  }
+  if (headers['x-oss-copy-source'] !== undefined) {
+    if (method === 'PUT' && resource === 'uploadId' && key !== '') return UPLOAD_PART_COPY
+    throw refusal('NotImplemented', { elements: { Header: 'x-oss-copy-source' } })
   }
   const methods = (key === '' ? BUCKET_ROUTES : OBJECT_ROUTES)[resource] ?? {}
   const route = methods[method]

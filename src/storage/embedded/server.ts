@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { corsHeaders, preflight } from './bucket/cors.ts'
 import { PUBLIC_KEY_PATH } from './callback/send.ts'
+import type { formPoster } from './form/post-object.ts'
+import { isForm } from './form/read.ts'
 import { OWNER_PATH } from './owner.ts'
 import { isRefusal, refusal } from './refusal.ts'
 import { type ReplyContext, refusalReply, writeReply } from './reply.ts'
@@ -11,7 +13,7 @@ import type { Reply, StoreRequest, StoreServices } from './services.ts'
 import { isAssumeRole, type roleAssumer } from './sts/assume-role.ts'
 import { authorise } from './sts/keyring.ts'
 import type { verifier } from './verify.ts'
-import { checkKey, readWire, type WireRequest } from './wire.ts'
+import { type Address, checkKey, readWire, type WireRequest } from './wire.ts'
 
 const IDLE_MS = 60_000
 const MAX_STS_BODY_BYTES = 16 * 1024
@@ -20,6 +22,7 @@ const MAX_STS_BODY_BYTES = 16 * 1024
 export interface Gates {
   verify: ReturnType<typeof verifier>
   assumeRole: ReturnType<typeof roleAssumer>
+  postForm: ReturnType<typeof formPoster>
 }
 
 export interface StoreServer {
@@ -28,7 +31,10 @@ export interface StoreServer {
   close(): Promise<void>
 }
 
-export function storeServer(services: StoreServices, { verify, assumeRole }: Gates): StoreServer {
+export function storeServer(
+  services: StoreServices,
+  { verify, assumeRole, postForm }: Gates,
+): StoreServer {
   const running = new Set<Promise<void>>()
 
   function serve(message: IncomingMessage, response: ServerResponse, waits: boolean) {
@@ -73,6 +79,11 @@ export function storeServer(services: StoreServices, { verify, assumeRole }: Gat
     }
   }
 
+  function checkBucket({ bucket }: Address): void {
+    if (bucket === services.bucket) return
+    throw refusal('NoSuchBucket', { ec: '0015-00000101', elements: { BucketName: bucket } })
+  }
+
   async function handle(
     message: IncomingMessage,
     response: ServerResponse,
@@ -89,33 +100,37 @@ export function storeServer(services: StoreServices, { verify, assumeRole }: Gat
       line.operation = 'AssumeRole'
       return assumeRole(wire, body, requestId)
     }
-    const { address, holder } = verify(wire)
-    if (address.bucket !== services.bucket) {
-      throw refusal('NoSuchBucket', {
-        ec: '0015-00000101',
-        elements: { BucketName: address.bucket },
-      })
+    const caller = {
+      requestId,
+      clientIp: (message.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
+      body() {
+        if (waits) response.writeContinue()
+        // Leaving the loop early must not cut the connection: the refusal still has to go out.
+        return message.iterator({ destroyOnReturn: false })
+      },
     }
+    if (isForm(wire.method, message.headers) && wire.query.size === 0) {
+      line.operation = 'PostObject'
+      checkBucket(wire.addresses.find(({ key }) => key === '') ?? wire.addresses[0]!)
+      return postForm({ ...caller, headers: message.headers }, services)
+    }
+    const { address, holder } = verify(wire)
+    checkBucket(address)
     const route = routeFor(wire, address)
     line.operation = route.name
     if (address.key !== '') {
       checkKey(address.key)
       line.key = address.key
     }
-    authorise(holder, route.action ?? `oss:${route.name}`, services.bucket, address.key)
+    authorise(holder, route.action ?? `oss:${route.name}`, address)
+    if (route.reads) authorise(holder, 'oss:GetObject', route.reads(wire.headers))
     const request: StoreRequest = {
       method: wire.method,
       query: wire.query,
       headers: wire.headers,
       key: address.key,
-      requestId,
-      clientIp: (message.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
       contentLength: contentLengthOf(wire),
-      body() {
-        if (waits) response.writeContinue()
-        // Leaving the loop early must not cut the connection: the refusal still has to go out.
-        return message.iterator({ destroyOnReturn: false })
-      },
+      ...caller,
     }
     return route.handler(request, services)
   }

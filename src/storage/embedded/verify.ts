@@ -15,7 +15,7 @@ import type { Keyholder, Keyring } from './sts/keyring.ts'
 import { isV1Header, isV1Url, v1Verifier } from './verify-v1.ts'
 import type { Address, WireRequest } from './wire.ts'
 
-const SKEW_MS = 15 * 60 * 1000
+export const SKEW_MS = 15 * 60 * 1000
 const MAX_EXPIRES_SECONDS = 604_800
 
 export interface VerifyOptions {
@@ -161,8 +161,9 @@ function readQueryClaim(query: WireRequest['query'], now: Date): Claim {
   return { credential, dateTime, signature: given, additionalHeaders: headerNames(additional) }
 }
 
-function checkCredential(
-  claim: Claim,
+/** The holder of the key that a credential names. Throws a refusal. */
+export function checkCredential(
+  claim: Pick<Claim, 'credential' | 'dateTime'>,
   token: string | undefined,
   keyring: Keyring,
   region: string,
@@ -228,7 +229,7 @@ function splitOnce(text: string, separator: string): [string, string] {
   return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)]
 }
 
-function parseDateTime(text: string): number | undefined {
+export function parseDateTime(text: string): number | undefined {
   const match = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/.exec(text)
   if (!match) return undefined
   const [, year, month, day, hour, minute, second] = match

@@ -1,8 +1,9 @@
 // The headers that an object is created with: its type, the stamp, and what the policy's `object` block says.
+import { RESERVED_METADATA } from '../../core/object-headers.ts'
 import type { ObjectSpec } from '../../core/ports.ts'
 
 /** User metadata that proves which session made an object. Only the service can sign it. */
-export const STAMP_HEADER = 'x-oss-meta-countersign-upload'
+export const STAMP_HEADER = `x-oss-meta-${RESERVED_METADATA}upload`
 
 /** ETags travel in double quotes and are kept without. */
 export const unquoted = (etag: string) => etag.replace(/^"|"$/g, '')
@@ -23,6 +24,8 @@ export function objectHeaders({ uploadId, contentType, headers = {} }: ObjectSpe
     'x-oss-object-acl': headers.acl,
     'x-oss-storage-class': headers.storageClass,
     'x-oss-server-side-encryption': headers.serverSideEncryption,
+    'x-oss-server-side-encryption-key-id': headers.serverSideEncryptionKeyId,
+    'x-oss-server-side-data-encryption': headers.serverSideDataEncryption,
     'x-oss-tagging': tags || undefined,
   }
   for (const [name, value] of Object.entries(headers.metadata ?? {})) {
@@ -32,6 +35,19 @@ export function objectHeaders({ uploadId, contentType, headers = {} }: ObjectSpe
     Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined),
   )
 }
+
+/** The access list of a multipart object is the one thing that is said at its completion. */
+const ACL = 'x-oss-object-acl'
+
+export function initiateHeaders(object: ObjectSpec): Record<string, string> {
+  const { [ACL]: _, ...headers } = objectHeaders(object)
+  return headers
+}
+
+export const completeHeaders = ({
+  headers,
+}: Pick<ObjectSpec, 'headers'>): Record<string, string> =>
+  headers?.acl ? { [ACL]: headers.acl } : {}
 
 /** RFC 6266 with the extended form of RFC 8187 for names beyond ASCII. */
 export function attachment(filename: string): string {

@@ -1,10 +1,12 @@
 // The OSS dialect of ObjectStore: native multipart with V4 signatures, the stamp, forbid-overwrite and upload callbacks.
 import { GiB, KiB } from '../../core/part-plan.ts'
-import type { CallbackFields, ObjectStore, RawRequest } from '../../core/ports.ts'
+import type { CallbackFields, ObjectStore, RawRequest, StoreMedia } from '../../core/ports.ts'
 import { type OssCaller, ossCaller } from './call.ts'
+import { ossListing } from './listing.ts'
 import { ossMultipart } from './multipart.ts'
 import { ossObjects } from './objects.ts'
 import { ossPresign } from './presign.ts'
+import { ossProcess } from './process.ts'
 import { type OssSignerOptions, ossSigner } from './sign.ts'
 
 /** "Limits", Alibaba Cloud OSS: parts of 100 KB to 5 GB, 10,000 of them. */
@@ -27,6 +29,8 @@ export interface OssOptions extends OssSignerOptions, OssCaller {
   exclusive?: boolean
   cleanupDays?: number
   issueCredentials?: ObjectStore['issueCredentials']
+  /** Transcoding, by a service of its own. */
+  media?: StoreMedia
   /** Checks a callback's signature; without one no callback is believed. */
   verifyCallback: (request: RawRequest) => boolean
   parseCallbackBody: (
@@ -65,8 +69,10 @@ export function oss(options: OssOptions): ObjectStore {
     },
 
     ...ossPresign(signer, options),
-    ...ossMultipart(send),
+    ...ossMultipart(send, options),
+    ...ossListing(send),
     ...ossObjects(send),
+    process: { ...ossProcess(send, options.bucket), media: options.media },
 
     verifyCallback: (request) =>
       options.verifyCallback(request) ? readCallback(request) : undefined,

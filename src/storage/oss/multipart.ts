@@ -1,89 +1,15 @@
 // Multipart uploads at OSS, by our own signed calls ("Multipart upload", API reference).
-import type {
-  ListedUpload,
-  ListedUploadsPage,
-  ObjectStore,
-  StoredPart,
-  StoredUpload,
-} from '../../core/ports.ts'
+import { percentEncodePath } from '../../core/bytes.ts'
+import type { ObjectStore } from '../../core/ports.ts'
 import { StoreFailure } from '../../core/store-failure.ts'
 import { expectXml } from '../send.ts'
-import { escapeXml, listOf, textOf } from '../xml.ts'
+import { escapeXml, textOf } from '../xml.ts'
 import type { SendToOss } from './call.ts'
-import { forbidOverwrite, objectHeaders, quoted, unquoted } from './headers.ts'
+import { completeHeaders, forbidOverwrite, initiateHeaders, quoted } from './headers.ts'
 
-type Multipart = Pick<
-  ObjectStore,
-  'initiate' | 'listParts' | 'complete' | 'abort' | 'listUploads' | 'listUploadsBelow'
->
+type Multipart = Pick<ObjectStore, 'initiate' | 'copyPart' | 'complete' | 'abort'>
 
-export function ossMultipart(send: SendToOss): Multipart {
-  async function* listParts(upload: StoredUpload) {
-    for (let marker = ''; ; ) {
-      const answer = await send({
-        method: 'GET',
-        key: upload.key,
-        query: [
-          ['encoding-type', 'url'],
-          ['max-parts', '1000'],
-          ...(marker ? ([['part-number-marker', marker]] as const) : []),
-          ['uploadId', upload.storageUploadId],
-        ],
-      })
-      const page = expectXml(answer, 'ListPartsResult')
-      yield listOf(page, 'Part').map(
-        (part): StoredPart => ({
-          partNumber: Number(textOf(part, 'PartNumber')),
-          sizeBytes: Number(textOf(part, 'Size')),
-          etag: unquoted(textOf(part, 'ETag') ?? ''),
-          crc64: textOf(part, 'HashCrc64ecma') || undefined,
-          lastModified: new Date(textOf(part, 'LastModified') ?? 0),
-        }),
-      )
-      if (textOf(page, 'IsTruncated') !== 'true') return
-      const next = textOf(page, 'NextPartNumberMarker') ?? ''
-      if (next === '' || Number(next) <= Number(marker || 0)) {
-        throw new StoreFailure('ambiguous', 'UnreadableAnswer', answer.status)
-      }
-      marker = next
-    }
-  }
-
-  async function listUploadsBelow(
-    prefix: string,
-    after?: StoredUpload,
-  ): Promise<ListedUploadsPage> {
-    const answer = await send({
-      method: 'GET',
-      query: [
-        ['encoding-type', 'url'],
-        ['max-uploads', '1000'],
-        ['prefix', prefix],
-        ['uploads', ''],
-        ...(after
-          ? ([
-              ['key-marker', after.key],
-              ['upload-id-marker', after.storageUploadId],
-            ] as const)
-          : []),
-      ],
-    })
-    const page = expectXml(answer, 'ListMultipartUploadsResult')
-    const uploads = listOf(page, 'Upload').map((upload) => ({
-      key: decodeURIComponent(textOf(upload, 'Key') ?? ''),
-      storageUploadId: textOf(upload, 'UploadId') ?? '',
-      initiatedAt: new Date(textOf(upload, 'Initiated') ?? 0),
-    }))
-    if (textOf(page, 'IsTruncated') !== 'true') return { uploads }
-    const key = decodeURIComponent(textOf(page, 'NextKeyMarker') ?? '')
-    const storageUploadId = textOf(page, 'NextUploadIdMarker') ?? ''
-    // A page that leads back to itself would be asked for without end.
-    if (!key || (key === after?.key && storageUploadId === after.storageUploadId)) {
-      throw new StoreFailure('ambiguous', 'UnreadableAnswer', answer.status)
-    }
-    return { uploads, next: { key, storageUploadId } }
-  }
-
+export function ossMultipart(send: SendToOss, { bucket }: { bucket: string }): Multipart {
   return {
     async initiate(object) {
       const answer = await send({
@@ -93,14 +19,29 @@ export function ossMultipart(send: SendToOss): Multipart {
           ['encoding-type', 'url'],
           ['uploads', ''],
         ],
-        headers: { ...objectHeaders(object), ...forbidOverwrite(object) },
+        headers: { ...initiateHeaders(object), ...forbidOverwrite(object) },
       })
       const id = textOf(expectXml(answer, 'InitiateMultipartUploadResult'), 'UploadId')
       if (!id) throw new StoreFailure('ambiguous', 'UnreadableAnswer', answer.status)
       return id
     },
 
-    listParts,
+    async copyPart(upload, partNumber, { key, etag, first, last }) {
+      const answer = await send({
+        method: 'PUT',
+        key: upload.key,
+        query: [
+          ['partNumber', String(partNumber)],
+          ['uploadId', upload.storageUploadId],
+        ],
+        headers: {
+          'x-oss-copy-source': `/${bucket}/${percentEncodePath(key)}`,
+          'x-oss-copy-source-if-match': quoted(etag),
+          'x-oss-copy-source-range': `bytes=${first}-${last}`,
+        },
+      })
+      expectXml(answer, 'CopyPartResult')
+    },
 
     async complete(upload, parts, object) {
       const listed = parts.map(
@@ -115,7 +56,11 @@ export function ossMultipart(send: SendToOss): Multipart {
             ['encoding-type', 'url'],
             ['uploadId', upload.storageUploadId],
           ],
-          headers: { 'content-type': 'application/xml', ...forbidOverwrite(object) },
+          headers: {
+            'content-type': 'application/xml',
+            ...completeHeaders(object),
+            ...forbidOverwrite(object),
+          },
         },
         `<CompleteMultipartUpload>${listed.join('')}</CompleteMultipartUpload>`,
       )
@@ -130,22 +75,5 @@ export function ossMultipart(send: SendToOss): Multipart {
         query: [['uploadId', upload.storageUploadId]],
       })
     },
-
-    async listUploads(key) {
-      const found: ListedUpload[] = []
-      let after: StoredUpload | undefined
-      do {
-        const page = await listUploadsBelow(key, after)
-        // Sorted by key: the exact key comes before all longer ones that it begins.
-        for (const upload of page.uploads) {
-          if (upload.key !== key) return found
-          found.push(upload)
-        }
-        after = page.next
-      } while (after)
-      return found
-    },
-
-    listUploadsBelow,
   }
 }

@@ -1,25 +1,29 @@
 // What clients are handed: signed URLs for parts, for a whole object, for reading and for a direct completion. Pure.
 import type { ObjectStore, PartToSign } from '../../core/ports.ts'
-import { callbackQuery } from './callback-query.ts'
-import { attachment, forbidOverwrite, objectHeaders } from './headers.ts'
+import { callbackFields, callbackQuery } from './callback-query.ts'
+import { attachment, completeHeaders, forbidOverwrite, objectHeaders } from './headers.ts'
 import type { OssSigner } from './sign.ts'
 
 type Presign = Required<
-  Pick<ObjectStore, 'presignParts' | 'presignPut' | 'presignGet' | 'presignComplete'>
+  Pick<
+    ObjectStore,
+    'presignParts' | 'presignPut' | 'presignForm' | 'presignGet' | 'presignComplete'
+  >
 >
+
+/** Other headers are signed only where they are listed: else a client might leave them out, or send others. */
+const SIGNED_ANYWAY = /^(content-type$|content-md5$|x-oss-)/i
 
 /** `bindLength`: sign the exact Content-Length as an additional header. */
 export function ossPresign(signer: OssSigner, { bindLength }: { bindLength: boolean }): Presign {
   /** What a part's or object's PUT signs besides the query, and what its sender must therefore send. */
   function putHeaders(part: PartToSign, headers: Record<string, string>) {
     const sent = part.contentMd5 ? { ...headers, 'Content-MD5': part.contentMd5 } : headers
-    return bindLength
-      ? {
-          sent,
-          signed: { ...sent, 'content-length': String(part.sizeBytes) },
-          additionalHeaders: ['content-length'],
-        }
-      : { sent, signed: sent, additionalHeaders: [] }
+    const signed: Record<string, string> = bindLength
+      ? { ...sent, 'content-length': String(part.sizeBytes) }
+      : sent
+    const additionalHeaders = Object.keys(signed).filter((name) => !SIGNED_ANYWAY.test(name))
+    return { sent, signed, additionalHeaders }
   }
 
   return {
@@ -54,6 +58,23 @@ export function ossPresign(signer: OssSigner, { bindLength }: { bindLength: bool
       )
     },
 
+    presignForm(object, size, validity, callback) {
+      return signer.byForm(
+        {
+          key: object.key,
+          success_action_status: '200',
+          // OSS may take fields that a policy does not name. These would make another object, so they are always named.
+          'x-oss-content-type': object.contentType,
+          'x-oss-object-acl': 'default',
+          ...objectHeaders(object),
+          ...forbidOverwrite(object),
+          ...(callback ? callbackFields(callback) : {}),
+        },
+        size,
+        validity,
+      )
+    },
+
     presignGet: (key, filename, validity) =>
       signer.byQuery(
         {
@@ -65,7 +86,11 @@ export function ossPresign(signer: OssSigner, { bindLength }: { bindLength: bool
       ),
 
     presignComplete(upload, callback, object, validity) {
-      const headers = { 'x-oss-complete-all': 'yes', ...forbidOverwrite(object) }
+      const headers = {
+        'x-oss-complete-all': 'yes',
+        ...completeHeaders(object),
+        ...forbidOverwrite(object),
+      }
       return signer.byQuery(
         {
           method: 'POST',

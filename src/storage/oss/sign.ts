@@ -1,7 +1,7 @@
 // Signs requests to OSS with V4: control calls by header, what clients send by query. Keys are kept for their day.
 
 import { percentEncode, percentEncodePath } from '../../core/bytes.ts'
-import type { SignedRequest, Validity } from '../../core/ports.ts'
+import type { SignedForm, SignedRequest, SizeRange, Validity } from '../../core/ports.ts'
 import {
   type Oss4Credentials,
   type Oss4Request,
@@ -12,6 +12,7 @@ import {
   signQuery,
 } from '../../signing/oss4.ts'
 import type { BucketAddress } from './endpoint.ts'
+import { signForm } from './post-policy.ts'
 
 export interface OssSignerOptions {
   bucket: string
@@ -73,6 +74,17 @@ export function ossSigner(options: OssSignerOptions) {
       return {
         url: query ? `${url}?${query}` : url,
         headers: signHeaders(requestOf(call), options.credentials, scope, keyFor(scope)),
+      }
+    },
+
+    /** A form for clients, its `fields` besides the signer's own. */
+    byForm(fields: Record<string, string>, size: SizeRange, validity: Validity): SignedForm {
+      const { bucket, credentials, publicEndpoint } = options
+      const scope = { dateTime: oss4DateTime(validity.from), region: options.region }
+      const expiresAt = new Date(validity.from.getTime() + validity.seconds * 1000)
+      return {
+        url: objectUrl(publicEndpoint, bucket),
+        fields: signForm({ bucket, fields, size, expiresAt }, credentials, scope, keyFor(scope)),
       }
     },
 

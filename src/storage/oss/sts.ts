@@ -3,20 +3,17 @@
 import { utf8 } from '../../core/bytes.ts'
 import type { CredentialScope, TemporaryCredentials } from '../../core/ports.ts'
 import { StoreFailure } from '../../core/store-failure.ts'
-import { type Acs3Credentials, signAcs3 } from '../../signing/acs3.ts'
+import { type ApiOptions, apiCaller } from './api.ts'
 
 /** The narrower of the documented limits, which holds on both. */
 const MAX_POLICY_BYTES = 1024
-const TIMEOUT_MS = 10_000
+const VERSION = '2015-04-01'
 
-export interface StsOptions {
-  endpoint: string
+export interface StsOptions extends ApiOptions {
   roleArn: string
   bucket: string
-  credentials: Acs3Credentials
-  clock: () => Date
-  fetch: typeof fetch
-  newNonce: () => string
+  /** False where a promise may not be awaited by two requests: Workers. */
+  sharePromises?: boolean
 }
 
 /** What a client's own SDK needs for an upload, on one key or below one prefix. Wildcards have been refused before. */
@@ -37,49 +34,18 @@ export function sessionPolicy(bucket: string, scope: CredentialScope): string | 
 
 /** Throws StoreFailure. Calls for the same session and scope that run at once share one answer; no others do. */
 export function stsClient(options: StsOptions) {
+  const { sharePromises = true } = options
   const running = new Map<string, Promise<TemporaryCredentials>>()
+  const call = apiCaller(VERSION, options)
 
   async function assumeRole(session: string, policy: string, seconds: number) {
-    const { endpoint, roleArn, credentials, clock, newNonce } = options
     const form = {
-      DurationSeconds: seconds,
+      DurationSeconds: String(seconds),
       Policy: policy,
-      RoleArn: roleArn,
+      RoleArn: options.roleArn,
       RoleSessionName: session,
     }
-    const signed = signAcs3(
-      {
-        method: 'POST',
-        host: new URL(endpoint).host,
-        query: {},
-        action: 'AssumeRole',
-        version: '2015-04-01',
-        date: `${clock().toISOString().slice(0, 19)}Z`,
-        nonce: newNonce(),
-        contentType: 'application/x-www-form-urlencoded',
-        body: new URLSearchParams(
-          Object.entries(form).map(([name, value]) => [name, String(value)]),
-        ).toString(),
-      },
-      credentials,
-    )
-    return readAnswer(await send(`${endpoint}/`, signed))
-  }
-
-  async function send(url: string, { headers, body }: ReturnType<typeof signAcs3>) {
-    try {
-      const signal = AbortSignal.timeout(TIMEOUT_MS)
-      const answer = await options.fetch(url, {
-        method: 'POST',
-        redirect: 'manual',
-        headers,
-        body,
-        signal,
-      })
-      return { status: answer.status, body: (await answer.json()) as Record<string, unknown> }
-    } catch (cause) {
-      throw new StoreFailure('ambiguous', 'NoAnswer', 0, cause)
-    }
+    return readAnswer(await call('AssumeRole', { form }))
   }
 
   return async function issue(scope: CredentialScope, session: string, seconds: number) {
@@ -87,25 +53,24 @@ export function stsClient(options: StsOptions) {
     if (policy === undefined) throw new StoreFailure('refused', 'PolicyTooLong', 0)
     const sharedBy = `${session}\n${policy}`
     const shared = running.get(sharedBy)
-    if (shared) return shared
-    const call = assumeRole(session, policy, seconds).finally(() => running.delete(sharedBy))
-    running.set(sharedBy, call)
-    return call
+    if (shared && sharePromises) return shared
+    const issuing = assumeRole(session, policy, seconds).finally(() => running.delete(sharedBy))
+    running.set(sharedBy, issuing)
+    return issuing
   }
 }
 
-function readAnswer({ status, body }: { status: number; body: Record<string, unknown> }) {
+function readAnswer(body: Record<string, unknown>): TemporaryCredentials {
   const credentials = body.Credentials as Record<string, string> | undefined
   const { AccessKeyId, AccessKeySecret, SecurityToken, Expiration } = credentials ?? {}
   const expiresAt = new Date(Expiration ?? '')
-  if (status === 200 && AccessKeyId && AccessKeySecret && SecurityToken && +expiresAt) {
-    return {
-      accessKeyId: AccessKeyId,
-      secretAccessKey: AccessKeySecret,
-      sessionToken: SecurityToken,
-      expiresAt,
-    }
+  if (!AccessKeyId || !AccessKeySecret || !SecurityToken || !+expiresAt) {
+    throw new StoreFailure('ambiguous', 'UnreadableAnswer', 200)
   }
-  const code = typeof body.Code === 'string' ? body.Code : `Http${status}`
-  throw new StoreFailure(status >= 400 && status < 500 ? 'refused' : 'ambiguous', code, status)
+  return {
+    accessKeyId: AccessKeyId,
+    secretAccessKey: AccessKeySecret,
+    sessionToken: SecurityToken,
+    expiresAt,
+  }
 }

@@ -4,7 +4,7 @@ import { isStoreFailure } from '../../core/store-failure.ts'
 import type { CallbackServices } from '../callback.ts'
 
 /** What a callback needs, since leftovers of the inbox are the sweep's first task. */
-export type SweepServices = CallbackServices & Pick<Services, 'scans'>
+export type SweepServices = CallbackServices & Pick<Services, 'scans' | 'budget'>
 
 /** What one run did. Sums over runs make the counters of a metrics page. */
 export interface SweepCounts {
@@ -50,8 +50,15 @@ export const beginRun = (services: SweepServices, runMs: number): SweepRun => ({
   endsAt: services.clock().getTime() + runMs,
 })
 
+/** Outgoing requests that must be left before another thing is begun: where they are bounded, the next run goes on. */
+const REQUESTS_AHEAD = 16
+
 export const isOver = ({ services, endsAt }: SweepRun): boolean =>
-  services.clock().getTime() >= endsAt
+  services.clock().getTime() >= endsAt || services.budget.left < REQUESTS_AHEAD
+
+/** How many sessions, of so many, are worth a claim: what is claimed and not reached has to wait. */
+export const worthClaiming = ({ services }: SweepRun, most: number): number =>
+  Math.min(most, Math.max(1, Math.floor(services.budget.left / REQUESTS_AHEAD)))
 
 export const secondsSince = ({ services }: SweepRun, at: Date): number =>
   Math.max(0, Math.round((services.clock().getTime() - at.getTime()) / 1000))

@@ -1,6 +1,12 @@
 // Findings: what is missing fails a check, what only the operator can judge is a warning, and RAM allows the least.
 import { describe, expect, it } from 'vitest'
-import { assumeRolePolicy, ramPolicy, rolePolicy, setupPolicy } from '../../../src/bucket/ram.ts'
+import {
+  assumeRolePolicy,
+  processingPolicies,
+  ramPolicy,
+  rolePolicy,
+  setupPolicy,
+} from '../../../src/bucket/ram.ts'
 import { type BucketState, review } from '../../../src/bucket/review.ts'
 
 const EMPTY: BucketState = {
@@ -77,6 +83,23 @@ describe('RAM', () => {
         Action: ['oss:PutObject', 'oss:AbortMultipartUpload', 'oss:ListParts'],
         Resource: ['acs:oss:*:*:shop/photos/*', 'acs:oss:*:*:shop/team/video/*'],
       },
+    ])
+  })
+
+  it('allows each processing target what it needs beside, on the prefixes where there are resources', () => {
+    const policies = processingPolicies('shop', prefixes)
+    const allowed = (statements: (typeof policies)['media']['Statement']) =>
+      statements.map(({ Action, Resource }) => [Action, Resource])
+    const objects = ['acs:oss:*:*:shop/photos/*', 'acs:oss:*:*:shop/team/video/*']
+
+    expect(allowed(policies['oss-image'].Statement)).toEqual([[['oss:PostProcessTask'], objects]])
+    expect(allowed(policies['oss-async'].Statement)).toEqual([
+      [['oss:PostProcessTask', 'oss:ProcessImm'], objects],
+      [['imm:CreateMediaConvertTask', 'imm:CreateOfficeConversionTask'], ['*']],
+      [['ram:PassRole'], ['acs:ram:*:*:role/aliyunimmdefaultrole']],
+    ])
+    expect(allowed(policies.media.Statement)).toEqual([
+      [['mts:SubmitJobs', 'mts:QueryJobList'], ['*']],
     ])
   })
 

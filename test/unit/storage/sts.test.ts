@@ -95,8 +95,8 @@ describe('an answer', () => {
       'ambiguous',
       'InternalError',
     ],
-    ['no JSON', () => new Response('<html>'), 'ambiguous', 'NoAnswer'],
-    ['a 200 without credentials', () => Response.json({}), 'ambiguous', 'Http200'],
+    ['no JSON', () => new Response('<html>'), 'ambiguous', 'UnreadableAnswer'],
+    ['a 200 without credentials', () => Response.json({}), 'ambiguous', 'UnreadableAnswer'],
     ['none', () => Promise.reject(new TypeError('reset')), 'ambiguous', 'NoAnswer'],
   ] as const)('that is %s is %s', async (_, answer, kind, code) => {
     const { issue, sent } = client(answer)

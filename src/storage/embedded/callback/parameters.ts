@@ -20,7 +20,10 @@ export interface CallbackPlan {
 }
 
 /** Undefined where none is asked for. Throws InvalidArgument. */
-export function readCallback({ headers, query }: StoreRequest): CallbackPlan | undefined {
+export function readCallback({
+  headers,
+  query,
+}: Pick<StoreRequest, 'headers' | 'query'>): CallbackPlan | undefined {
   const callback = readParameter('callback', headers['x-oss-callback'], query.get('callback'))
   const variables = readParameter(
     'callback-var',

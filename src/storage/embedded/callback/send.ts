@@ -18,7 +18,7 @@ export async function withCallback(
   reply: Reply,
   plan: CallbackPlan,
   facts: CallbackFacts,
-  request: StoreRequest,
+  request: Pick<StoreRequest, 'requestId' | 'clientIp'>,
   services: StoreServices,
 ): Promise<Reply> {
   const { bucket, log } = services

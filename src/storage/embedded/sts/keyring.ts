@@ -9,6 +9,7 @@ import {
   utf8,
 } from '../../../core/bytes.ts'
 import { refusal } from '../refusal.ts'
+import type { Address } from '../wire.ts'
 import { allows, parseSessionPolicy, type SessionPolicy } from './session-policy.ts'
 
 export interface Keyholder {
@@ -83,7 +84,7 @@ export function keyring({ accessKeyId, secretAccessKey, clock }: KeyringOptions)
 }
 
 /** Throws AccessDenied where the keyholder's session policy does not allow it. */
-export function authorise(holder: Keyholder, action: string, bucket: string, key: string): void {
+export function authorise(holder: Keyholder, action: string, { bucket, key }: Address): void {
   if (!holder.policy) return
   const resource = `acs:oss:local:embedded:${key ? `${bucket}/${key}` : bucket}`
   if (allows(holder.policy, action, resource)) return

@@ -12,6 +12,7 @@ CREATE TABLE "storage_scans" (
 );
 --> statement-breakpoint
 DROP INDEX "uploads_due";--> statement-breakpoint
+ALTER TABLE "uploads" ADD COLUMN "listed_crc64" text;--> statement-breakpoint
 ALTER TABLE "uploads" ADD COLUMN "leftovers_at" timestamp (3) with time zone;--> statement-breakpoint
 ALTER TABLE "storage_scans" ADD CONSTRAINT "storage_scans_app_id_apps_app_id_fk" FOREIGN KEY ("app_id") REFERENCES "public"."apps"("app_id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "storage_scans_due" ON "storage_scans" USING btree ("app_id","next_at");--> statement-breakpoint

@@ -1,16 +1,12 @@
-// The table behind the sweep's listing of storage uploads: part of schema.ts, which re-exports it.
-import { index, integer, jsonb, pgTable, primaryKey, text, timestamp } from 'drizzle-orm/pg-core'
-import { apps } from './schema.ts'
-
-const at = (name: string) => timestamp(name, { withTimezone: true, precision: 3 })
+// The table behind the sweep's listing of storage uploads: where it stands and what it counted.
+import { index, integer, jsonb, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
+import { appId, at } from './tenant.ts'
 
 /** Where the listing of an app's storage uploads in one store stands, and what the last whole one counted. */
 export const storageScans = pgTable(
   'storage_scans',
   {
-    appId: text('app_id')
-      .notNull()
-      .references(() => apps.appId),
+    appId: appId(),
     store: text('store').notNull(),
     nextAt: at('next_at').notNull(),
     /** Where an unfinished listing goes on, and what it has counted so far. */

@@ -1,0 +1,40 @@
+// What is owed and what was tried: deliveries of an endpoint or of an upload, with their attempts.
+import { z } from '@hono/zod-openapi'
+import { PROCESSING_TARGETS } from '../core/processing.ts'
+import { isoDate } from './fields.ts'
+
+const attempt = z.object({
+  at: isoDate,
+  status: z.int().optional(),
+  latencyMs: z.int(),
+  reason: z.string().optional(),
+})
+
+/** The rule that owes it, of a processing target. */
+const processing = z.object({
+  rule: z.int(),
+  name: z.string().optional(),
+  key: z.string(),
+  taskId: z.string().optional(),
+})
+
+export const deliveryList = z
+  .object({
+    deliveries: z.array(
+      z.object({
+        id: z.string(),
+        eventId: z.string(),
+        type: z.string(),
+        target: z.enum(['webhook', ...PROCESSING_TARGETS]),
+        endpointId: z.string().optional(),
+        processing: processing.optional(),
+        state: z.enum(['pending', 'running', 'delivered', 'failed']),
+        nextAttemptAt: isoDate.optional(),
+        attempts: z.array(attempt),
+      }),
+    ),
+    nextCursor: z.string().optional(),
+  })
+  .openapi('DeliveryList')
+
+export const replayed = z.object({ id: z.string() }).openapi('Replayed')

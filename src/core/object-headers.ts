@@ -1,0 +1,132 @@
+// What a store takes as headers of an object, one row a dialect: a policy is held to it when it is written, because a
+// value that the store refuses would fail every upload.
+import { utf8 } from './bytes.ts'
+import type { ObjectHeaders } from './policy.ts'
+
+interface ObjectHeaderRules {
+  acls: readonly string[]
+  storageClasses: readonly string[]
+  /** Algorithm → what else may be said with it. */
+  encryptions: Readonly<Record<string, { keyId: boolean; dataEncryptions: readonly string[] }>>
+  maxTags: number
+  /** What keys and values of tags are made of. */
+  tagText: RegExp
+  /** Of all user metadata with their full header names, the stamp included. */
+  maxMetadataBytes: number
+  metadataPrefix: string
+}
+
+/** Names of user metadata that begin so are ours: the stamp is one. */
+export const RESERVED_METADATA = 'countersign-'
+
+/** Bytes of the longest stamp: the name's rest and the session's id. */
+const STAMP_BYTES = 'countersign-upload'.length + 64
+
+/** Source: Alibaba Cloud OSS, "PutObject", "Storage classes", "Server-side encryption", "Object tagging". */
+export const OBJECT_HEADER_RULES = {
+  oss: {
+    acls: ['private', 'public-read', 'default'],
+    storageClasses: ['Standard', 'IA', 'Archive', 'ColdArchive', 'DeepColdArchive'],
+    encryptions: {
+      AES256: { keyId: false, dataEncryptions: [] },
+      SM4: { keyId: false, dataEncryptions: [] },
+      KMS: { keyId: true, dataEncryptions: ['SM4'] },
+    },
+    maxTags: 10,
+    tagText: /^[A-Za-z0-9 +\-=._:/]*$/,
+    maxMetadataBytes: 8 * 1024,
+    metadataPrefix: 'x-oss-meta-',
+  },
+} as const satisfies Record<string, ObjectHeaderRules>
+
+export interface ObjectHeaderFault {
+  path: string[]
+  message: string
+}
+
+type Faults = Array<ObjectHeaderFault | false | undefined>
+
+const oneOf = (values: readonly string[]) => `must be one of ${values.join(', ')}`
+
+/** What the store would refuse; empty where all is well. */
+export function objectHeaderFaults(
+  headers: ObjectHeaders,
+  rules: ObjectHeaderRules,
+): ObjectHeaderFault[] {
+  const { acl, storageClass } = headers
+  const faults: Faults = [
+    acl !== undefined && !rules.acls.includes(acl) && { path: ['acl'], message: oneOf(rules.acls) },
+    storageClass !== undefined &&
+      !rules.storageClasses.includes(storageClass) && {
+        path: ['storageClass'],
+        message: oneOf(rules.storageClasses),
+      },
+    ...encryptionFaults(headers, rules),
+    ...tagFaults(headers.tags ?? {}, rules),
+    ...metadataFaults(headers.metadata ?? {}, rules),
+  ]
+  return faults.filter((fault) => fault !== false && fault !== undefined)
+}
+
+function encryptionFaults(headers: ObjectHeaders, { encryptions }: ObjectHeaderRules): Faults {
+  const {
+    serverSideEncryption: algorithm,
+    serverSideEncryptionKeyId: keyId,
+    serverSideDataEncryption: dataEncryption,
+  } = headers
+  const row =
+    algorithm && Object.hasOwn(encryptions, algorithm) ? encryptions[algorithm] : undefined
+  const dataEncryptions = row?.dataEncryptions ?? []
+  return [
+    algorithm !== undefined &&
+      !row && { path: ['serverSideEncryption'], message: oneOf(Object.keys(encryptions)) },
+    keyId !== undefined &&
+      !row?.keyId && {
+        path: ['serverSideEncryptionKeyId'],
+        message: 'needs "serverSideEncryption": "KMS"',
+      },
+    dataEncryption !== undefined &&
+      !dataEncryptions.includes(dataEncryption) && {
+        path: ['serverSideDataEncryption'],
+        message: 'is "SM4", and needs "serverSideEncryption": "KMS"',
+      },
+  ]
+}
+
+function tagFaults(tags: Record<string, string>, { maxTags, tagText }: ObjectHeaderRules): Faults {
+  const entries = Object.entries(tags)
+  return [
+    entries.length > maxTags && { path: ['tags'], message: `has at most ${maxTags} tags` },
+    ...entries.map(
+      ([key, value]) =>
+        !(tagText.test(key) && tagText.test(value)) && {
+          path: ['tags', key],
+          message: 'is made of letters, digits, spaces and + - = . _ : /',
+        },
+    ),
+  ]
+}
+
+function metadataFaults(
+  metadata: Record<string, string>,
+  { maxMetadataBytes, metadataPrefix }: ObjectHeaderRules,
+): Faults {
+  const entries = Object.entries(metadata)
+  const bytes = entries.reduce(
+    (sum, [name, value]) => sum + metadataPrefix.length + name.length + utf8(value).length,
+    metadataPrefix.length + STAMP_BYTES,
+  )
+  return [
+    bytes > maxMetadataBytes && {
+      path: ['metadata'],
+      message: `has at most ${maxMetadataBytes} bytes together with its header names and the stamp`,
+    },
+    ...entries.map(
+      ([name]) =>
+        name.startsWith(RESERVED_METADATA) && {
+          path: ['metadata', name],
+          message: `must not begin with "${RESERVED_METADATA}": such names are the service’s own`,
+        },
+    ),
+  ]
+}

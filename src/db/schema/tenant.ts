@@ -1,0 +1,18 @@
+// The tenant: every table refers to it, in the same columns.
+import { bigint, jsonb, pgTable, text, timestamp } from 'drizzle-orm/pg-core'
+
+export const at = (name: string) => timestamp(name, { withTimezone: true, precision: 3 })
+export const bytes = (name: string) => bigint(name, { mode: 'number' })
+
+export const apps = pgTable('apps', {
+  appId: text('app_id').primaryKey(),
+  name: text('name').notNull(),
+  keyPrefix: text('key_prefix').notNull(),
+  allowedOrigins: jsonb('allowed_origins').$type<string[]>().notNull(),
+  createdAt: at('created_at').notNull(),
+})
+
+export const appId = () =>
+  text('app_id')
+    .notNull()
+    .references(() => apps.appId)

@@ -1,0 +1,10 @@
+// Image processing of OSS: its answer says that the result is saved, and HEAD shows it.
+import { processing, saved } from './processing.ts'
+
+export const ossImage = processing<'oss-image'>(
+  async ({ store, process, source, saveAs, target: { operation } }) => {
+    await process.image({ key: source, operation, saveAs })
+    const result = await store.head(saveAs)
+    return result ? saved(result) : { kind: 'unclear', status: 200, reason: 'not-saved' }
+  },
+)

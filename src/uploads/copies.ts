@@ -1,0 +1,231 @@
+// Delta uploads: parts that are ranges of an object that its owner uploaded before, copied inside the store.
+// OSS takes an invalid range for the whole object, so ranges are computed here, and what was copied is looked at.
+import { type PartPlan, partSizeAt, partsAt } from '../core/part-plan.ts'
+import type { CopySource, ObjectStore, Services, StoredUpload } from '../core/ports.ts'
+import { Problem } from '../core/problem.ts'
+import { isStoreFailure, type StoreFailure } from '../core/store-failure.ts'
+import type { CompletedObject, UploadSession } from '../core/upload-session.ts'
+import { notOpen } from './abort.ts'
+import { refusal } from './complete.ts'
+import { isOwn } from './presence.ts'
+
+const CONCURRENCY = 5
+/** No copy begins later than this; the answer names what was copied, and the client asks for the rest. */
+const BEGIN_WITHIN_MS = 20_000
+
+/** Number of the source's part, number of the part that it becomes. */
+export type CopyPair = readonly [sourcePart: number, partNumber: number]
+
+export interface Copied {
+  copied: number[]
+  storedParts: { count: number; bytes: number }
+}
+
+interface Copy {
+  partNumber: number
+  sizeBytes: number
+  source: CopySource
+}
+
+type CopyServices = Pick<Services, 'clock' | 'storeNamed'>
+
+const noSource = () =>
+  new Problem('upload-not-found', {
+    detail: 'The source is no upload of the same owner. Check its id and whose it is.',
+  })
+
+const invalid = (pointer: string, detail: string) =>
+  new Problem('invalid-request', { detail, members: { errors: [{ pointer, detail }] } })
+
+/**
+ * Throws `forbidden`, `upload-not-found`, `upload-not-open`, `upload-expired`, `part-out-of-range` and `parts-mismatch`
+ * before the store is asked, `object-mismatch` where the source has changed, `storage-upload-lost` where GET heals.
+ */
+export async function copyParts(
+  services: CopyServices,
+  target: UploadSession,
+  source: UploadSession | undefined,
+  pairs: readonly CopyPair[],
+): Promise<Copied> {
+  const store = services.storeNamed(target.store)
+  const upload = checkTarget(services, store, target)
+  const object = checkSource(target, source)
+  const copies = planCopies(target.plan, source!.plan, object, pairs)
+  try {
+    await checkObject(store, source!, object)
+    const copied = await copyAll(services, store, upload, copies)
+    return await checkCopied(store, upload, copied)
+  } catch (failure) {
+    throw isStoreFailure(failure) ? copyProblem(failure) : failure
+  }
+}
+
+function checkTarget(
+  { clock }: CopyServices,
+  store: ObjectStore,
+  target: UploadSession,
+): StoredUpload {
+  if (!store.copyPart || target.policy.delta !== true) {
+    throw new Problem('forbidden', {
+      detail: store.copyPart
+        ? 'The policy does not say "delta": true. Upload the parts instead.'
+        : 'This store does not copy parts. Upload them instead.',
+    })
+  }
+  const now = clock()
+  if (target.state !== 'open') throw notOpen(target, now)
+  if (target.expiresAt <= now) {
+    throw new Problem('upload-expired', { detail: 'The upload has expired. Create a new one.' })
+  }
+  if (target.method !== 'multipart' || target.storageUploadId === undefined) {
+    throw new Problem('forbidden', {
+      detail: `Parts are copied into multipart uploads; this one is "${target.method}". Send the file.`,
+    })
+  }
+  return { key: target.key, storageUploadId: target.storageUploadId }
+}
+
+function checkSource(target: UploadSession, source: UploadSession | undefined): CompletedObject {
+  if (source?.appId !== target.appId || source.subject !== target.subject) throw noSource()
+  if (source.state !== 'completed' || !source.object) {
+    throw new Problem('upload-not-open', {
+      detail: `The source has no object: the upload is ${source.state}. Upload the parts instead.`,
+      members: { state: source.state },
+    })
+  }
+  if (source.store !== target.store) {
+    throw invalid('/source', 'The source is in another store. Upload the parts instead.')
+  }
+  return source.object
+}
+
+/** Every range lies within the object and is exactly as long as the part that it becomes. */
+function planCopies(
+  plan: PartPlan,
+  sourcePlan: PartPlan,
+  { key, etag, sizeBytes }: CompletedObject,
+  pairs: readonly CopyPair[],
+): Copy[] {
+  const { partSizeBytes } = sourcePlan
+  const partCount = Math.ceil(sizeBytes / partSizeBytes)
+  const beyond = pairs.map(([sourcePart]) => sourcePart).filter((number) => number > partCount)
+  if (beyond.length) {
+    throw new Problem('part-out-of-range', {
+      detail: `The source has ${partCount} parts. Upload the others instead.`,
+      members: { sourceParts: beyond, lastSourcePart: partCount },
+    })
+  }
+  partsAt(
+    plan,
+    pairs.map(([, partNumber]) => partNumber),
+  )
+  const copies = pairs.map(([sourcePart, partNumber]): Copy => {
+    const first = (sourcePart - 1) * partSizeBytes
+    const length = partSizeAt({ sizeBytes, partSizeBytes, partCount }, sourcePart)
+    return {
+      partNumber,
+      sizeBytes: length,
+      source: { key, etag, first, last: first + length - 1 },
+    }
+  })
+  const wrongSize = copies.filter((copy) => copy.sizeBytes !== partSizeAt(plan, copy.partNumber))
+  if (wrongSize.length === 0) return copies
+  throw wrongSizes(wrongSize, 'These parts of the source are not as long as what they would become')
+}
+
+const wrongSizes = (
+  parts: ReadonlyArray<{ partNumber: number; sizeBytes: number }>,
+  what: string,
+  members: Record<string, unknown> = {},
+) =>
+  new Problem('parts-mismatch', {
+    detail: `${what}. Upload the named parts instead.`,
+    members: {
+      wrongSize: parts.map(({ partNumber, sizeBytes }) => ({ partNumber, sizeBytes })),
+      ...members,
+    },
+  })
+
+/** The object is still the one that the source's session made. */
+async function checkObject(
+  store: ObjectStore,
+  source: UploadSession,
+  { key, etag, sizeBytes }: CompletedObject,
+): Promise<void> {
+  const found = await store.head(key)
+  const same = found && isOwn(source, found) && found.etag === etag && found.sizeBytes === sizeBytes
+  if (!same) throw sourceChanged()
+}
+
+const sourceChanged = (cause?: StoreFailure) =>
+  new Problem('object-mismatch', {
+    detail: 'The source’s object is gone or was replaced. Upload the parts instead.',
+    cause,
+  })
+
+/** Answers what the store said it copied. Fails where that is nothing: then the first failure tells why. */
+async function copyAll(
+  { clock }: CopyServices,
+  store: ObjectStore,
+  upload: StoredUpload,
+  copies: readonly Copy[],
+): Promise<Copy[]> {
+  const until = clock().getTime() + BEGIN_WITHIN_MS
+  const waiting = [...copies]
+  const copied: Copy[] = []
+  let failed: { failure: unknown } | undefined
+  async function work() {
+    while (!failed && clock().getTime() < until) {
+      const copy = waiting.shift()
+      if (!copy) return
+      try {
+        await store.copyPart!(upload, copy.partNumber, copy.source)
+        copied.push(copy)
+      } catch (failure) {
+        failed ??= { failure }
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: CONCURRENCY }, work))
+  if (!failed) return copied
+  // A lost storage upload took what was copied with it; any other failure concerns only the parts that are not named.
+  const partial = isStoreFailure(failed.failure) && failed.failure.kind !== 'no-such-upload'
+  if (partial && copied.length > 0) return copied
+  throw failed.failure
+}
+
+/** The listing is the fact: a part that was copied is there, as long as planned. */
+async function checkCopied(
+  store: ObjectStore,
+  upload: StoredUpload,
+  copies: readonly Copy[],
+): Promise<Copied> {
+  const sizes = new Map<number, number>()
+  let bytes = 0
+  for await (const page of store.listParts(upload)) {
+    for (const { partNumber, sizeBytes } of page) {
+      sizes.set(partNumber, sizeBytes)
+      bytes += sizeBytes
+    }
+  }
+  const listed = copies.filter(({ partNumber }) => sizes.has(partNumber))
+  const wrong = listed.filter(({ partNumber, sizeBytes }) => sizes.get(partNumber) !== sizeBytes)
+  const copied = listed
+    .filter((copy) => !wrong.includes(copy))
+    .map(({ partNumber }) => partNumber)
+    .sort((a, b) => a - b)
+  const storedParts = { count: sizes.size, bytes }
+  if (wrong.length === 0) return { copied, storedParts }
+  throw wrongSizes(
+    wrong.map(({ partNumber }) => ({ partNumber, sizeBytes: sizes.get(partNumber)! })),
+    'The store copied something else into these parts',
+    { copied, storedParts },
+  )
+}
+
+function copyProblem(failure: StoreFailure): Problem {
+  if (failure.code === 'NoSuchKey' || failure.code === 'PreconditionFailed') {
+    return sourceChanged(failure)
+  }
+  return refusal(failure)
+}

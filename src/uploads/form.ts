@@ -1,0 +1,48 @@
+// The form of a `form` upload: signed for its owner each time that the session is asked for. It creates and never overwrites,
+// and cannot be revoked at the store, so it lives shortly.
+import type { Services, SignedForm } from '../core/ports.ts'
+import type { UploadSession } from '../core/upload-session.ts'
+import { mintTokens, objectSpec } from './tokens.ts'
+import { validityFor } from './validity.ts'
+
+const FORM_SECONDS = 15 * 60
+
+export interface UploadForm extends SignedForm {
+  expiresAt: Date
+}
+
+type FormServices = Pick<Services, 'clock' | 'storeNamed' | 'tokenKeys' | 'publicUrl'>
+
+/**
+ * Undefined for other methods, and where the session is not open. Where the policy offers direct completion, the store
+ * reports the object: the form then carries the completion token, which its owner has anyway.
+ */
+export async function signUploadForm(
+  services: FormServices,
+  session: UploadSession,
+): Promise<UploadForm | undefined> {
+  const { clock, storeNamed } = services
+  const now = clock()
+  if (session.method !== 'form' || session.state !== 'open' || session.expiresAt <= now) {
+    return undefined
+  }
+  const store = storeNamed(session.store)
+  const { plan } = session
+  const size =
+    plan.sizeBytes === null
+      ? { least: 0, most: session.reservedBytes }
+      : { least: plan.sizeBytes, most: plan.sizeBytes }
+  const untilEnd = Math.floor((session.expiresAt.getTime() - now.getTime()) / 1000)
+  const validity = validityFor(store, now, FORM_SECONDS, untilEnd)
+  const callback = await callbackFor(services, session)
+  const form = store.presignForm!(objectSpec(session), size, validity, callback)
+  return { ...form, expiresAt: new Date(now.getTime() + validity.seconds * 1000) }
+}
+
+async function callbackFor(services: FormServices, session: UploadSession) {
+  if (session.policy.direct !== true) return undefined
+  const { completionToken } = await mintTokens(services, session, { owner: true })
+  if (completionToken === undefined) return undefined // Completion is the backend's.
+  const url = `${services.publicUrl()}/v1/callbacks/${session.store}`
+  return { url, token: completionToken }
+}

@@ -1,0 +1,22 @@
+// How long what is signed may live: the shortest of its limits, and never longer than the credential that signs it.
+import type { ObjectStore, Validity } from '../core/ports.ts'
+import { Problem } from '../core/problem.ts'
+
+/** `limits` are seconds. Throws `storage-unavailable` where the credential has ended, `upload-expired` where a limit has. */
+export function validityFor(
+  store: Pick<ObjectStore, 'maxUrlSeconds'>,
+  now: Date,
+  ...limits: number[]
+): Validity {
+  const most = store.maxUrlSeconds(now)
+  if (most < 1) {
+    throw new Problem('storage-unavailable', {
+      detail: 'The service’s own credential at the store has ended; its operator has to renew it.',
+    })
+  }
+  const seconds = Math.min(most, ...limits)
+  if (seconds < 1) {
+    throw new Problem('upload-expired', { detail: 'The upload has expired. Create a new one.' })
+  }
+  return { from: now, seconds }
+}

@@ -1,0 +1,46 @@
+// What lives as long as the isolate: configuration, keys, stores and the JWKS cache. Values only: no connection and no
+// promise that another request would wait for, since both belong to the request that made them.
+import { ConfigError, parseConfig, type Variables } from '../config.ts'
+import { jsonLog } from '../log.ts'
+import { processServices } from '../services.ts'
+import { verifyRsaMd5 } from '../storage/oss/rsa-native.ts'
+import { type Bindings, variablesOf } from './bindings.ts'
+
+export type Isolate = Awaited<ReturnType<typeof openIsolate>>
+
+/** Throws ConfigError naming each variable or binding that is missing or wrong. */
+async function openIsolate(variables: Variables, bindings: Bindings) {
+  const config = parseConfig(variables, ['PUBLIC_URL', 'STORE_DIALECT'])
+  if (!bindings.HYPERDRIVE) {
+    throw new ConfigError('HYPERDRIVE: is needed: the binding of the database, see wrangler.toml')
+  }
+  const clock = () => new Date()
+  const log = jsonLog((line) => console.log(line), { level: config.logLevel, clock })
+  const services = await processServices({
+    secretKeys: config.secretKeys!,
+    adminKey: config.adminKey,
+    publicUrl: () => config.publicUrl!,
+    allowPrivateTargets: config.allowPrivateTargets,
+    embedded: false,
+    stores: config.stores,
+    embeddedCallbackKey: config.embeddedCallbackKey,
+    verifyRsaMd5,
+    log,
+    background: () => {
+      throw new TypeError('Work in the background needs a request to hold it.')
+    },
+    sharePromises: false,
+  })
+  return { config, services, log }
+}
+
+/** Opens it once. Two first requests may both do so: the second must not wait for the first, which may be cancelled. */
+export function isolateOf(variables: Variables = {}) {
+  let open: Isolate | undefined
+  return async function isolate(bindings: Bindings): Promise<Isolate> {
+    if (open) return open
+    const opened = await openIsolate({ ...variablesOf(bindings), ...variables }, bindings)
+    open ??= opened
+    return open
+  }
+}

@@ -1,0 +1,103 @@
+// `countersign()` on Cloudflare Workers: the app, its schedule and its queue. src/worker.ts is nothing but this.
+import type { Context } from 'hono'
+import { ConfigError, type Variables } from '../config.ts'
+import { budgetOf, keeping } from '../core/budget.ts'
+import { Problem } from '../core/problem.ts'
+import type { Countersign } from '../countersign.ts'
+import { deliverDue } from '../delivery/deliver.ts'
+import { httpApp } from '../http/app.ts'
+import type { RequestServices } from '../http/environment.ts'
+import { publicPath } from '../http/public-path.ts'
+import { jsonLog } from '../log.ts'
+import { runScheduled } from '../scheduled.ts'
+import { type Bindings, type Lifetime, variablesOf } from './bindings.ts'
+import { isolateOf } from './isolate.ts'
+import { openRequest, openWork } from './work.ts'
+
+const LEAST_FOR_SWEEP = 32
+
+/** For when there is no configuration that says how to log. */
+const logFault = jsonLog((line) => console.log(line), {
+  level: 'error',
+  clock: () => new Date(),
+})
+
+/** Of a configuration: names of variables and what they should be, never what they hold. */
+const faultsOf = (error: unknown) =>
+  error instanceof ConfigError ? error.message.split('\n') : [String(error)]
+
+const onNode = async () => {
+  throw new TypeError(
+    'This is for Node: on Workers `scheduled` does the work, and the runtime ends it.',
+  )
+}
+
+/**
+ * The variables, secrets and bindings of the Worker are its configuration; `variables` stand above them.
+ *
+ * ```ts
+ * const uploads = countersign()
+ * app.route('/uploads', uploads)
+ * export default { fetch: app.fetch, scheduled: uploads.scheduled }
+ * ```
+ */
+export function countersign(variables: Variables = {}): Countersign {
+  const isolate = isolateOf(variables)
+
+  async function servicesFor({ env, executionCtx }: Context): Promise<RequestServices> {
+    try {
+      return openRequest(await isolate(env), env, executionCtx)
+    } catch (error) {
+      const faults = faultsOf(error)
+      logFault('error', 'a request could not begin', { faults })
+      if (!(error instanceof ConfigError)) throw error
+      const detail = `The operator has to set: ${faults.join('; ')}. See docs/deploy-workers.md.`
+      throw new Problem('misconfigured', { detail })
+    }
+  }
+
+  /** Never ends with an error: what failed is logged, and is due again. */
+  async function run(
+    steps: Record<string, (services: RequestServices) => Promise<unknown>>,
+    bindings: Bindings,
+    lifetime: Lifetime,
+  ): Promise<void> {
+    try {
+      const opened = await isolate(bindings)
+      const work = openWork(opened, bindings, budgetOf(opened.config.runRequests))
+      for (const [name, step] of Object.entries(steps)) {
+        await step(work.services).catch((error: unknown) =>
+          opened.log('error', `${name} failed`, { error: String(error) }),
+        )
+      }
+      lifetime.waitUntil(work.end())
+    } catch (error) {
+      logFault('error', 'a run could not begin', { faults: faultsOf(error) })
+    }
+  }
+
+  /** Many deliveries must not keep the sweep from its turn: half is kept for it, and always enough for a session. */
+  const deliverFirst = (services: RequestServices) => {
+    const { budget } = services
+    const kept = Math.max(budget.left / 2, LEAST_FOR_SWEEP)
+    return deliverDue({ ...services, budget: keeping(budget, kept) })
+  }
+
+  const app = httpApp({
+    servicesFor,
+    basePath: (bindings) =>
+      publicPath(variables.PUBLIC_URL ?? variablesOf((bindings ?? {}) as Bindings).PUBLIC_URL),
+  })
+  return Object.assign(app, {
+    scheduled: (_event: unknown, bindings: unknown, lifetime: unknown) =>
+      run(
+        { delivery: deliverFirst, sweep: runScheduled },
+        bindings as Bindings,
+        lifetime as Lifetime,
+      ),
+    queue: (_batch: unknown, bindings: unknown, lifetime: unknown) =>
+      run({ delivery: deliverDue }, bindings as Bindings, lifetime as Lifetime),
+    start: onNode,
+    close: onNode,
+  })
+}

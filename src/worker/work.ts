@@ -1,0 +1,81 @@
+// What lives as long as one request or one run: the database client and the work that goes on after the answer.
+import { createConnection } from 'node:net'
+import { type Budget, budgetOf, unbounded } from '../core/budget.ts'
+import { connect } from '../db/connect.ts'
+import { deliverDue } from '../delivery/deliver.ts'
+import type { RequestServices } from '../http/environment.ts'
+import type { Bindings, Lifetime } from './bindings.ts'
+import type { Isolate } from './isolate.ts'
+
+/** Hyperdrive pools; a request needs few connections of its own. */
+const MAX_CONNECTIONS = 3
+/** After the answer Workers give half a minute: what is not delivered then is the schedule's. */
+const REQUESTS_AFTER_ANSWER = 30
+
+/** The driver's own socket leaves an unhandled rejection at its end in workerd (porsager/postgres#1196). */
+function openSocket({ host, port }: { host: string[]; port: number[] }): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection({ host: host[0] ?? 'localhost', port: port[0] ?? 5432 })
+    socket.once('connect', () => resolve(socket))
+    socket.once('error', reject)
+  })
+}
+
+export interface Work {
+  services: RequestServices
+  /** Resolves when what goes on in the background is over and the connection is closed. */
+  end(): Promise<void>
+}
+
+/** `budget` bounds a scheduled run; a request is bounded by what its flow does. */
+export function openWork({ services, log }: Isolate, bindings: Bindings, budget?: Budget): Work {
+  let spent = budget ?? unbounded
+  const { database, close } = connect(bindings.HYPERDRIVE!.connectionString, {
+    maxConnections: MAX_CONNECTIONS,
+    socket: openSocket,
+    onStatement: () => spent.spend(),
+  })
+  const running = new Set<Promise<unknown>>()
+  let owesDeliveries = false
+  const work = {
+    background(promise: Promise<unknown>) {
+      const settled = promise.catch(() => {}).finally(() => running.delete(settled))
+      running.add(settled)
+    },
+    nudgeDeliveries() {
+      owesDeliveries = true
+    },
+  }
+  const requestServices = services.forDatabase(database, { ...work, budget })
+
+  async function settle(): Promise<void> {
+    while (running.size) await Promise.all(running)
+    if (!owesDeliveries) return
+    if (bindings.NUDGES) return void (await bindings.NUDGES.send('deliver'))
+    spent = budget ?? budgetOf(REQUESTS_AFTER_ANSWER)
+    await deliverDue(services.forDatabase(database, { ...work, budget: spent }))
+  }
+
+  return {
+    services: requestServices,
+    async end() {
+      try {
+        await settle()
+      } catch (error) {
+        log('warn', 'deliveries are left to the schedule', { error: String(error) })
+      } finally {
+        await close().catch(() => {})
+      }
+    },
+  }
+}
+
+/** Services for one request, whose work goes on after the answer. */
+export function openRequest(
+  isolate: Isolate,
+  bindings: Bindings,
+  lifetime: Lifetime,
+): RequestServices {
+  const { services, end } = openWork(isolate, bindings)
+  return { ...services, release: () => lifetime.waitUntil(end()) }
+}

@@ -1,0 +1,72 @@
+// Every vector is asserted by some test: a file that no test reads, or an entry that none goes through, fails here.
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+
+const TEST = fileURLToPath(new URL('..', import.meta.url))
+const VECTORS = join(TEST, 'vectors')
+
+const tests = readdirSync(TEST, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.test.ts') && !name.endsWith('vectors.test.ts'))
+  .map((name) => readFileSync(join(TEST, name), 'utf8'))
+
+/** What is said about vectors rather than to be asserted. */
+const REMARKS = ['source', 'sources']
+
+interface List {
+  /** `regions`, or `pub_key_url_cases.cases`. */
+  path: string
+  entries: unknown[]
+}
+
+/** Every list of the document, wherever it stands outside of another list. */
+function listsIn(value: unknown, path: string[] = []): List[] {
+  if (Array.isArray(value)) return [{ path: path.join('.'), entries: value }]
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value)
+    .filter(([name]) => !REMARKS.includes(name))
+    .flatMap(([name, inner]) => listsIn(inner, [...path, name]))
+}
+
+/** The tests that import this file, with the name that they give it. */
+const readers = (file: string) =>
+  tests.flatMap((text) => {
+    const name = new RegExp(`import (\\w+) from '[./]+/vectors/${file}'`).exec(text)?.[1]
+    return name ? [{ text, name }] : []
+  })
+
+/** Whether a test goes through the whole list: `each`, `for`, or a value that is compared as it is. */
+function goesThrough(text: string, name: string, path: string): boolean {
+  const list = `${name}\\.${path.replaceAll('.', '\\.')}`
+  // `const keys = vectors.public_keys` names a part of the document once more.
+  const aliases = [...text.matchAll(new RegExp(`const (\\w+) = ${name}\\.(\\w+)\\b`, 'g'))]
+    .filter(([, , part]) => path === part || path.startsWith(`${part}.`))
+    .map(([, alias, part]) => `${alias}${path.slice(part!.length).replaceAll('.', '\\.')}`)
+  const either = `(${[list, ...aliases].join('|')})`
+  const typed = '( as unknown as \\w+\\[\\])?'
+  return new RegExp(
+    `(\\.each\\(\\s*${either}${typed},?\\s*\\))|( of ${either}\\b)|(toEqual\\(${either}\\))`,
+  ).test(text)
+}
+
+const files = readdirSync(VECTORS).filter((name) => name.startsWith('oss-'))
+
+describe.each(files)('%s', (file) => {
+  const document: unknown = JSON.parse(readFileSync(join(VECTORS, file), 'utf8'))
+  const found = readers(file)
+
+  it('is read by a test', () => {
+    expect(found.length).toBeGreaterThan(0)
+  })
+
+  it.each(listsIn(document))('$path', ({ path, entries }) => {
+    if (found.some(({ text, name }) => goesThrough(text, name, path))) return
+    const named = (entry: unknown) => {
+      const id = (entry as { id?: string }).id ?? String(entry)
+      return found.some(({ text }) => text.includes(`'${id}'`))
+    }
+    const silent = entries.filter((entry) => !named(entry))
+    expect(silent.map((entry) => (entry as { id?: string }).id ?? entry)).toEqual([])
+  })
+})

@@ -1,0 +1,104 @@
+// The cache of public keys: how often it fetches, what it never follows, and that Workers share no promise between requests.
+import { exportJWK, generateKeyPair } from 'jose'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { jwksCache } from '../../../src/auth/jwks.ts'
+
+const URL = 'https://issuer.example/jwks.json'
+let keys: string
+beforeAll(async () => {
+  const { publicKey } = await generateKeyPair('ES256')
+  keys = JSON.stringify({ keys: [await exportJWK(publicKey)] })
+})
+
+function cacheOf({ sharePromises = true, answer = () => new Response(keys) } = {}) {
+  const asked: RequestInit[] = []
+  const waiting: Array<() => void> = []
+  let now = new Date('2026-01-01T00:00:00Z')
+  const cache = jwksCache({
+    async fetch(_url, init) {
+      asked.push(init!)
+      await new Promise<void>((resolve) => waiting.push(resolve))
+      return answer()
+    },
+    clock: () => now,
+    sharePromises,
+    refuseUrl: () => undefined,
+  })
+  return {
+    asked,
+    request: () => cache((work) => void work),
+    /** Lets these fetches, in the order they were made, come to their end. */
+    answer: (index: number) => waiting[index]!(),
+    pass: (seconds: number) => {
+      now = new Date(now.getTime() + seconds * 1000)
+    },
+  }
+}
+
+describe('on Node', () => {
+  it('requests at once share one fetch', async () => {
+    const cache = cacheOf()
+    const both = Promise.all([cache.request()(URL), cache.request()(URL)])
+    cache.answer(0)
+
+    expect((await both).every((found) => found !== undefined)).toBe(true)
+    expect(cache.asked).toHaveLength(1)
+  })
+})
+
+describe('on Workers', () => {
+  it('a first request that never ends keeps no other from the keys', async () => {
+    const cache = cacheOf({ sharePromises: false })
+    void cache.request()(URL)
+    const second = cache.request()(URL)
+    cache.answer(1)
+
+    expect(await second).toBeDefined()
+    expect(cache.asked).toHaveLength(2)
+  })
+
+  it('two requests at once get keys, also when the old ones are of the day before', async () => {
+    const cache = cacheOf({ sharePromises: false })
+    const first = cache.request()(URL)
+    cache.answer(0)
+    await first
+    cache.pass(25 * 3600)
+
+    const both = [cache.request()(URL), cache.request()(URL)]
+    cache.answer(1)
+    cache.answer(2)
+
+    expect((await Promise.all(both)).every((found) => found !== undefined)).toBe(true)
+  })
+
+  it('an unknown key, asked for by many at once, is fetched for once in half a minute', async () => {
+    const cache = cacheOf({ sharePromises: false })
+    const first = cache.request()(URL)
+    cache.answer(0)
+    await first
+    cache.pass(31)
+
+    const many = Array.from({ length: 5 }, () => cache.request()(URL, 'newer'))
+    cache.answer(1)
+
+    expect((await Promise.all(many)).every((found) => found !== undefined)).toBe(true)
+    expect(cache.asked).toHaveLength(2)
+  })
+})
+
+it('follows no redirect, and tries again after half a minute', async () => {
+  const elsewhere = { status: 302, headers: { location: 'http://169.254.169.254/' } }
+  const cache = cacheOf({ answer: () => new Response(null, elsewhere) })
+  const ask = async (index: number) => {
+    const asked = cache.request()(URL)
+    cache.answer(index)
+    return asked
+  }
+
+  expect(await ask(0)).toBeUndefined()
+  expect(cache.asked[0]!.redirect).toBe('manual')
+  expect(await cache.request()(URL)).toBeUndefined()
+  expect(cache.asked).toHaveLength(1)
+  cache.pass(31)
+  expect(await ask(1)).toBeUndefined()
+})

@@ -1,0 +1,72 @@
+// A policy's `object` block is held to what OSS takes, when it is written: both sides of every boundary.
+import { describe, expect, it } from 'vitest'
+import { policySchema } from '../../../src/contract/policy.ts'
+
+/** Where the faults of an `object` block are. */
+function faults(object: Record<string, unknown>): string[] {
+  const parsed = policySchema.safeParse({ object })
+  return parsed.success ? [] : parsed.error.issues.map(({ path }) => path.join('/'))
+}
+
+const record = (count: number, key: (index: number) => string, value: string) =>
+  Object.fromEntries(Array.from({ length: count }, (_, index) => [key(index), value]))
+
+describe('a policy’s object block', () => {
+  it.each([
+    {},
+    ...['private', 'public-read', 'default'].map((acl) => ({ acl })),
+    ...['Standard', 'IA', 'Archive', 'ColdArchive', 'DeepColdArchive'].map((storageClass) => ({
+      storageClass,
+    })),
+    ...['AES256', 'KMS', 'SM4'].map((serverSideEncryption) => ({ serverSideEncryption })),
+    { serverSideEncryption: 'KMS', serverSideEncryptionKeyId: '9468da86-3509-4f8d-a61e-6eab1eac' },
+    { serverSideEncryption: 'KMS', serverSideDataEncryption: 'SM4' },
+    { tags: record(10, (index) => `k${index}`.padEnd(128, 'x'), 'v'.repeat(256)) },
+    { tags: { 'aZ0 +-=._:/': 'aZ0 +-=._:/', empty: '' } },
+    { metadata: { owner: 'photos', 'a-b-1': 'ASCII only' } },
+    { cacheControl: 'max-age=60', contentDisposition: 'attachment' },
+  ])('takes %j', (object) => {
+    expect(faults(object)).toEqual([])
+  })
+
+  it.each<[Record<string, unknown>, string]>([
+    [{ acl: 'public-read-write' }, 'object/acl'],
+    [{ storageClass: 'STANDARD' }, 'object/storageClass'],
+    [{ storageClass: 'GLACIER' }, 'object/storageClass'],
+    [{ serverSideEncryption: 'aws:kms' }, 'object/serverSideEncryption'],
+    [{ serverSideEncryption: 'toString' }, 'object/serverSideEncryption'],
+    [{ serverSideEncryptionKeyId: 'key' }, 'object/serverSideEncryptionKeyId'],
+    [
+      { serverSideEncryption: 'AES256', serverSideEncryptionKeyId: 'key' },
+      'object/serverSideEncryptionKeyId',
+    ],
+    [
+      { serverSideEncryption: 'SM4', serverSideDataEncryption: 'SM4' },
+      'object/serverSideDataEncryption',
+    ],
+    [
+      { serverSideEncryption: 'KMS', serverSideDataEncryption: 'AES256' },
+      'object/serverSideDataEncryption',
+    ],
+    [{ tags: record(11, (index) => `k${index}`, 'v') }, 'object/tags'],
+    [{ tags: { 'a&b': 'x' } }, 'object/tags/a&b'],
+    [{ tags: { a: 'ü' } }, 'object/tags/a'],
+    [{ tags: { ['k'.repeat(129)]: 'v' } }, `object/tags/${'k'.repeat(129)}`],
+    [{ tags: { a: 'v'.repeat(257) } }, 'object/tags/a'],
+    [{ metadata: { 'countersign-upload': 'upl_1' } }, 'object/metadata/countersign-upload'],
+    [{ metadata: { 'countersign-x': '1' } }, 'object/metadata/countersign-x'],
+    [{ metadata: { Upper: '1' } }, 'object/metadata/Upper'],
+    [{ metadata: { a: 'line\nbreak' } }, 'object/metadata/a'],
+    [{ metadata: record(5, (index) => `m${index}`, 'x'.repeat(2000)) }, 'object/metadata'],
+    [{ contentType: 'text/html' }, 'object'],
+  ])('refuses %j', (object, where) => {
+    expect(faults(object)).toContain(where)
+  })
+
+  it('counts metadata with its header names and the stamp', () => {
+    // 4 × (11 + 2 + 2000) bytes, and the stamp’s 11 + 18 + 64 come to 8145; the last entry fills what is left of 8192.
+    const metadata = record(4, (index) => `m${index}`, 'x'.repeat(2000))
+    expect(faults({ metadata: { ...metadata, z: 'x'.repeat(35) } })).toEqual([])
+    expect(faults({ metadata: { ...metadata, z: 'x'.repeat(36) } })).toEqual(['object/metadata'])
+  })
+})
