@@ -11,10 +11,10 @@ import { connect } from '../../src/db/connect.ts'
 import { deliverDue } from '../../src/delivery/deliver.ts'
 import { httpApp } from '../../src/http/app.ts'
 import { nodeSender } from '../../src/node/send-webhook.ts'
+import { runScheduled } from '../../src/scheduled.ts'
 import { processServices } from '../../src/services.ts'
 import { startEmbeddedStore } from '../../src/storage/embedded/index.ts'
 import { verifyRsaMd5 } from '../../src/storage/oss/rsa-native.ts'
-import { sweep } from '../../src/uploads/sweep.ts'
 
 export async function startAftermath(dataDir: string, databaseUrl: string) {
   const json = async (name: string) => JSON.parse(await readFile(join(dataDir, name), 'utf8'))
@@ -79,7 +79,7 @@ export async function startAftermath(dataDir: string, databaseUrl: string) {
       offsetMs += milliseconds
     },
     async settle(): Promise<void> {
-      await sweep(services)
+      await runScheduled(services)
       await deliverDue(services)
     },
     async stop(): Promise<void> {

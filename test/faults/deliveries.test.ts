@@ -41,7 +41,8 @@ it('a claim passes over what another claim is just taking', async () => {
   const run = await aCompletedUpload()
   const { appId } = run.clients.app
   const now = world.clock()
-  const claim = () => world.bare.deliveries.claim(appId, now, new Date(now.getTime() + 60_000), 20)
+  const claim = () =>
+    world.bare.deliveries.claim(appId, 'pending', now, new Date(now.getTime() + 60_000), 20)
 
   const claimed = await world.sql.begin(async (another) => {
     await another`select from deliveries where app_id = ${appId} for update`
@@ -58,7 +59,7 @@ it('a deliverer whose lease was taken over records nothing over its successor', 
   const { appId } = run.clients.app
   const { deliveries } = world.bare
   const claim = () =>
-    deliveries.claim(appId, world.clock(), new Date(world.clock().getTime() + 60_000), 1)
+    deliveries.claim(appId, 'pending', world.clock(), new Date(world.clock().getTime() + 60_000), 1)
   const [slow] = await claim()
   world.advance(61_000)
   const second = [...(await claim()), ...(await claim())].find(({ id }) => id === slow!.id)!

@@ -101,8 +101,8 @@ export const GUARDS = [
   {
     name: 'orphans only under a key that holds the session’s id',
     in: 'src/uploads/release.ts',
-    from: "if (session.method === 'single' || !session.key.includes(session.id)) return []",
-    to: "if (session.method === 'single') return []",
+    from: "session.method === 'form' || !session.key.includes(session.id))",
+    to: "session.method === 'form')",
     suite: integration('sweep-storage', 'foreign uploads'),
   },
   {
@@ -122,22 +122,22 @@ export const GUARDS = [
   {
     name: 'a delivery is claimed by one, by lease',
     in: 'src/db/deliveries.ts',
-    from: 'sql`(${deliveries.leaseUntil} is null or ${deliveries.leaseUntil} <= ${instant(now)})`,',
-    to: 'sql`true`,',
+    from: 'and (lease_until is null or lease_until <= ${instant(now)})`',
+    to: '`',
     suite: deliverers('whatever their order'),
   },
   {
     name: 'a claim passes over locked rows (skip locked)',
     in: 'src/db/deliveries.ts',
-    from: "        .for('update', { skipLocked: true })\n",
-    to: '',
+    from: ".for('update', { skipLocked: true }),",
+    to: ',',
     suite: deliverers('passes over'),
   },
   {
     name: 'a late deliverer records nothing over another’s',
     in: 'src/db/deliveries.ts',
-    from: "and attempt_count = ${delivery.attemptCount} and state = 'pending'`)",
-    to: '`)',
+    from: "and attempt_count = ${attemptCount} and state in ('pending', 'running')",
+    to: '',
     suite: deliverers('whose lease was taken over'),
   },
 ]

@@ -10,10 +10,10 @@ import { connect } from '../../src/db/connect.ts'
 import { deliverDue } from '../../src/delivery/deliver.ts'
 import { httpApp } from '../../src/http/app.ts'
 import { redact } from '../../src/log.ts'
+import { runScheduled } from '../../src/scheduled.ts'
 import { processServices } from '../../src/services.ts'
 import { startEmbeddedStore } from '../../src/storage/embedded/index.ts'
 import { verifyRsaMd5 } from '../../src/storage/oss/rsa-native.ts'
-import { sweep } from '../../src/uploads/sweep.ts'
 import { freshDatabase } from '../support/postgres.ts'
 import { type Channel, faultPort, type Instance } from './fault-port.ts'
 
@@ -241,7 +241,7 @@ export async function startWorld() {
     },
     instance: (number: number) => instances[number % instances.length]!,
 
-    sweep: (instance: Instance) => port.run('sweep', instance, () => sweep(services)),
+    sweep: (instance: Instance) => port.run('sweep', instance, () => runScheduled(services)),
     deliver: (instance: Instance) => port.run('deliver', instance, () => deliverDue(services)),
 
     /** An app of its own for a run, with one webhook endpoint. */
