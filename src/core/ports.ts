@@ -230,6 +230,8 @@ export interface Services {
   hasStore(name: string): boolean
   tokenKeys: TokenKeys
   publicUrl: () => string
+  /** Where stores report uploads, tried in order. */
+  callbackUrls: () => readonly string[]
   allowPrivateTargets: boolean
   embedded: boolean
   adminKey: string | undefined
