@@ -54,7 +54,6 @@ export function countersign(
       secretKeys: config.secretKeys!,
       adminKey: config.adminKey,
       publicUrl: () => config.publicUrl!,
-      callbackUrls: config.callbackUrls,
       allowPrivateTargets: config.allowPrivateTargets,
       embedded: false,
       stores: config.stores,

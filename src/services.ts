@@ -30,8 +30,6 @@ export interface ProcessOptions {
   secretKeys: ReadonlyArray<{ kid: string; secret: Uint8Array<ArrayBuffer> }>
   adminKey: string | undefined
   publicUrl: () => string
-  /** Where stores report uploads; absent: at the public URL. */
-  callbackUrls?: readonly string[]
   allowPrivateTargets: boolean
   embedded: boolean
   stores: readonly StoreConfig[]
@@ -89,7 +87,6 @@ export async function processServices(options: ProcessOptions) {
     hasStore: (name: string) => processStores.has(name),
     tokenKeys,
     publicUrl: options.publicUrl,
-    callbackUrls: () => options.callbackUrls ?? [options.publicUrl()],
     allowPrivateTargets: allowPrivate,
     embedded: options.embedded,
     adminKey: options.adminKey,

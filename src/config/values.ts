@@ -8,15 +8,6 @@ export const flag = z.enum(['true', 'false']).transform((text) => text === 'true
 export const port = z.coerce.number().int().min(0).max(65_535)
 export const httpUrl = z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, ''))
 
-/** Of OSS: at most five callback URLs ("Upload callbacks"). */
-const MAX_CALLBACK_URLS = 5
-
-export const callbackUrls = z
-  .string()
-  .transform((text) => text.split(',').map((url) => url.trim()))
-  .pipe(z.array(httpUrl).min(1).max(MAX_CALLBACK_URLS))
-  .refine((urls) => urls.every((url) => !url.includes(';')), 'must not contain a semicolon')
-
 export const secretKeys = z.string().transform((text, context) => {
   const keys = text.split(',').map((entry) => {
     const [kid = '', encoded = '', ...rest] = entry.trim().split(':')

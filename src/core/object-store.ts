@@ -62,9 +62,9 @@ export interface SignedRequest {
   headers: Record<string, string>
 }
 
-/** Where the store reports what has been made, tried in order, and the completion token that it brings along. */
+/** Where the store reports what has been made, and the completion token that it brings along. */
 export interface CallbackRequest {
-  urls: readonly string[]
+  url: string
   token: string
 }
 

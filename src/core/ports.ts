@@ -230,8 +230,6 @@ export interface Services {
   hasStore(name: string): boolean
   tokenKeys: TokenKeys
   publicUrl: () => string
-  /** Where stores report uploads, tried in order. */
-  callbackUrls: () => readonly string[]
   allowPrivateTargets: boolean
   embedded: boolean
   adminKey: string | undefined

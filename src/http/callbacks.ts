@@ -12,15 +12,14 @@ const MAX_CALLBACK_BYTES = 64 * 1024
 const CALLBACKS_PATH = '/v1/callbacks/'
 
 /**
- * Paths as a store may have called and signed them, and the query; `new URL` would change them. The path of each URL that
- * stores are given stands before ours, whether or not whoever passed the request on took it off.
+ * Path and query as the store sent and signed them; `new URL` would change them. The path of PUBLIC_URL stands before
+ * ours whether or not whoever passed the request on took it off.
  */
-function signedTarget(url: string, callbackUrls: readonly string[]) {
+function signedTarget(url: string, publicUrl: string): { rawPath: string; rawQuery: string } {
   const target = url.replace(/^[a-z]+:\/\/[^/?#]*/i, '').replace(/#.*$/, '')
   const [path = '', ...query] = target.split(/(?=\?)/)
   const own = path.slice(Math.max(0, path.lastIndexOf(CALLBACKS_PATH)))
-  const rawPaths = [...new Set(callbackUrls.map((base) => publicPath(base) + own))]
-  return { rawPaths, rawQuery: query.join('') }
+  return { rawPath: publicPath(publicUrl) + own, rawQuery: query.join('') }
 }
 
 export function callbackRoutes(api: Api): void {
@@ -35,7 +34,7 @@ export function callbackRoutes(api: Api): void {
     async (c) => {
       const request = {
         method: c.req.method,
-        ...signedTarget(c.req.raw.url, c.get('services').callbackUrls()),
+        ...signedTarget(c.req.raw.url, c.get('services').publicUrl()),
         headers: c.req.raw.headers,
         body: await readBody(c, MAX_CALLBACK_BYTES),
       }

@@ -28,28 +28,20 @@ const MAX_REQUEST_ID_LENGTH = 128
 
 const refused = (detail: string) => new Problem('callback-not-verified', { detail })
 
-/** A callback as it came, with each path that the store may have called: proxies change it, and it is signed. */
-export interface ReceivedCallback extends Omit<RawRequest, 'rawPath'> {
-  rawPaths: readonly string[]
-}
-
 /** Without a completion token of ours: no row, no store call, no outgoing request. */
 async function authorise(
   { storeNamed, hasStore, tokenKeys, clock }: CallbackServices,
   storeName: string,
-  { rawPaths, ...received }: ReceivedCallback,
+  request: RawRequest,
 ): Promise<{ fields: CallbackFields; appId: string; uploadId: string }> {
   if (!hasStore(storeName)) throw refused('There is no such store.')
   const store = storeNamed(storeName)
-  const requests = rawPaths.map((rawPath): RawRequest => ({ ...received, rawPath }))
-  const claimed = requests[0] && store.readCallback(requests[0])?.token
+  const claimed = store.readCallback(request)?.token
   const token = claimed ? await openToken(tokenKeys, 'completion', claimed) : undefined
   if (!token || isExpired(token, clock())) {
     throw refused('The body carries no valid completion token.')
   }
-  const fields = requests
-    .map((request) => store.verifyCallback(request))
-    .find((verified) => verified !== undefined)
+  const fields = store.verifyCallback(request)
   if (!fields) throw refused('The signature does not hold.')
   return { fields, appId: token.app, uploadId: token.upload }
 }
@@ -65,7 +57,7 @@ function requestIdOf(fields: CallbackFields): string {
 export async function receiveCallback(
   services: CallbackServices,
   storeName: string,
-  request: ReceivedCallback,
+  request: RawRequest,
 ): Promise<UploadSession> {
   const { callbacks, clock, background, delay, log } = services
   const { fields, appId, uploadId } = await authorise(services, storeName, request)
@@ -95,14 +87,12 @@ export async function processCallback(
   row: CallbackRow,
   session: UploadSession,
 ): Promise<UploadSession> {
-  const { callbacks, clock, storeNamed } = services
+  const { callbacks, clock } = services
   if (hasEnded(session.state)) {
     await callbacks.markProcessed(row, session.state, clock())
     return session
   }
-  // Anybody may have a store sign a body to our URL: one about another bucket or key is not worth a look.
-  const { bucket } = storeNamed(row.store).location
-  if (row.body.bucket !== bucket || row.body.object !== session.key) {
+  if (row.body.object !== session.key) {
     await callbacks.markProcessed(row, 'other-object', clock())
     return session
   }

@@ -7,7 +7,7 @@ import type { UploadSession } from '../core/upload-session.ts'
 import { notOpen } from './abort.ts'
 import { type CompleteInput, checkInput, refusal } from './complete.ts'
 import { checkParts, listAllParts } from './stored-parts.ts'
-import { callbackFor, mintTokens, objectSpec, offersDirect } from './tokens.ts'
+import { mintTokens, objectSpec, offersDirect } from './tokens.ts'
 import { validityFor } from './validity.ts'
 
 const URL_SECONDS = 15 * 60
@@ -18,14 +18,11 @@ export interface DirectCompletion extends SignedRequest {
 
 /** Throws `forbidden` where direct completion is not offered, and whatever the relayed one throws before it asks the store. */
 export async function signDirectCompletion(
-  services: Pick<
-    Services,
-    'uploads' | 'clock' | 'storeNamed' | 'tokenKeys' | 'publicUrl' | 'callbackUrls'
-  >,
+  services: Pick<Services, 'uploads' | 'clock' | 'storeNamed' | 'tokenKeys' | 'publicUrl'>,
   session: UploadSession,
   input: CompleteInput,
 ): Promise<DirectCompletion> {
-  const { uploads, clock, storeNamed } = services
+  const { uploads, clock, storeNamed, publicUrl } = services
   const now = clock()
   if (!offersDirect(services, session)) {
     throw new Problem('forbidden', {
@@ -50,7 +47,7 @@ export async function signDirectCompletion(
   const { completionToken } = await mintTokens(services, recorded, { owner: true })
   const signed = store.presignComplete!(
     upload,
-    callbackFor(services, session, completionToken!),
+    { url: `${publicUrl()}/v1/callbacks/${store.name}`, token: completionToken! },
     objectSpec(session),
     validity,
   )

@@ -2,7 +2,7 @@
 // and cannot be revoked at the store, so it lives shortly.
 import type { Services, SignedForm } from '../core/ports.ts'
 import type { UploadSession } from '../core/upload-session.ts'
-import { callbackFor, mintTokens, objectSpec } from './tokens.ts'
+import { mintTokens, objectSpec } from './tokens.ts'
 import { validityFor } from './validity.ts'
 
 const FORM_SECONDS = 15 * 60
@@ -11,10 +11,7 @@ export interface UploadForm extends SignedForm {
   expiresAt: Date
 }
 
-type FormServices = Pick<
-  Services,
-  'clock' | 'storeNamed' | 'tokenKeys' | 'publicUrl' | 'callbackUrls'
->
+type FormServices = Pick<Services, 'clock' | 'storeNamed' | 'tokenKeys' | 'publicUrl'>
 
 /**
  * Undefined for other methods, and where the session is not open. Where the policy offers direct completion, the store
@@ -37,14 +34,15 @@ export async function signUploadForm(
       : { least: plan.sizeBytes, most: plan.sizeBytes }
   const untilEnd = Math.floor((session.expiresAt.getTime() - now.getTime()) / 1000)
   const validity = validityFor(store, now, FORM_SECONDS, untilEnd)
-  const callback = await reportedBy(services, session)
+  const callback = await callbackFor(services, session)
   const form = store.presignForm!(objectSpec(session), size, validity, callback)
   return { ...form, expiresAt: new Date(now.getTime() + validity.seconds * 1000) }
 }
 
-async function reportedBy(services: FormServices, session: UploadSession) {
+async function callbackFor(services: FormServices, session: UploadSession) {
   if (session.policy.direct !== true) return undefined
   const { completionToken } = await mintTokens(services, session, { owner: true })
   if (completionToken === undefined) return undefined // Completion is the backend's.
-  return callbackFor(services, session, completionToken)
+  const url = `${services.publicUrl()}/v1/callbacks/${session.store}`
+  return { url, token: completionToken }
 }

@@ -1,6 +1,6 @@
 // The capabilities of a session: what its owner, or whoever holds its upload token, is handed with every answer.
 import { POLICY_DEFAULTS } from '../core/policy.ts'
-import type { CallbackRequest, ObjectSpec, Services } from '../core/ports.ts'
+import type { ObjectSpec, Services } from '../core/ports.ts'
 import { mintToken, UPLOAD_TOKEN_SECONDS } from '../core/token.ts'
 import { hasEnded, type UploadSession } from '../core/upload-session.ts'
 
@@ -29,16 +29,6 @@ export function offersDirect(
     storeNamed(session.store).presignComplete !== undefined
   )
 }
-
-/** What a store is asked to report a session's object with. */
-export const callbackFor = (
-  { callbackUrls }: Pick<Services, 'callbackUrls'>,
-  { store }: UploadSession,
-  token: string,
-): CallbackRequest => ({
-  urls: callbackUrls().map((url) => `${url}/v1/callbacks/${store}`),
-  token,
-})
 
 export interface SessionTokens {
   uploadToken: string

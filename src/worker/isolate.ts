@@ -20,7 +20,6 @@ async function openIsolate(variables: Variables, bindings: Bindings) {
     secretKeys: config.secretKeys!,
     adminKey: config.adminKey,
     publicUrl: () => config.publicUrl!,
-    callbackUrls: config.callbackUrls,
     allowPrivateTargets: config.allowPrivateTargets,
     embedded: false,
     stores: config.stores,

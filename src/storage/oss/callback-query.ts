@@ -8,22 +8,22 @@ const CALLBACK_BODY =
 
 const encoded = (value: unknown): string => base64(utf8(JSON.stringify(value)))
 
-const parameters = (urls: readonly string[]): string =>
+const parameters = (url: string): string =>
   encoded({
-    callbackUrl: urls.join(';'),
+    callbackUrl: url,
     callbackBody: CALLBACK_BODY,
     callbackBodyType: 'application/json',
-    ...(urls.some((url) => url.startsWith('https:')) ? { callbackSNI: true } : {}),
+    ...(url.startsWith('https:') ? { callbackSNI: true } : {}),
   })
 
-export const callbackQuery = ({ urls, token }: CallbackRequest) =>
+export const callbackQuery = ({ url, token }: CallbackRequest) =>
   [
-    ['callback', parameters(urls)],
+    ['callback', parameters(url)],
     ['callback-var', encoded({ 'x:token': token })],
   ] as const
 
 /** In a form each variable is a field of its own. */
-export const callbackFields = ({ urls, token }: CallbackRequest): Record<string, string> => ({
-  callback: parameters(urls),
+export const callbackFields = ({ url, token }: CallbackRequest): Record<string, string> => ({
+  callback: parameters(url),
   'x:token': token,
 })
