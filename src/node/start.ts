@@ -88,6 +88,7 @@ async function startAll(
     secretKeys: config.secretKeys ?? generated!.secretKeys,
     adminKey,
     publicUrl: () => url,
+    callbackUrls: config.callbackUrls,
     allowPrivateTargets: config.allowPrivateTargets,
     embedded: config.embedded,
     stores: store ? [store.config] : config.stores,
