@@ -167,7 +167,6 @@ async function ownStore(
     accessKeyId,
     secretAccessKey,
     clock,
-    fetch,
     log,
   })
   stops.push(() => store.close())
