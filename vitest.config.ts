@@ -4,7 +4,13 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/e2e/worker*.test.ts', 'test/sdks/**', 'test/package/**', 'test/faults/**'],
+    exclude: [
+      'test/e2e/worker*.test.ts',
+      'test/sdks/**',
+      'test/package/**',
+      'test/faults/**',
+      'test/scale/**',
+    ],
     globalSetup: ['test/support/postgres.ts'],
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -7,18 +7,15 @@ import { deliverDue } from './delivery/deliver.ts'
 import { httpApp } from './http/app.ts'
 import { publicPath } from './http/public-path.ts'
 import { jsonLog } from './log.ts'
+import { type Jobs, startJobs } from './node/jobs.ts'
 import { nodeSender } from './node/send-webhook.ts'
-import { repeat } from './node/timers.ts'
 import { runScheduled } from './scheduled.ts'
 import { processServices } from './services.ts'
 import { verifyRsaMd5 } from './storage/oss/rsa-native.ts'
+import { keepHouse } from './uploads/housekeeping.ts'
 
 export { ConfigError, type Variables } from './config.ts'
 export type { Countersign } from './countersign.ts'
-
-const POOL_SIZE = 10
-const DELIVER_EVERY_MS = 1_000
-const SWEEP_EVERY_MS = 60_000
 
 export interface CountersignOptions {
   /** Takes one JSON line per event; stderr unless given. */
@@ -44,10 +41,13 @@ export function countersign(
   const write = options.log ?? ((line: string) => void process.stderr.write(`${line}\n`))
   const log = jsonLog(write, { level: config.logLevel, clock: () => new Date() })
   let opened: ReturnType<typeof open> | undefined
-  let timers: Array<ReturnType<typeof repeat>> = []
+  let jobs: Jobs | undefined
 
   async function open() {
-    const { database, close } = connect(config.databaseUrl!, { maxConnections: POOL_SIZE })
+    const { database, close } = connect(config.databaseUrl!, {
+      maxConnections: config.databasePoolSize,
+      statementMs: config.databaseStatementMs,
+    })
     const sender = nodeSender({ allowPrivate: config.allowPrivateTargets })
     const background = new Set<Promise<unknown>>()
     const processWide = await processServices({
@@ -65,11 +65,12 @@ export function countersign(
         const settled = work.catch(() => {}).finally(() => background.delete(settled))
         background.add(settled)
       },
-      nudgeDeliveries: () => timers[0]?.nudge(),
+      nudgeDeliveries: () => jobs?.deliveries.nudge(),
       sendWebhook: sender.send,
     })
     return {
       services: processWide.forDatabase(database),
+      housekeeping: processWide.housekeepingFor(database),
       async close() {
         await Promise.all(background)
         sender.close()
@@ -77,10 +78,11 @@ export function countersign(
       },
     }
   }
-  const services = async () => {
+  const running = () => {
     opened ??= open()
-    return (await opened).services
+    return opened
   }
+  const services = async () => (await running()).services
 
   const app = httpApp({
     servicesFor: services,
@@ -90,23 +92,21 @@ export function countersign(
     async scheduled() {
       await deliverDue(await services())
       await runScheduled(await services())
+      await keepHouse((await running()).housekeeping, { keep: config.retention })
     },
     async queue() {
       await deliverDue(await services())
     },
     async start() {
-      if (timers.length) return
+      if (jobs) return
       await migrate(config.databaseUrl!)
-      const current = await services()
-      timers = [
-        repeat('delivery', DELIVER_EVERY_MS, () => deliverDue(current), log),
-        repeat('sweep', SWEEP_EVERY_MS, () => runScheduled(current), log),
-      ]
-      timers[1]?.nudge()
+      const { services, housekeeping } = await running()
+      jobs = startJobs(services, housekeeping, config.retention, log)
+      jobs.begin()
     },
     async close() {
-      await Promise.all(timers.map((timer) => timer.stop()))
-      timers = []
+      await jobs?.stop()
+      jobs = undefined
       await (await opened)?.close()
       opened = undefined
     },

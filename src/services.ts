@@ -12,7 +12,9 @@ import { appsDb } from './db/apps.ts'
 import { callbacksDb } from './db/callbacks.ts'
 import type { Database } from './db/connect.ts'
 import { deliveriesDb } from './db/deliveries.ts'
+import { eventLogDb } from './db/event-log.ts'
 import { readsAreFresh } from './db/readiness.ts'
+import { retentionDb } from './db/retention.ts'
 import { scansDb } from './db/scans.ts'
 import { uploadsDb } from './db/uploads.ts'
 import { fetchSender } from './delivery/send.ts'
@@ -103,6 +105,15 @@ export async function processServices(options: ProcessOptions) {
   } satisfies Partial<Services>
 
   return {
+    /** For the job that removes what is old; no request needs them. */
+    housekeepingFor: (database: Database, budget: Budget = unbounded) => ({
+      apps: appsDb(database, vault),
+      eventLog: eventLogDb(database),
+      retention: retentionDb(database),
+      clock,
+      budget,
+      log: options.log,
+    }),
     forDatabase(database: Database, work: WorkOptions = {}): RequestServices {
       const { budget = unbounded, background = options.background } = work
       const apps = appsDb(database, vault)

@@ -49,6 +49,7 @@ export const PROBLEMS = {
   'rate-limited': { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'Something went wrong here' },
   misconfigured: { status: 500, title: 'The service is not configured completely' },
+  'database-unavailable': { status: 503, title: 'The database did not answer in time' },
   'storage-unavailable': { status: 503, title: 'The store did not answer as expected' },
   'not-ready': { status: 503, title: 'The service is not ready' },
 } as const satisfies Record<string, Entry>

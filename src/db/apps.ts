@@ -1,10 +1,23 @@
 // Apps and what they own: api keys (hash only), policies, trusted issuers, grants.
-import { and, desc, eq, inArray, isNull, lt, sql } from 'drizzle-orm'
+import { and, desc, eq, isNull, lt, sql } from 'drizzle-orm'
 import { POLICY_DEFAULTS } from '../core/policy.ts'
 import type { AppsDb, Issuer, Vault } from '../core/ports.ts'
 import { Problem } from '../core/problem.ts'
 import type { Database } from './connect.ts'
 import { apiKeys, apps, grants, issuers, policies, storageScans } from './schema.ts'
+
+/** The other statement that asks over all apps, since (issuer, audience) is what decides the app. */
+const issuersOf = (database: Database, issuer: string, audiences: readonly string[]) =>
+  database
+    .select()
+    .from(issuers)
+    .where(
+      and(
+        eq(issuers.issuer, issuer),
+        sql`${issuers.audience} = any(array(select jsonb_array_elements_text(${JSON.stringify(audiences)}::jsonb)))`,
+      ),
+    )
+    .limit(2)
 
 export function appsDb(database: Database, vault: Vault): AppsDb {
   return {
@@ -102,12 +115,7 @@ export function appsDb(database: Database, vault: Vault): AppsDb {
         await transaction.execute(
           sql`select pg_advisory_xact_lock(hashtext(${`${issuer.issuer}\n${issuer.audience}`}))`,
         )
-        const taken = await transaction
-          .select({ appId: issuers.appId })
-          .from(issuers)
-          .where(and(eq(issuers.issuer, issuer.issuer), eq(issuers.audience, issuer.audience)))
-          .limit(1)
-        if (taken.length) {
+        if ((await issuersOf(transaction, issuer.issuer, [issuer.audience])).length) {
           throw new Problem('issuer-taken', {
             detail: 'This issuer and audience are registered already. Use another audience.',
           })
@@ -119,11 +127,7 @@ export function appsDb(database: Database, vault: Vault): AppsDb {
 
     async findIssuers(issuer, audiences) {
       if (!audiences.length) return []
-      const found = await database
-        .select()
-        .from(issuers)
-        .where(and(eq(issuers.issuer, issuer), inArray(issuers.audience, [...audiences])))
-        .limit(2)
+      const found = await issuersOf(database, issuer, audiences)
       return Promise.all(
         found.map(
           async (row): Promise<Issuer> => ({

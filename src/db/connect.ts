@@ -5,26 +5,36 @@ import postgres from 'postgres'
 export type Database = PostgresJsDatabase
 
 export interface ConnectOptions {
+  /** More than so many are never open; what comes meanwhile waits for one. */
   maxConnections: number
+  /** A statement is ended after this long, and after half of it where it waits for a lock. */
+  statementMs?: number
   /** workerd: the driver's own socket leaves an unhandled rejection at its end (porsager/postgres#1196). */
   socket?: (options: { host: string[]; port: number[] }) => Promise<unknown>
   /** Called for each statement that is sent. */
   onStatement?: () => void
 }
 
-const STATEMENT_TIMEOUT_MS = 20_000
+const STATEMENT_MS = 20_000
 
-export function connect(url: string, { maxConnections, socket, onStatement }: ConnectOptions) {
+/** Parameters of the connection, so that no request sends a SET. Migrations have a connection of their own, without. */
+const limits = (statementMs: number) => ({
+  application_name: 'countersign',
+  statement_timeout: statementMs,
+  lock_timeout: Math.ceil(statementMs / 2),
+  idle_in_transaction_session_timeout: statementMs,
+})
+
+export function connect(
+  url: string,
+  { maxConnections, statementMs = STATEMENT_MS, socket, onStatement }: ConnectOptions,
+) {
   const client = postgres(url, {
     max: maxConnections,
     idle_timeout: 60,
     connect_timeout: 10,
     onnotice: () => {},
-    ...(socket
-      ? { socket, max_lifetime: null }
-      : {
-          connection: { statement_timeout: STATEMENT_TIMEOUT_MS, application_name: 'countersign' },
-        }),
+    ...(socket ? { socket, max_lifetime: null } : { connection: limits(statementMs) }),
   } as postgres.Options<Record<string, never>>) // `socket` is an option that the driver's types leave out.
   return {
     database: drizzle(client, {

@@ -1,6 +1,7 @@
 // The outbox: endpoints, deliveries claimed by lease, and every attempt at one.
 import { and, desc, eq, inArray, lt, type SQL, sql } from 'drizzle-orm'
 import type { Attempt, DeliveriesDb, Delivery, DeliveryState, Vault } from '../core/ports.ts'
+import { appsWithDue } from './apps-due.ts'
 import type { Database } from './connect.ts'
 import { attempts, deliveries, webhookEndpoints } from './schema.ts'
 import { chain, instant, json, recordEvent } from './transition.ts'
@@ -167,12 +168,6 @@ export function deliveriesDb(database: Database, vault: Vault): DeliveriesDb {
       return replayed.length === 1
     },
 
-    async appsWithDue(state, now) {
-      const rows = await database.execute<{ app_id: string }>(
-        sql`select app_id from deliveries where ${isDue(state, now)}
-          group by app_id order by min(next_attempt_at)`,
-      )
-      return rows.map(({ app_id }) => app_id)
-    },
+    appsWithDue: (state, now) => appsWithDue(database, [state], now),
   }
 }

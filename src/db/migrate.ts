@@ -7,9 +7,17 @@ import postgres from 'postgres'
 const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url))
 const LOCK = 0x636f756e // "coun"; drizzle's migrator takes no lock of its own.
 
+/** Whatever the role or the database sets: a migration takes as long as it needs, and so does the wait for another's. */
+const WITHOUT_LIMITS = {
+  application_name: 'countersign-migrate',
+  statement_timeout: 0,
+  lock_timeout: 0,
+  idle_in_transaction_session_timeout: 0,
+}
+
 /** Applies what is missing, in order, forward only. Safe to run from several processes at the same time. */
 export async function migrate(url: string): Promise<void> {
-  const client = postgres(url, { max: 1, onnotice: () => {} })
+  const client = postgres(url, { max: 1, onnotice: () => {}, connection: WITHOUT_LIMITS })
   try {
     await client`select pg_advisory_lock(${LOCK})`
     await applyMigrations(drizzle(client), { migrationsFolder: MIGRATIONS })

@@ -162,10 +162,14 @@ export const uploads = pgTable(
   ],
 )
 
+/**
+ * The log, partitioned by month of `at` (docs/decisions/0004-event-log.md). No foreign keys, so that a month can be
+ * dropped without a look at other tables: an event is written by the statement that changes its session.
+ */
 export const uploadEvents = pgTable(
   'upload_events',
   {
-    appId: appId(),
+    appId: text('app_id').notNull(),
     uploadId: text('upload_id').notNull(),
     revision: integer('revision').notNull(),
     eventId: text('event_id').notNull(),
@@ -175,11 +179,8 @@ export const uploadEvents = pgTable(
     hash: text('hash').notNull(),
   },
   (table) => [
-    primaryKey({ columns: [table.appId, table.uploadId, table.revision] }),
-    foreignKey({
-      columns: [table.appId, table.uploadId],
-      foreignColumns: [uploads.appId, uploads.uploadId],
-    }),
+    // A partitioned table's key holds `at`; that a revision is there once follows from the session's row lock.
+    primaryKey({ columns: [table.appId, table.uploadId, table.revision, table.at] }),
   ],
 )
 

@@ -1,5 +1,6 @@
 // Renders every error as application/problem+json (RFC 9457). What is not a Problem becomes `internal`, and is logged.
 import type { ErrorHandler } from 'hono'
+import { databaseFailure } from '../core/database-failure.ts'
 import { Problem } from '../core/problem.ts'
 import type { Environment, Request } from './environment.ts'
 
@@ -23,7 +24,8 @@ function render(c: Request, problem: Problem): Response {
   return c.newResponse(JSON.stringify(body), problem.status as 400, Object.fromEntries(headers))
 }
 
-export const renderProblem: ErrorHandler<Environment> = (error, c) => {
+export const renderProblem: ErrorHandler<Environment> = (thrown, c) => {
+  const error = databaseProblem(thrown) ?? thrown
   // Absent where there is no configuration to open them with.
   const services: Environment['Variables']['services'] | undefined = c.get('services')
   if (error instanceof Problem) {
@@ -46,6 +48,24 @@ export const renderProblem: ErrorHandler<Environment> = (error, c) => {
     new Problem('internal', {
       detail: 'An unexpected error. Repeat the request; if it stays, report the instance.',
     }),
+  )
+}
+
+const DATABASE_DETAIL = {
+  away: 'The database cannot be reached just now. Repeat the request.',
+  slow: 'The database took too long and the statement was ended. Repeat the request.',
+}
+
+function databaseProblem(error: Error): Problem | undefined {
+  const failure = databaseFailure(error)
+  return (
+    failure &&
+    new Problem('database-unavailable', {
+      detail: DATABASE_DETAIL[failure],
+      // Its message alone: what drizzle wraps around it repeats the statement's parameters.
+      cause: error.cause ?? error,
+      retryAfterSeconds: failure === 'away' ? 5 : 2,
+    })
   )
 }
 

@@ -2,6 +2,7 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { getRequestListener } from '@hono/node-server'
 import type { Config, StoreConfig } from '../config.ts'
 import type { Log } from '../core/ports.ts'
@@ -9,10 +10,8 @@ import { connect } from '../db/connect.ts'
 import { lockDirectory } from '../db/directory-lock.ts'
 import { startEmbeddedPostgres } from '../db/embedded.ts'
 import { migrate } from '../db/migrate.ts'
-import { deliverDue } from '../delivery/deliver.ts'
 import { httpApp } from '../http/app.ts'
 import { publicPath } from '../http/public-path.ts'
-import { runScheduled } from '../scheduled.ts'
 import { processServices } from '../services.ts'
 import { startEmbeddedStore } from '../storage/embedded/index.ts'
 import { verifyRsaMd5 } from '../storage/oss/rsa-native.ts'
@@ -23,14 +22,13 @@ import {
   openDataDirectory,
   writeSecret,
 } from './data-directory.ts'
+import { startJobs } from './jobs.ts'
 import { nodeSender } from './send-webhook.ts'
 import { serveStatic } from './static.ts'
-import { repeat } from './timers.ts'
 
-const DELIVER_EVERY_MS = 1_000
-const SWEEP_EVERY_MS = 60_000
-const POOL_SIZE = 10
-const DRAIN_MS = 20_000
+/** Longer than the longest answer: a complete that waits for another's outcome. */
+const CLOSE_MS = 30_000
+const IDLE_CHECK_MS = 100
 
 export interface Running {
   url: string
@@ -72,7 +70,10 @@ async function startAll(
   }
   const databaseUrl = config.databaseUrl ?? (await ownDatabase(config, log, stops))
   await migrate(databaseUrl)
-  const { database, close } = connect(databaseUrl, { maxConnections: POOL_SIZE })
+  const { database, close } = connect(databaseUrl, {
+    maxConnections: config.databasePoolSize,
+    statementMs: config.databaseStatementMs,
+  })
   stops.push(close)
 
   const store = config.embeddedStore ? await ownStore(config, log, stops) : undefined
@@ -99,17 +100,13 @@ async function startAll(
       const settled = work.catch(() => {}).finally(() => background.delete(settled))
       background.add(settled)
     },
-    nudgeDeliveries: () => deliveries.nudge(),
+    nudgeDeliveries: () => jobs.deliveries.nudge(),
     sendWebhook: sender.send,
   })
   const services = processWide.forDatabase(database)
-  const deliveries = repeat('delivery', DELIVER_EVERY_MS, () => deliverDue(services), log)
-  const sweeping = repeat('sweep', SWEEP_EVERY_MS, () => runScheduled(services), log)
-  stops.push(
-    () => deliveries.stop(),
-    () => sweeping.stop(),
-    () => Promise.all(background),
-  )
+  const housekeeping = processWide.housekeepingFor(database)
+  const jobs = startJobs(services, housekeeping, config.retention, log)
+  stops.push(jobs.stop, () => Promise.all(background))
 
   const listening = await listen(config)
   stops.push(listening.close)
@@ -125,16 +122,18 @@ async function startAll(
   })
   serveStatic(app)
   listening.serve(app.fetch)
-  sweeping.nudge()
+  jobs.begin()
   return {
     url: listening.url,
     storeUrl: store?.url,
     adminKey,
     generatedKeys: config.embedded && config.adminKey === undefined,
     demo,
-    stop: () => {
+    async stop() {
+      // Whoever balances the load must see it before the first connection is refused.
       ready = false
-      return stop()
+      await delay(config.drainSeconds * 1000)
+      await stop()
     },
   }
 }
@@ -229,9 +228,12 @@ async function listen({ host, port }: Config) {
     /** Answers what is under way, takes nothing new. */
     close: () =>
       new Promise<void>((resolve) => {
-        const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS)
+        const cut = setTimeout(() => server.closeAllConnections(), CLOSE_MS)
+        // Connections that are kept alive end as soon as their last answer is out.
+        const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS)
         server.close(() => {
           clearTimeout(cut)
+          clearInterval(idle)
           resolve()
         })
         server.closeIdleConnections()

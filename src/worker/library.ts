@@ -12,7 +12,7 @@ import { jsonLog } from '../log.ts'
 import { runScheduled } from '../scheduled.ts'
 import { type Bindings, type Lifetime, variablesOf } from './bindings.ts'
 import { isolateOf } from './isolate.ts'
-import { openRequest, openWork } from './work.ts'
+import { openRequest, openWork, type Work } from './work.ts'
 
 const LEAST_FOR_SWEEP = 32
 
@@ -25,6 +25,10 @@ const logFault = jsonLog((line) => console.log(line), {
 /** Of a configuration: names of variables and what they should be, never what they hold. */
 const faultsOf = (error: unknown) =>
   error instanceof ConfigError ? error.message.split('\n') : [String(error)]
+
+/** Once an hour: the schedule runs each minute. Who calls without an event gets it each time. */
+const isHousekeepingTime = (event: unknown) =>
+  new Date((event as { scheduledTime?: number })?.scheduledTime ?? 0).getUTCMinutes() === 0
 
 const onNode = async () => {
   throw new TypeError(
@@ -58,7 +62,7 @@ export function countersign(variables: Variables = {}): Countersign {
 
   /** Never ends with an error: what failed is logged, and is due again. */
   async function run(
-    steps: Record<string, (services: RequestServices) => Promise<unknown>>,
+    steps: Record<string, (services: RequestServices, work: Work) => Promise<unknown>>,
     bindings: Bindings,
     lifetime: Lifetime,
   ): Promise<void> {
@@ -66,7 +70,7 @@ export function countersign(variables: Variables = {}): Countersign {
       const opened = await isolate(bindings)
       const work = openWork(opened, bindings, budgetOf(opened.config.runRequests))
       for (const [name, step] of Object.entries(steps)) {
-        await step(work.services).catch((error: unknown) =>
+        await step(work.services, work).catch((error: unknown) =>
           opened.log('error', `${name} failed`, { error: String(error) }),
         )
       }
@@ -83,15 +87,21 @@ export function countersign(variables: Variables = {}): Countersign {
     return deliverDue({ ...services, budget: keeping(budget, kept) })
   }
 
+  const housekeeping = (_services: RequestServices, work: Work) => work.keepHouse()
+
   const app = httpApp({
     servicesFor,
     basePath: (bindings) =>
       publicPath(variables.PUBLIC_URL ?? variablesOf((bindings ?? {}) as Bindings).PUBLIC_URL),
   })
   return Object.assign(app, {
-    scheduled: (_event: unknown, bindings: unknown, lifetime: unknown) =>
+    scheduled: (event: unknown, bindings: unknown, lifetime: unknown) =>
       run(
-        { delivery: deliverFirst, sweep: runScheduled },
+        {
+          delivery: deliverFirst,
+          sweep: runScheduled,
+          ...(isHousekeepingTime(event) ? { housekeeping } : {}),
+        },
         bindings as Bindings,
         lifetime as Lifetime,
       ),

@@ -4,6 +4,7 @@ import { type Budget, budgetOf, unbounded } from '../core/budget.ts'
 import { connect } from '../db/connect.ts'
 import { deliverDue } from '../delivery/deliver.ts'
 import type { RequestServices } from '../http/environment.ts'
+import { keepHouse } from '../uploads/housekeeping.ts'
 import type { Bindings, Lifetime } from './bindings.ts'
 import type { Isolate } from './isolate.ts'
 
@@ -23,12 +24,18 @@ function openSocket({ host, port }: { host: string[]; port: number[] }): Promise
 
 export interface Work {
   services: RequestServices
+  /** Of a scheduled run: what is past its retention goes, as far as the run's budget allows. */
+  keepHouse(): Promise<unknown>
   /** Resolves when what goes on in the background is over and the connection is closed. */
   end(): Promise<void>
 }
 
 /** `budget` bounds a scheduled run; a request is bounded by what its flow does. */
-export function openWork({ services, log }: Isolate, bindings: Bindings, budget?: Budget): Work {
+export function openWork(
+  { services, config, log }: Isolate,
+  bindings: Bindings,
+  budget?: Budget,
+): Work {
   let spent = budget ?? unbounded
   const { database, close } = connect(bindings.HYPERDRIVE!.connectionString, {
     maxConnections: MAX_CONNECTIONS,
@@ -58,6 +65,8 @@ export function openWork({ services, log }: Isolate, bindings: Bindings, budget?
 
   return {
     services: requestServices,
+    keepHouse: () =>
+      keepHouse(services.housekeepingFor(database, budget), { keep: config.retention }),
     async end() {
       try {
         await settle()

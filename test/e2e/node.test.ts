@@ -211,7 +211,7 @@ describe('stopping and starting again', () => {
 describe('configuration', () => {
   it('uses the database that it is given and starts none', async () => {
     const database = await freshDatabase()
-    const service = await startService({ environment: { DATABASE_URL: database.url } })
+    const service = await startService({ environment: { DATABASE_URL: database.serviceUrl } })
 
     expect(await readdir(service.dataDir)).not.toContain('postgres')
     expect((await create(service)).status).toBe(201)

@@ -53,7 +53,7 @@ beforeAll(async () => {
     },
     log: () => {},
   })
-  variables = { ...storeVariables(store), DATABASE_URL: fresh.url, PUBLIC_URL }
+  variables = { ...storeVariables(store), DATABASE_URL: fresh.serviceUrl, PUBLIC_URL }
   uploads = countersign(variables, { log: (line) => void lines.push(line) })
 })
 afterAll(async () => {

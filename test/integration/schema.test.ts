@@ -36,10 +36,17 @@ it('declares the columns that the database has', async () => {
 })
 
 it('has no table that the schema does not know', async () => {
-  const rows = await sql`select tablename from pg_tables where schemaname = 'public'`
-  expect(rows.map(({ tablename }) => tablename).sort()).toEqual(
-    tables.map(({ name }) => name).sort(),
-  )
+  const rows = await sql`
+    select relname from pg_class where relnamespace = 'public'::regnamespace
+      and relkind in ('r', 'p') and not relispartition`
+  expect(rows.map(({ relname }) => relname).sort()).toEqual(tables.map(({ name }) => name).sort())
+})
+
+it('has app_id in every table, partitions among them', async () => {
+  const rows = await sql`
+    select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p', 'f', 'm')
+      and not exists (select from pg_attribute where attrelid = pg_class.oid and attname = 'app_id')`
+  expect(rows.map(({ relname }) => relname)).toEqual([])
 })
 
 it('has app_id in every primary key, unique index and foreign key', async () => {

@@ -33,16 +33,25 @@ describe.each(['v4', 'v1'] as const)('ossutil with signature %s', (signature) =>
     )
   }
 
-  // snippet: upload-with-sts
-  const cp = (account: Account, key: string, checkpoints: string) =>
-    ossutil(
-      account,
-      'cp',
-      ...[countersign.file, `oss://${account.bucket}/${key}`, '--force'],
-      ...['--bigfile-threshold', String(PART_BYTES), '--part-size', String(PART_BYTES)],
-      ...['--checkpoint-dir', checkpoints, '--parallel', '1', '--jobs', '1', '--retry-times', '1'],
-    )
-  // end
+  async function cp(account: Account, key: string, checkpoints: string) {
+    const home = await mkdtemp(join(countersign.directory, 'home-'))
+    const env = {
+      HOME: home,
+      PATH: `${join(SDKS, 'bin')}:${process.env.PATH}`,
+      FILE: countersign.file,
+      BUCKET: account.bucket,
+      KEY: key,
+      ENDPOINT: account.endpoint,
+      REGION: account.region,
+      SIGN_VERSION: signature,
+      ACCESS_KEY_ID: account.accessKeyId,
+      SECRET_ACCESS_KEY: account.secretAccessKey,
+      SESSION_TOKEN: account.sessionToken ?? '',
+      PART_SIZE_BYTES: String(PART_BYTES),
+      CHECKPOINTS: checkpoints,
+    }
+    return run('bash', { cwd: home, env }, join(import.meta.dirname, 'shell/upload.sh'))
+  }
 
   /** The endpoint of a network that fails at every part after the second. */
   async function cuttingEndpoint(): Promise<string> {

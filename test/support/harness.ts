@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { StoreConfig } from '../../src/config.ts'
 import { type Budget, unbounded } from '../../src/core/budget.ts'
 import type { Log } from '../../src/core/ports.ts'
+import type { Retention } from '../../src/core/retention.ts'
 import { connect } from '../../src/db/connect.ts'
 import { deliverDue } from '../../src/delivery/deliver.ts'
 import { httpApp } from '../../src/http/app.ts'
@@ -14,6 +15,7 @@ import { runScheduled } from '../../src/scheduled.ts'
 import { processServices } from '../../src/services.ts'
 import { startEmbeddedStore } from '../../src/storage/embedded/index.ts'
 import { verifyRsaMd5 } from '../../src/storage/oss/rsa-native.ts'
+import { keepHouse } from '../../src/uploads/housekeeping.ts'
 import { freshDatabase } from './postgres.ts'
 import { startProcessingStore } from './processing/server.ts'
 
@@ -32,6 +34,8 @@ type FetchLike = typeof fetch
 export interface HarnessOptions {
   /** Stands between the service and the store: to fail, hang or watch. */
   storeFetch?: (forward: FetchLike) => FetchLike
+  /** A shorter patience with the database. */
+  statementMs?: number
   /** Settings of the store, as an operator gives them. */
   storeSettings?: Pick<
     Partial<StoreConfig>,
@@ -56,8 +60,9 @@ export async function startHarness(options: HarnessOptions = {}) {
   const fresh = await freshDatabase()
   const counts = { statements: 0, storeCalls: 0 }
   let budget = unbounded
-  const connection = connect(fresh.url, {
+  const connection = connect(fresh.serviceUrl, {
     maxConnections: 8,
+    statementMs: options.statementMs,
     onStatement() {
       counts.statements++
       budget.spend()
@@ -192,6 +197,12 @@ export async function startHarness(options: HarnessOptions = {}) {
       offsetMs += ((hours * 60 + minutes) * 60 + seconds) * 1000
     },
     sweep: () => runScheduled(services),
+    keepHouse: (keep: Partial<Retention> = {}, batches?: number, signal?: AbortSignal) =>
+      keepHouse(processWide.housekeepingFor(connection.database, budget), {
+        keep: { sessionDays: 90, deliveryDays: 90, eventDays: 90, ...keep },
+        batches,
+        signal,
+      }),
     deliver: () => deliverDue(services),
     async stop() {
       await Promise.allSettled(background)

@@ -23,7 +23,7 @@ export async function startLibraryTarget(cwd: string, script: string): Promise<L
   const origin = `http://127.0.0.1:${port}`
   const environment = {
     ...storeVariables(store),
-    DATABASE_URL: fresh.url,
+    DATABASE_URL: fresh.serviceUrl,
     PUBLIC_URL: `${origin}/uploads`,
     PORT: String(port),
   }

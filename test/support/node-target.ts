@@ -12,7 +12,7 @@ export async function startNodeTarget(): Promise<Target> {
   const environment = {
     PORT: String(port),
     STORE_PORT: String(await freePort()),
-    ...(given ? { DATABASE_URL: given.url } : {}),
+    ...(given ? { DATABASE_URL: given.serviceUrl } : {}),
   }
   let service: Service = await startService({ environment })
   const { dataDir, adminKey } = service

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import postgres from 'postgres'
 import type { TestProject } from 'vitest/node'
 import { startEmbeddedPostgres } from '../../src/db/embedded.ts'
+import { beginNoting, notedStatements, strayStatements } from './statements.ts'
 
 interface TestServer {
   /** Of a role that may create databases. */
@@ -16,6 +17,8 @@ interface TestServer {
   template: string
   /** Begins the names of all databases of this run, so that several runs can share a server. */
   prefix: string
+  /** The role that the service under test connects as: what it sends is read at the end of the run. */
+  role: string
 }
 
 declare module 'vitest' {
@@ -24,31 +27,61 @@ declare module 'vitest' {
   }
 }
 
-/** Vitest's globalSetup: starts or joins the server, prepares the template; what it returns ends both. */
+/**
+ * Vitest's globalSetup: starts or joins the server, prepares the template. What it returns ends both, and fails the run
+ * where the service sent a statement that leaves the tenant.
+ */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { adminUrl, stop } = await startServer()
   const prefix = `test_${randomBytes(4).toString('hex')}_`
   const template = `${prefix}countersign_template`
+  const role = `${prefix}service`
+  const end = () => stop(prefix)
+  let tables: string[]
   try {
-    await createTemplate(adminUrl, template)
+    await administer(noteUrl(adminUrl), beginNoting)
+    await administer(adminUrl, async (sql) => {
+      await sql.unsafe(`create role ${role} createdb`)
+      await sql.unsafe(`grant ${role} to current_user`)
+    })
+    tables = await createTemplate(adminUrl, template, role)
   } catch (error) {
-    await stop(prefix)
+    await end()
     throw error
   }
-  project.provide('postgres', { adminUrl, template, prefix })
-  return () => stop(prefix)
+  project.provide('postgres', { adminUrl, template, prefix, role })
+  return () => checkStatements(adminUrl, tables, role).finally(end)
 }
 
 /** A migrated, empty database of one's own. `drop` ends connections that are still open. */
-export async function freshDatabase(): Promise<{ url: string; drop(): Promise<void> }> {
+export const freshDatabase = () => makeDatabase((template) => `template ${template}`)
+
+/** A database without tables: for tests of the migrations. */
+export const emptyDatabase = () => makeDatabase(() => '')
+
+export interface TestDatabase {
+  /** For a test's own statements. */
+  url: string
+  /** For the service under test: what comes this way is judged at the end of the run. */
+  serviceUrl: string
+  drop(): Promise<void>
+}
+
+async function makeDatabase(from: (template: string) => string): Promise<TestDatabase> {
   // Only test files may import this at run time, and this module is also the globalSetup.
   const { inject } = await import('vitest')
-  const { adminUrl, template, prefix } = inject('postgres')
+  const { adminUrl, template, prefix, role } = inject('postgres')
   const name = prefix + randomBytes(6).toString('hex')
-  await administer(adminUrl, (sql) => sql.unsafe(`create database ${name} template ${template}`))
+  await administer(adminUrl, (sql) =>
+    sql.unsafe(`create database ${name} owner ${role} ${from(template)}`),
+  )
+  const url = databaseUrl(adminUrl, name)
   return {
-    url: databaseUrl(adminUrl, name),
-    drop: () => administer(adminUrl, (sql) => sql.unsafe(`drop database ${name} with (force)`)),
+    url,
+    serviceUrl: asRole(url, role),
+    async drop() {
+      await administer(adminUrl, (sql) => sql.unsafe(`drop database ${name} with (force)`))
+    },
   }
 }
 
@@ -87,6 +120,20 @@ function end() {
 process.stdin.resume().on('close', end)
 `
 
+/** What the run needs of its own server, to read at the end what the service sent (support/statements.ts). */
+const NOTING = {
+  settings: {
+    shared_preload_libraries: 'pg_stat_statements',
+    'pg_stat_statements.max': '20000',
+    'pg_stat_statements.track_utility': 'off',
+  },
+  superuserStatements: [
+    'create extension pg_stat_statements',
+    'grant pg_read_all_stats, pg_read_all_settings to countersign',
+    'alter role countersign createrole',
+  ],
+}
+
 async function startServer(): Promise<{ adminUrl: string; stop(prefix: string): Promise<void> }> {
   const given = process.env.TEST_DATABASE_URL
   // A server that outlives us is left as it was found.
@@ -96,7 +143,13 @@ async function startServer(): Promise<{ adminUrl: string; stop(prefix: string): 
   try {
     const directory = join(folder.path, 'postgres')
     const log = () => {}
-    const server = await startEmbeddedPostgres({ directory, log, fsync: false, detached: false })
+    const server = await startEmbeddedPostgres({
+      directory,
+      log,
+      fsync: false,
+      detached: false,
+      ...NOTING,
+    })
     return {
       adminUrl: server.url,
       stop: () => server.stop().finally(folder.remove),
@@ -107,17 +160,36 @@ async function startServer(): Promise<{ adminUrl: string; stop(prefix: string): 
   }
 }
 
-async function createTemplate(adminUrl: string, template: string): Promise<void> {
-  await administer(adminUrl, (sql) => sql.unsafe(`create database ${template}`))
+/** Statements on tenant tables without the tenant: there must be none but the two that may. */
+async function checkStatements(adminUrl: string, tables: string[], role: string): Promise<void> {
+  await administer(noteUrl(adminUrl), async (sql) => {
+    const stray = strayStatements(await notedStatements(sql, role), tables)
+    if (!stray.length) return
+    // Vitest prints what a teardown throws and ends with 0 all the same.
+    process.exitCode = 1
+    const told = stray.map((one) => `on ${one.tables.join(', ')}:\n${one.statement}`).join('\n\n')
+    throw new Error(`Statements without an app_id (docs/decisions/0003-tenants.md)\n${told}`)
+  })
+}
+
+/** Answers the names of its tables. */
+async function createTemplate(adminUrl: string, template: string, role: string): Promise<string[]> {
+  await administer(adminUrl, (sql) => sql.unsafe(`create database ${template} owner ${role}`))
   const migrations = new URL('../../src/db/migrate.ts', import.meta.url)
   if (existsSync(migrations)) {
     const { migrate } = await import(migrations.href)
-    await migrate(databaseUrl(adminUrl, template))
+    await migrate(asRole(databaseUrl(adminUrl, template), role))
   }
+  const tables = await administer(databaseUrl(adminUrl, template), async (sql) => {
+    const rows = await sql`
+      select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')`
+    return rows.map(({ relname }) => relname as string)
+  })
   // From here on nobody can be connected to it, so it can be copied by many at once.
   await administer(adminUrl, (sql) =>
     sql.unsafe(`alter database ${template} with is_template true allow_connections false`),
   )
+  return tables
 }
 
 async function dropAll(adminUrl: string, prefix: string): Promise<void> {
@@ -128,19 +200,31 @@ async function dropAll(adminUrl: string, prefix: string): Promise<void> {
       if (datistemplate) await sql.unsafe(`alter database ${datname} with is_template false`)
       await sql.unsafe(`drop database ${datname} with (force)`)
     }
+    const roles = await sql`select rolname from pg_roles where starts_with(rolname, ${prefix})`
+    for (const { rolname } of roles) await sql.unsafe(`drop role ${rolname}`)
   })
 }
 
-async function administer(
+async function administer<Value>(
   url: string,
-  act: (sql: postgres.Sql) => Promise<unknown>,
-): Promise<void> {
+  act: (sql: postgres.Sql) => Promise<Value>,
+): Promise<Value> {
   const sql = postgres(url, { max: 1, onnotice: () => {} })
   try {
-    await act(sql)
+    return await act(sql)
   } finally {
     await sql.end()
   }
+}
+
+/** Where the extension is: one database shows the statements of all. */
+const noteUrl = (adminUrl: string) => databaseUrl(adminUrl, 'postgres')
+
+/** `role` is a parameter of the connection: whoever connects is this role from the first statement on. */
+function asRole(url: string, role: string): string {
+  const parsed = new URL(url)
+  parsed.searchParams.set('role', role)
+  return parsed.href
 }
 
 function databaseUrl(adminUrl: string, name: string): string {

@@ -27,6 +27,34 @@ describe('embedded mode', () => {
   })
 })
 
+describe('one process of many', () => {
+  it.each([
+    [{}, { sessionDays: 90, deliveryDays: 90, eventDays: 90 }],
+    [
+      { RETENTION_DAYS: '30', RETENTION_EVENTS_DAYS: '400' },
+      { sessionDays: 30, deliveryDays: 30, eventDays: 400 },
+    ],
+    [
+      { RETENTION_DAYS: '0', RETENTION_DELIVERIES_DAYS: '14' },
+      { sessionDays: undefined, deliveryDays: 14, eventDays: undefined },
+    ],
+  ])('with %j keeps rows as it is told', (environment, retention) => {
+    expect(parseConfig(environment).retention).toEqual(retention)
+  })
+
+  it('refuses to remove what is still looked into', () => {
+    expect(() => parseConfig({ RETENTION_DAYS: '13' })).toThrow('RETENTION_DAYS')
+  })
+
+  it.each([
+    [{}, 0],
+    [{ DRAIN_SECONDS: '7' }, 7],
+    [{ ...STORE, ...KEYS }, 5],
+  ])('with %j drains for %i seconds', (environment, seconds) => {
+    expect(parseConfig(environment).drainSeconds).toBe(seconds)
+  })
+})
+
 it('reports all faults together, by name', () => {
   const attempt = () => parseConfig({ PORT: '99999', ADMIN_KEY: 'short', SECRET_KEYS: 'k1:abc' })
   for (const name of ['PORT', 'ADMIN_KEY', 'SECRET_KEYS']) expect(attempt).toThrow(name)

@@ -22,14 +22,20 @@ export async function ensureCluster(
   directory: string,
   launcher: Launcher,
   fsync: boolean,
+  superuserStatements: readonly string[] = [],
 ): Promise<Cluster> {
   await removeDrafts(launcher.home)
   const data = join(launcher.home, 'data')
   const known = await readPassword(directory)
   const password = known ?? (await createPassword(directory))
 
-  if (!(await exists(data))) await createCluster(launcher, data, password, fsync)
-  else {
+  if (!(await exists(data))) {
+    await createCluster(launcher, data, fsync, [
+      `create role countersign login createdb password '${password}'`,
+      'create database countersign owner countersign',
+      ...superuserStatements,
+    ])
+  } else {
     await launcher.adopt(data)
     // Somebody removed the password file: the role gets the new one.
     if (!known) await setPassword(launcher, data, password, fsync)
@@ -37,7 +43,12 @@ export async function ensureCluster(
   return { data, password }
 }
 
-async function createCluster(launcher: Launcher, data: string, password: string, fsync: boolean) {
+async function createCluster(
+  launcher: Launcher,
+  data: string,
+  fsync: boolean,
+  statements: string[],
+) {
   const draft = await mkdtemp(join(launcher.home, DRAFT))
   try {
     // The superuser's password is written nowhere else: nobody connects as the superuser.
@@ -49,10 +60,7 @@ async function createCluster(launcher: Launcher, data: string, password: string,
     args.push('--locale=C', '-E', 'UTF8', '--no-instructions', ...(fsync ? [] : ['--no-sync']))
     const { status, stderr } = await outcome(launcher.start('initdb', args), TIME_LIMIT_MS)
     if (status !== 0) throw new Error(explain(`initdb failed (${status})`, stderr))
-    await runSql(launcher, made, fsync, [
-      `create role countersign login createdb password '${password}'`,
-      'create database countersign owner countersign',
-    ])
+    await runSql(launcher, made, fsync, statements)
     await rename(made, data)
   } finally {
     await rm(draft, { recursive: true, force: true })

@@ -21,6 +21,7 @@ export interface ServerOptions {
   fsync: boolean
   /** In its own process group, so that a Ctrl-C in the terminal reaches only us. */
   detached: boolean
+  settings: Record<string, string>
   /** Called before each attempt: frees the data from a server that nobody owns. */
   prepare(): Promise<void>
   signal(pid: number, name: NodeJS.Signals): Promise<void> | void
@@ -120,8 +121,8 @@ function attemptStart(launcher: Launcher, port: number, options: ServerOptions):
   })
 }
 
-function serverArguments(port: number, { data, fsync }: ServerOptions): string[] {
-  const settings = {
+function serverArguments(port: number, { data, fsync, settings }: ServerOptions): string[] {
+  const all = {
     port,
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
@@ -131,13 +132,10 @@ function serverArguments(port: number, { data, fsync }: ServerOptions): string[]
     // Statements may hold what does not belong into a log; whoever sent them gets the error anyway.
     log_min_error_statement: 'panic',
     ...(fsync ? {} : { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off' }),
+    ...settings,
   }
   // -D comes first: that is how an orphan is recognised later.
-  return [
-    '-D',
-    data,
-    ...Object.entries(settings).flatMap(([key, value]) => ['-c', `${key}=${value}`]),
-  ]
+  return ['-D', data, ...Object.entries(all).flatMap(([key, value]) => ['-c', `${key}=${value}`])]
 }
 
 /** SIGINT is PostgreSQL's fast shutdown: sessions are ended, data is written. SIGQUIT is the immediate one. */

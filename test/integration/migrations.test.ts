@@ -1,0 +1,52 @@
+// Migrations over data that is there: forward only, and no row changes what it says.
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { drizzle } from 'drizzle-orm/postgres-js'
+import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator'
+import postgres from 'postgres'
+import { expect, it } from 'vitest'
+import { migrate } from '../../src/db/migrate.ts'
+import { emptyDatabase } from '../support/postgres.ts'
+
+const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url))
+
+/** A copy of the migrations that ends before the one with this name. */
+async function migrationsBefore(name: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'countersign-migrations-'))
+  await cp(MIGRATIONS, folder, { recursive: true })
+  const path = join(folder, 'meta/_journal.json')
+  const journal = JSON.parse(await readFile(path, 'utf8'))
+  const end = journal.entries.findIndex(({ tag }: { tag: string }) => tag.endsWith(name))
+  expect(end).toBeGreaterThan(0)
+  await writeFile(path, JSON.stringify({ ...journal, entries: journal.entries.slice(0, end) }))
+  return folder
+}
+
+it('the event log is cut into months with every row as it was', async () => {
+  const fresh = await emptyDatabase()
+  const sql = postgres(fresh.url, { max: 1, onnotice: () => {} })
+  const before = await migrationsBefore('event_months')
+  await applyMigrations(drizzle(sql), { migrationsFolder: before })
+  await sql`insert into apps values ('app_1', 'one', 'one', '[]', now())`
+  await sql`
+    insert into uploads (app_id, upload_id, subject, credential, policy_name, policy, state, method, store,
+      object_key, filename, content_type, part_size_bytes, reserved_bytes, created_at, active_at, expires_at, sweep_at)
+    select 'app_1', 'upl_' || n, 'ada', 'api-key', 'default', '{}', 'open', 'multipart', 'default',
+      'k', 'f', 't', 1, 1, now(), now(), now(), now() from generate_series(1, 30) n`
+  await sql`
+    insert into upload_events
+    select 'app_1', 'upl_' || n, r, 'evt_' || n || r, 'upload.created', now() - n * interval '20 days', 'body ' || n, md5(n || ' ' || r)
+    from generate_series(1, 30) n, generate_series(1, 2) r`
+  const log = () => sql`select * from upload_events order by upload_id, revision`
+  const rows = [...(await log())]
+
+  await migrate(fresh.url)
+
+  expect([...(await log())]).toEqual(rows)
+  expect(rows).toHaveLength(60)
+  await sql.end()
+  await rm(before, { recursive: true, force: true })
+  await fresh.drop()
+})
