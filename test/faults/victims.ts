@@ -21,12 +21,8 @@ export async function startVictims(next: (below: number) => number) {
   let restarts = 0
 
   async function startDatabase(): Promise<void> {
-    database = await startEmbeddedPostgres({
-      directory,
-      log: () => {},
-      fsync: false,
-      detached: false,
-    })
+    // With fsync, as in production: without it commits wait in the server's memory, and a kill takes them.
+    database = await startEmbeddedPostgres({ directory, log: () => {}, detached: false })
     databaseLine.leadTo(Number(new URL(database.url).port))
   }
 
