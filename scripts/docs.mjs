@@ -1,4 +1,5 @@
-// Writes the generated pages, docs/problems.md and docs/configuration.md, from the catalogue and the environment's schema.
+// Writes the generated pages, docs/problems.md and docs/configuration.md, from the catalogue and the environment's schema,
+// and the code that docs/clients.md shows, from the programs that the tests run.
 // `--check` compares instead, and fails where a page is not up to date.
 import { readFile, writeFile } from 'node:fs/promises'
 import { VARIABLES } from '../dist/config.js'
@@ -34,6 +35,34 @@ ${table(
 \`DATA_DIR\`, the app \`demo\` is made, and private webhook targets are allowed. Anywhere else a start without keys names each.
 `,
 }
+
+/** Between `snippet: NAME` and `end`, in a comment of whatever language, without its indentation. */
+async function snippet(path, name) {
+  const lines = (await readFile(path, 'utf8')).split('\n')
+  const from = lines.findIndex((line) => line.trim().endsWith(`snippet: ${name}`))
+  const to = lines.findIndex((line, index) => index > from && /^\s*(\/\/|#) end$/.test(line))
+  if (from < 0 || to < 0) throw new Error(`${path} has no snippet ${name}`)
+  const found = lines.slice(from + 1, to)
+  const indent = Math.min(...found.filter(Boolean).map((line) => /^\s*/.exec(line)[0].length))
+  return found
+    .map((line) => line.slice(indent))
+    .join('\n')
+    .trim()
+}
+
+/** A page whose code blocks say where they come from: `<!-- snippet PATH NAME … -->` before one. */
+async function withSnippets(page) {
+  const blocks = [...page.matchAll(/<!-- snippet (\S+) ([^>]+) -->\n```(\w+)\n.*?```/gs)]
+  let filled = page
+  for (const [block, path, names, language] of blocks) {
+    const code = await Promise.all(names.split(' ').map((name) => snippet(path, name)))
+    const shown = `<!-- snippet ${path} ${names} -->\n\`\`\`${language}\n${code.join('\n\n')}\n\`\`\``
+    filled = filled.replace(block, () => shown)
+  }
+  return filled
+}
+
+pages['docs/clients.md'] = await withSnippets(await readFile('docs/clients.md', 'utf8'))
 
 let stale = false
 for (const [path, content] of Object.entries(pages)) {

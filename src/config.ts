@@ -1,5 +1,6 @@
 // The environment, parsed once: every variable with its default and description, all faults reported together by name.
 import { z } from 'zod'
+import { callbackUrls } from './config/callback-urls.ts'
 import { type OperationConfig, operationOf, operationVariables } from './config/operation.ts'
 import { parseStores, type StoreConfig, storeVariables } from './config/stores.ts'
 import { flag, httpUrl, port, secretKeys } from './config/values.ts'
@@ -18,6 +19,7 @@ const environmentSchema = z.object({
     .describe('Folder of the embedded database, the embedded store and generated keys'),
   DATABASE_URL: z.string().optional().describe('PostgreSQL 15 or newer; absent: embedded'),
   PUBLIC_URL: httpUrl.optional().describe('Where clients and stores reach the service'),
+  CALLBACK_URLS: callbackUrls,
   ADMIN_KEY: z
     .string()
     .min(MIN_ADMIN_KEY, `must have at least ${MIN_ADMIN_KEY} characters`)
@@ -65,6 +67,7 @@ export interface Config extends OperationConfig {
   dataDirectory: string
   databaseUrl: string | undefined
   publicUrl: string | undefined
+  callbackUrls: readonly string[] | undefined
   adminKey: string | undefined
   secretKeys: ReadonlyArray<{ kid: string; secret: Uint8Array<ArrayBuffer> }> | undefined
   allowPrivateTargets: boolean
@@ -142,6 +145,7 @@ export function parseConfig(variables: Variables, needed: readonly Needed[] = []
     databaseUrl: env.DATABASE_URL,
     ...operationOf(env, embedded),
     publicUrl: env.PUBLIC_URL,
+    callbackUrls: env.CALLBACK_URLS,
     adminKey: env.ADMIN_KEY,
     secretKeys: env.SECRET_KEYS,
     allowPrivateTargets: env.WEBHOOK_ALLOW_PRIVATE ?? embedded,

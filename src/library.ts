@@ -54,6 +54,7 @@ export function countersign(
       secretKeys: config.secretKeys!,
       adminKey: config.adminKey,
       publicUrl: () => config.publicUrl!,
+      callbackUrls: config.callbackUrls,
       allowPrivateTargets: config.allowPrivateTargets,
       embedded: false,
       stores: config.stores,

@@ -30,6 +30,8 @@ export interface ProcessOptions {
   secretKeys: ReadonlyArray<{ kid: string; secret: Uint8Array<ArrayBuffer> }>
   adminKey: string | undefined
   publicUrl: () => string
+  /** Where stores report uploads, in order; at publicUrl unless given. */
+  callbackUrls?: readonly string[]
   allowPrivateTargets: boolean
   embedded: boolean
   stores: readonly StoreConfig[]
@@ -87,6 +89,7 @@ export async function processServices(options: ProcessOptions) {
     hasStore: (name: string) => processStores.has(name),
     tokenKeys,
     publicUrl: options.publicUrl,
+    callbackUrls: () => options.callbackUrls ?? [options.publicUrl()],
     allowPrivateTargets: allowPrivate,
     embedded: options.embedded,
     adminKey: options.adminKey,

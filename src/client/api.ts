@@ -8,13 +8,6 @@ export type CreatedUpload = z.infer<typeof contract.createdUpload> & {
 }
 export type UploadStatus = z.infer<typeof contract.uploadStatus>
 export type SignedPart = z.infer<typeof contract.signedParts>['parts'][number]
-export type CompletedUpload = {
-  id: string
-  state: 'completed' | 'completing'
-  key?: string
-  object?: { key: string; sizeBytes: number; etag: string }
-}
-
 /** An answer of the service that is not 2xx. `code` is permanent; `message` says what to do. */
 export class ApiProblem extends Error {
   override readonly name = 'ApiProblem'

@@ -1,13 +1,8 @@
 // Uploads one file: finds the unfinished upload of the same file or creates one, verifies what is stored, sends what is
 // missing, completes. Portable: browsers and Node.
 import { crc64 } from '../core/crc64.ts'
-import {
-  api,
-  type Call,
-  type CompletedUpload,
-  type CreatedUpload,
-  type UploadStatus,
-} from './api.ts'
+import { api, type Call, type CreatedUpload, type UploadStatus } from './api.ts'
+import { completeAtStore } from './direct.ts'
 import { fetchPut, type PutPart, StorageUploadLost, sendParts } from './parts.ts'
 import { pause, persist } from './retry.ts'
 
@@ -40,6 +35,8 @@ export interface UploadOptions {
   partSizeBytes?: number
   metadata?: Record<string, string>
   parallel?: number
+  /** Complete at the store itself, where the policy offers it. */
+  direct?: boolean
   signal?: AbortSignal
   fetch?: typeof fetch
   put?: PutPart
@@ -79,17 +76,16 @@ export async function fingerprintOf(source: Source): Promise<string> {
 }
 
 export async function upload(source: Source, options: UploadOptions): Promise<UploadResult> {
-  const { signal, credential } = options
-  const call = api({ url: options.url, fetch: options.fetch, signal })
+  const call = api({ url: options.url, fetch: options.fetch, signal: options.signal })
   const created = await create(call, source, options)
   const partCount = created.plan.partCount ?? 0
   options.onCreated?.({ id: created.id, resumed: created.missing !== undefined, partCount })
   const sent = await sendMissing(call, source, created, options)
-  const { completionToken, uploadToken } = sent
   options.onProgress?.(progressAt('completing', source, created, source.size, 0))
-  await complete(call, created.id, completionToken ?? credential, signal)
+  await complete(call, created, sent, options)
   options.onProgress?.(progressAt('completed', source, created, source.size, 0))
-  return { id: created.id, key: created.key, sizeBytes: source.size, uploadToken }
+  const { id, key } = created
+  return { id, key, sizeBytes: source.size, uploadToken: sent.uploadToken }
 }
 
 async function create(call: Call, source: Source, options: UploadOptions): Promise<CreatedUpload> {
@@ -252,16 +248,20 @@ async function verifyStored(
 
 async function complete(
   call: Call,
-  id: string,
-  credential: string,
-  signal: AbortSignal | undefined,
-): Promise<CompletedUpload> {
+  { id, complete: link }: CreatedUpload,
+  { completionToken, uploadToken }: Tokens,
+  { direct, credential, signal }: UploadOptions,
+): Promise<void> {
+  if (direct && link.direct && completionToken !== undefined) {
+    if (await completeAtStore(call, { id, token: completionToken, uploadToken, signal })) return
+  }
+  const path = `/v1/uploads/${id}/complete`
   for (;;) {
-    const { body, status, retryAfterSeconds } = await persist(
-      () => call<CompletedUpload>('POST', `/v1/uploads/${id}/complete`, credential, {}),
+    const { status, retryAfterSeconds } = await persist(
+      () => call('POST', path, completionToken ?? credential, {}),
       signal,
     )
-    if (status === 200) return body
+    if (status === 200) return
     await pause((retryAfterSeconds ?? 2) * 1000, signal)
   }
 }

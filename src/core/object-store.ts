@@ -64,7 +64,8 @@ export interface SignedRequest {
 
 /** Where the store reports what has been made, and the completion token that it brings along. */
 export interface CallbackRequest {
-  url: string
+  /** Tried in order until one answers. */
+  urls: readonly string[]
   token: string
 }
 
@@ -226,5 +227,5 @@ export interface ObjectStore {
   /** What the callback says, or undefined where its signature does not hold. No outgoing request. */
   verifyCallback(request: RawRequest): CallbackFields | undefined
   /** Reads a callback's body without believing it: to find the session that it speaks of. */
-  readCallback(request: RawRequest): CallbackFields | undefined
+  readCallback(request: Pick<RawRequest, 'headers' | 'body'>): CallbackFields | undefined
 }

@@ -230,6 +230,8 @@ export interface Services {
   hasStore(name: string): boolean
   tokenKeys: TokenKeys
   publicUrl: () => string
+  /** Where stores report uploads: addresses of this service, in the order in which they are tried. */
+  callbackUrls: () => readonly string[]
   allowPrivateTargets: boolean
   embedded: boolean
   adminKey: string | undefined

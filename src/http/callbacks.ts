@@ -12,14 +12,15 @@ const MAX_CALLBACK_BYTES = 64 * 1024
 const CALLBACKS_PATH = '/v1/callbacks/'
 
 /**
- * Path and query as the store sent and signed them; `new URL` would change them. The path of PUBLIC_URL stands before
- * ours whether or not whoever passed the request on took it off.
+ * The paths by which a store may have called, and the query, as they were sent and signed; `new URL` would change them.
+ * What stands before our own path may have been taken off on the way, so each address of the service is tried.
  */
-function signedTarget(url: string, publicUrl: string): { rawPath: string; rawQuery: string } {
+function signedTargets(url: string, addresses: readonly string[]) {
   const target = url.replace(/^[a-z]+:\/\/[^/?#]*/i, '').replace(/#.*$/, '')
   const [path = '', ...query] = target.split(/(?=\?)/)
   const own = path.slice(Math.max(0, path.lastIndexOf(CALLBACKS_PATH)))
-  return { rawPath: publicPath(publicUrl) + own, rawQuery: query.join('') }
+  const paths = new Set(addresses.map((address) => publicPath(address) + own))
+  return { rawPaths: [...paths.add(path)], rawQuery: query.join('') }
 }
 
 export function callbackRoutes(api: Api): void {
@@ -32,13 +33,13 @@ export function callbackRoutes(api: Api): void {
       answers: { 200: 'What the store relays to the uploader' },
     },
     async (c) => {
-      const request = {
+      const services = c.get('services')
+      const session = await receiveCallback(services, c.req.param('store') ?? '', {
         method: c.req.method,
-        ...signedTarget(c.req.raw.url, c.get('services').publicUrl()),
+        ...signedTargets(c.req.raw.url, services.callbackUrls()),
         headers: c.req.raw.headers,
         body: await readBody(c, MAX_CALLBACK_BYTES),
-      }
-      const session = await receiveCallback(c.get('services'), c.req.param('store') ?? '', request)
+      })
       const { id, state, object } = sessionView(session)
       const done = state === 'completed'
       // Relayed to the uploader, so no token is in it; OSS insists on a Content-Length.

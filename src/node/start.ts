@@ -89,6 +89,7 @@ async function startAll(
     secretKeys: config.secretKeys ?? generated!.secretKeys,
     adminKey,
     publicUrl: () => url,
+    callbackUrls: config.callbackUrls,
     allowPrivateTargets: config.allowPrivateTargets,
     embedded: config.embedded,
     stores: store ? [store.config] : config.stores,
@@ -165,7 +166,6 @@ async function ownStore(
     accessKeyId,
     secretAccessKey,
     clock,
-    fetch,
     log,
   })
   stops.push(() => store.close())

@@ -5,7 +5,7 @@ import { isStoreFailure } from '../core/store-failure.ts'
 import { isExpired, openToken } from '../core/token.ts'
 import { hasEnded, type UploadSession } from '../core/upload-session.ts'
 import { finish } from './finish.ts'
-import { lookForObject } from './presence.ts'
+import { expectedSize, lookForObject } from './presence.ts'
 
 export type CallbackServices = Pick<
   Services,
@@ -28,11 +28,19 @@ const MAX_REQUEST_ID_LENGTH = 128
 
 const refused = (detail: string) => new Problem('callback-not-verified', { detail })
 
-/** Without a completion token of ours: no row, no store call, no outgoing request. */
+/** With each path by which the store may have called: its signature holds over one of them. */
+export interface ReceivedCallback extends Omit<RawRequest, 'rawPath'> {
+  rawPaths: readonly string[]
+}
+
+/**
+ * Without a completion token of ours and the signature of our bucket's store: no row, no store call, no outgoing request.
+ * Every customer can have the store sign a body, and a token can be read by the uploader: the bucket is what is ours.
+ */
 async function authorise(
   { storeNamed, hasStore, tokenKeys, clock }: CallbackServices,
   storeName: string,
-  request: RawRequest,
+  { rawPaths, ...request }: ReceivedCallback,
 ): Promise<{ fields: CallbackFields; appId: string; uploadId: string }> {
   if (!hasStore(storeName)) throw refused('There is no such store.')
   const store = storeNamed(storeName)
@@ -41,8 +49,10 @@ async function authorise(
   if (!token || isExpired(token, clock())) {
     throw refused('The body carries no valid completion token.')
   }
-  const fields = store.verifyCallback(request)
+  const verified = rawPaths.map((rawPath) => store.verifyCallback({ ...request, rawPath }))
+  const fields = verified.find((found) => found !== undefined)
   if (!fields) throw refused('The signature does not hold.')
+  if (fields.bucket !== store.location.bucket) throw refused('It is about another bucket.')
   return { fields, appId: token.app, uploadId: token.upload }
 }
 
@@ -57,7 +67,7 @@ function requestIdOf(fields: CallbackFields): string {
 export async function receiveCallback(
   services: CallbackServices,
   storeName: string,
-  request: RawRequest,
+  request: ReceivedCallback,
 ): Promise<UploadSession> {
   const { callbacks, clock, background, delay, log } = services
   const { fields, appId, uploadId } = await authorise(services, storeName, request)
@@ -69,6 +79,7 @@ export async function receiveCallback(
     store: storeName,
     body,
   }
+  const outOfTime = delay(ANSWER_MS)
   const { session, inserted } = await callbacks.insert(row, clock())
   if (!session) throw refused('The session is not known here.')
   if (!inserted || hasEnded(session.state)) return session
@@ -78,22 +89,27 @@ export async function receiveCallback(
     return session
   })
   background(work)
-  return Promise.race([work, delay(ANSWER_MS).then(() => session)])
+  return Promise.race([work, outOfTime.then(() => session)])
 }
 
-/** Looks for the session's own object; the callback's own words about it decide nothing. Throws StoreFailure. */
+/** What shows, without a look at the store, that a callback speaks of something else than the session's object. */
+function strayOutcome({ body }: CallbackRow, session: UploadSession): string | undefined {
+  if (hasEnded(session.state)) return session.state
+  if (body.object !== session.key) return 'other-object'
+  const size = expectedSize(session)
+  return size !== undefined && body.size !== String(size) ? 'other-size' : undefined
+}
+
+/** Looks for the session's own object; what the callback says of it proves nothing. Throws StoreFailure. */
 export async function processCallback(
   services: CallbackServices,
   row: CallbackRow,
   session: UploadSession,
 ): Promise<UploadSession> {
   const { callbacks, clock } = services
-  if (hasEnded(session.state)) {
-    await callbacks.markProcessed(row, session.state, clock())
-    return session
-  }
-  if (row.body.object !== session.key) {
-    await callbacks.markProcessed(row, 'other-object', clock())
+  const stray = strayOutcome(row, session)
+  if (stray) {
+    await callbacks.markProcessed(row, stray, clock())
     return session
   }
   const presence = await lookForObject(services, session)

@@ -7,10 +7,15 @@ import type { UploadSession } from '../core/upload-session.ts'
 import { notOpen } from './abort.ts'
 import { type CompleteInput, checkInput, refusal } from './complete.ts'
 import { checkParts, listAllParts } from './stored-parts.ts'
-import { mintTokens, objectSpec, offersDirect } from './tokens.ts'
+import { callbackRequest, mintTokens, objectSpec, offersDirect } from './tokens.ts'
 import { validityFor } from './validity.ts'
 
 const URL_SECONDS = 15 * 60
+
+type DirectServices = Pick<
+  Services,
+  'uploads' | 'clock' | 'storeNamed' | 'tokenKeys' | 'publicUrl' | 'callbackUrls'
+>
 
 export interface DirectCompletion extends SignedRequest {
   expiresAt: Date
@@ -18,11 +23,11 @@ export interface DirectCompletion extends SignedRequest {
 
 /** Throws `forbidden` where direct completion is not offered, and whatever the relayed one throws before it asks the store. */
 export async function signDirectCompletion(
-  services: Pick<Services, 'uploads' | 'clock' | 'storeNamed' | 'tokenKeys' | 'publicUrl'>,
+  services: DirectServices,
   session: UploadSession,
   input: CompleteInput,
 ): Promise<DirectCompletion> {
-  const { uploads, clock, storeNamed, publicUrl } = services
+  const { uploads, clock, storeNamed } = services
   const now = clock()
   if (!offersDirect(services, session)) {
     throw new Problem('forbidden', {
@@ -47,7 +52,7 @@ export async function signDirectCompletion(
   const { completionToken } = await mintTokens(services, recorded, { owner: true })
   const signed = store.presignComplete!(
     upload,
-    { url: `${publicUrl()}/v1/callbacks/${store.name}`, token: completionToken! },
+    callbackRequest(services, store.name, completionToken!),
     objectSpec(session),
     validity,
   )

@@ -2,7 +2,7 @@
 // and cannot be revoked at the store, so it lives shortly.
 import type { Services, SignedForm } from '../core/ports.ts'
 import type { UploadSession } from '../core/upload-session.ts'
-import { mintTokens, objectSpec } from './tokens.ts'
+import { callbackRequest, mintTokens, objectSpec } from './tokens.ts'
 import { validityFor } from './validity.ts'
 
 const FORM_SECONDS = 15 * 60
@@ -11,7 +11,10 @@ export interface UploadForm extends SignedForm {
   expiresAt: Date
 }
 
-type FormServices = Pick<Services, 'clock' | 'storeNamed' | 'tokenKeys' | 'publicUrl'>
+type FormServices = Pick<
+  Services,
+  'clock' | 'storeNamed' | 'tokenKeys' | 'publicUrl' | 'callbackUrls'
+>
 
 /**
  * Undefined for other methods, and where the session is not open. Where the policy offers direct completion, the store
@@ -43,6 +46,5 @@ async function callbackFor(services: FormServices, session: UploadSession) {
   if (session.policy.direct !== true) return undefined
   const { completionToken } = await mintTokens(services, session, { owner: true })
   if (completionToken === undefined) return undefined // Completion is the backend's.
-  const url = `${services.publicUrl()}/v1/callbacks/${session.store}`
-  return { url, token: completionToken }
+  return callbackRequest(services, session.store, completionToken)
 }

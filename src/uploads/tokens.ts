@@ -1,6 +1,6 @@
 // The capabilities of a session: what its owner, or whoever holds its upload token, is handed with every answer.
 import { POLICY_DEFAULTS } from '../core/policy.ts'
-import type { ObjectSpec, Services } from '../core/ports.ts'
+import type { CallbackRequest, ObjectSpec, Services } from '../core/ports.ts'
 import { mintToken, UPLOAD_TOKEN_SECONDS } from '../core/token.ts'
 import { hasEnded, type UploadSession } from '../core/upload-session.ts'
 
@@ -12,6 +12,16 @@ export const objectSpec = (session: UploadSession): ObjectSpec => ({
   contentType: session.contentType,
   overwrite: session.policy.overwrite ?? 'never',
   headers: session.policy.object,
+})
+
+/** What a store is asked to report to us, with the token that it brings along. */
+export const callbackRequest = (
+  { callbackUrls }: Pick<Services, 'callbackUrls'>,
+  storeName: string,
+  token: string,
+): CallbackRequest => ({
+  urls: callbackUrls().map((url) => `${url}/v1/callbacks/${storeName}`),
+  token,
 })
 
 /** True where a client may complete at the store itself: never for a stream, a replacement or the backend's completion. */

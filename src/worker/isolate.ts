@@ -20,6 +20,7 @@ async function openIsolate(variables: Variables, bindings: Bindings) {
     secretKeys: config.secretKeys!,
     adminKey: config.adminKey,
     publicUrl: () => config.publicUrl!,
+    callbackUrls: config.callbackUrls,
     allowPrivateTargets: config.allowPrivateTargets,
     embedded: false,
     stores: config.stores,

@@ -133,6 +133,28 @@ describe('the post', () => {
     expect(received.map(({ url }) => url)).toEqual(['/second'])
   })
 
+  test('goes to the next URL after a wrong answer, and to no further one after a right one', async () => {
+    const statuses = [500, 302, 200]
+    respond = (response) => answerWith('{"ok":true}', statuses[received.length - 1])(response)
+    const urls = ['first', 'second', 'third', 'fourth'].map((name) => `${origin}/${name}`)
+
+    const answer = await putWith(json({ callbackUrl: urls.join(';') }))
+
+    expect(answer).toMatchObject({ status: 200, text: '{"ok":true}' })
+    expect(received.map(({ url }) => url)).toEqual(['/first', '/second', '/third'])
+    expect(new Set(received.map(({ body }) => body)).size).toBe(1)
+  })
+
+  test('carries the Host that callbackHost says, or that of its URL', async () => {
+    await putWith(json({ callbackHost: 'app.example:8443', callbackSNI: true }))
+    await putWith(json({}))
+
+    expect(received.map(({ headers }) => headers.host)).toEqual([
+      'app.example:8443',
+      new URL(origin).host,
+    ])
+  })
+
   test('happens once the object can be read', async () => {
     const reads: number[] = []
     respond = (response) => {
@@ -256,6 +278,14 @@ describe('a malformed callback', () => {
     ],
     ['no body', () => ({ 'x-oss-callback': encode(json({ callbackBody: undefined })) })],
     ['a wrong type', () => ({ 'x-oss-callback': encode(json({ callbackBodyType: 'text/xml' })) })],
+    [
+      'a host with a path',
+      () => ({ 'x-oss-callback': encode(json({ callbackHost: 'a.example/x' })) }),
+    ],
+    [
+      'an SNI that is no boolean',
+      () => ({ 'x-oss-callback': encode(json({ callbackSNI: 'yes' })) }),
+    ],
     ['version 2.0', () => ({ 'x-oss-callback': encode(json({ signatureVersion: '2.0' })) })],
     [
       'more than 5 KB',

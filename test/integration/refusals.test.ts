@@ -1,8 +1,5 @@
-// What must be refused, each with its own code, and nothing half-done: credentials, tokens, input, forged callbacks.
+// What must be refused, each with its own code, and nothing half-done: credentials, tokens, input.
 
-import { createPrivateKey, sign } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ADMIN_KEY, type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'
@@ -390,90 +387,6 @@ describe('a store that fails', () => {
     expect(again).toMatchObject({ status: 200, body: { state: 'completed' } })
     const session = await harness.services.uploads.find(app.id, created.id)
     expect(session).toMatchObject({ state: 'completed', revision: 2 })
-  })
-})
-
-describe('a callback', () => {
-  async function ready() {
-    const bytes = someBytes(150 * KiB)
-    const { body: created } = await create(app.apiKey, { subject: 'ada', sizeBytes: bytes.length })
-    for (const part of created.parts) await putPart(part, bytes, 100 * KiB)
-    return created
-  }
-  /** Signed with the embedded store's own key: what any customer of a store can have it do. */
-  async function storeSigned(path: string, body: string) {
-    const names = await readdir(harness.directory)
-    const name = names.find(
-      (candidate) => candidate.includes('callback') && candidate.endsWith('.pem'),
-    )
-    const key = createPrivateKey(await readFile(join(harness.directory, name!), 'utf8'))
-    return sign('md5', Buffer.from(`${path}\n${body}`), key).toString('base64')
-  }
-  const send = (body: string, authorization: string) =>
-    harness.call('POST', '/v1/callbacks/default', undefined, body, {
-      authorization,
-      'x-oss-pub-key-url': Buffer.from(
-        'http://gosspublic.alicdn.com/callback_pub_key_v1.pem',
-      ).toString('base64'),
-    })
-  const bodyFor = (created: Record<string, any>, changes: Record<string, unknown> = {}) =>
-    JSON.stringify({
-      bucket: 'bucket',
-      object: created.key,
-      size: 150 * KiB,
-      etag: 'x',
-      crc64: '0',
-      reqId: crypto.randomUUID(),
-      token: created.completionToken,
-      ...changes,
-    })
-
-  it('with a forged signature, or without our token, causes no store call and no row', async () => {
-    const created = await ready()
-    let calls = 0
-    harness.interceptStore((forward) => (input, init) => {
-      calls++
-      return forward(input, init)
-    })
-    const forged = bodyFor(created)
-    const tokenless = bodyFor(created, { token: 'x' })
-    const answers = [
-      await send(forged, Buffer.alloc(256, 1).toString('base64')),
-      await send(tokenless, await storeSigned('/v1/callbacks/default', tokenless)),
-      await send(`${forged} `, await storeSigned('/v1/callbacks/default', forged)),
-    ]
-    harness.interceptStore((forward) => forward)
-
-    for (const answer of answers) {
-      expect(answer).toMatchObject({ status: 403, body: { code: 'callback-not-verified' } })
-    }
-    expect(calls).toBe(0)
-    const far = new Date(harness.clock().getTime() + 1e9)
-    expect(await harness.services.callbacks.unprocessed(app.id, far, 10)).toEqual([])
-  })
-
-  it('validly signed for an object that is not there yet changes nothing, also when replayed', async () => {
-    const created = await ready()
-    const body = bodyFor(created)
-    const signature = await storeSigned('/v1/callbacks/default', body)
-
-    for (let times = 0; times < 2; times++) {
-      const answer = await send(body, signature)
-      expect(answer).toMatchObject({ status: 200, body: { state: 'completing' } })
-    }
-    const session = await harness.services.uploads.find(app.id, created.id)
-    expect(session).toMatchObject({ state: 'open', revision: 1 })
-  })
-
-  it('naming another session’s object changes nothing', async () => {
-    const [one, two] = [await ready(), await ready()]
-    await harness.call('POST', `/v1/uploads/${two.id}/complete`, two.completionToken, {})
-    const body = bodyFor(one, { object: two.key })
-
-    const answer = await send(body, await storeSigned('/v1/callbacks/default', body))
-
-    expect(answer).toMatchObject({ status: 200, body: { state: 'completing' } })
-    expect(await harness.services.uploads.find(app.id, one.id)).toMatchObject({ state: 'open' })
   })
 })
 

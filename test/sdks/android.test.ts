@@ -1,65 +1,68 @@
-// The credential provider of the official Android SDK reads what an authorization server answers. It runs on a plain JVM:
-// this class of the SDK touches nothing of Android but org.json.
-import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+// The credential provider of the official Android SDK against GET /oss/credentials/{grant} of a running Countersign. It
+// runs on a plain JVM: this class of the SDK touches nothing of Android but org.json.
+import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
-import { afterEach, describe, expect, test } from 'vitest'
-import { driver, SDKS } from './driver.ts'
+import { describe, expect, test } from 'vitest'
+import { useCountersign } from './countersign.ts'
+import { ANDROID, CLIENTS } from './programs.ts'
 
-const drive = driver(
-  'java',
-  '-XX:TieredStopAtLevel=1',
-  '-cp',
-  [join(SDKS, 'android'), join(SDKS, 'android/*')].join(':'),
-  'Driver',
-)
+const countersign = useCountersign()
+
+const fetchWith = (grant: string) =>
+  ANDROID({ action: 'fetch', url: `${countersign.url}/oss/credentials/${grant}` })
 
 describe('OSSAuthCredentialsProvider for Android', () => {
-  let server: Server
+  test('takes credentials that upload', async () => {
+    const { grant } = await countersign.grant()
+    const begun = await countersign.credentials({}, grant)
 
-  async function serve(status: number, body: unknown): Promise<string> {
-    server = createServer((_request, response) => {
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body))
+    const taken = await fetchWith(grant)
+
+    expect(taken).toEqual({
+      accessKeyId: expect.stringMatching(/^STS\./),
+      secretAccessKey: expect.any(String),
+      sessionToken: expect.any(String),
+      expiresAtSeconds: expect.any(Number),
     })
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    return `http://127.0.0.1:${(server.address() as AddressInfo).port}/credentials?ticket=1`
-  }
+    expect(taken.expiresAtSeconds).toBeGreaterThan(Date.now() / 1000 + 900)
+    const { error } = await CLIENTS['ali-oss for Node']!({
+      action: 'upload',
+      ...begun,
+      ...taken,
+      signature: 'v4',
+      file: countersign.file,
+      partSizeBytes: 131_072,
+    })
+    expect(error).toBeUndefined()
+    expect((await countersign.complete(begun.uploadId)).body.state).toBe('completed')
+  })
 
-  afterEach(() => {
+  test('tells code and message of each refusal', async () => {
+    const { grant: unused } = await countersign.grant()
+    const { id, grant: revoked } = await countersign.grant()
+    await countersign.credentials({}, revoked)
+    await countersign.call('DELETE', `/v1/grants/${id}`)
+    const { grant: other } = await countersign.grant({ use: 'api' })
+
+    const answers = await Promise.all([unused, revoked, other, 'nonsense'].map(fetchWith))
+
+    const codes = ['upload-not-found', 'grant-revoked', 'forbidden', 'unauthenticated']
+    answers.forEach(({ error }, index) => {
+      expect(error?.message).toContain(`ErrorCode: ${codes[index]}| ErrorMessage: `)
+    })
+  })
+
+  test('reads no refusal that is sent with another status than 200', async () => {
+    const server = createServer((_, response) => {
+      response.writeHead(403).end('{"StatusCode":500,"ErrorCode":"A","ErrorMessage":"not read"}')
+    }).listen(0, '127.0.0.1')
+    await new Promise((resolve) => server.once('listening', resolve))
+    const { port } = server.address() as AddressInfo
+
+    const { error } = await ANDROID({ action: 'fetch', url: `http://127.0.0.1:${port}/` })
+
     server.close()
-  })
-
-  test('takes temporary credentials', async () => {
-    const url = await serve(200, {
-      StatusCode: 200,
-      AccessKeyId: 'STS.id',
-      AccessKeySecret: 'secret',
-      SecurityToken: 'CAIS+/token==',
-      Expiration: '2015-11-03T09:52:59Z',
-    })
-
-    expect(await drive({ action: 'fetch', url })).toEqual({
-      accessKeyId: 'STS.id',
-      secretAccessKey: 'secret',
-      sessionToken: 'CAIS+/token==',
-      expiresAtSeconds: Date.parse('2015-11-03T09:52:59Z') / 1000,
-    })
-  })
-
-  const refused = { StatusCode: 500, ErrorCode: 'AccessDenied', ErrorMessage: 'No such ticket.' }
-
-  test('tells code and message of a refusal that is sent with status 200', async () => {
-    const { error } = await drive({ action: 'fetch', url: await serve(200, refused) })
-
-    expect(error?.message).toContain('ErrorCode: AccessDenied| ErrorMessage: No such ticket.')
-  })
-
-  test('does not read a refusal that is sent with another status', async () => {
-    const { error } = await drive({ action: 'fetch', url: await serve(403, refused) })
-
     expect(error?.message).toContain('403')
-    expect(error?.message).not.toContain('No such ticket.')
+    expect(error?.message).not.toContain('not read')
   })
 })

@@ -1,14 +1,17 @@
-// ossutil, the official command-line client: uploads with resume, lists what is unfinished, and removes it.
+// ossutil, the official command-line client, with credentials that a running Countersign issued: uploads, resumes, lists
+// its parts. What asks for the whole bucket needs the store's own key.
 import { once } from 'node:events'
 import { mkdir, mkdtemp } from 'node:fs/promises'
 import { createServer, request, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from 'vitest'
-import { BUCKET, FILE_BYTES, PART_BYTES, REGION, run, SDKS, useStore } from './driver.ts'
+import { type Account, FILE_BYTES, PART_BYTES, PART_COUNT, useCountersign } from './countersign.ts'
+import { run, SDKS } from './programs.ts'
+
+const countersign = useCountersign()
 
 describe.each(['v4', 'v1'] as const)('ossutil with signature %s', (signature) => {
-  const context = useStore()
   let proxy: Server | undefined
 
   afterEach(() => {
@@ -18,27 +21,37 @@ describe.each(['v4', 'v1'] as const)('ossutil with signature %s', (signature) =>
   })
 
   /** Away from any configuration file of this machine. */
-  async function ossutil(command: string, options: { endpoint?: string }, ...args: string[]) {
-    const { accessKeyId, secretAccessKey, sessionToken } = context.credentials
-    const home = await mkdtemp(join(context.directory, 'home-'))
+  async function ossutil(account: Account, command: string, ...args: string[]) {
+    const home = await mkdtemp(join(countersign.directory, 'home-'))
     return run(
       join(SDKS, 'bin/ossutil'),
       { cwd: home, env: { HOME: home } },
       ...[command, ...args],
-      ...['-e', options.endpoint ?? context.store.url, '-i', accessKeyId, '-k', secretAccessKey],
-      ...(sessionToken ? ['-t', sessionToken] : []),
-      ...(signature === 'v4' ? ['--sign-version', 'v4', '--region', REGION] : []),
+      ...['-e', account.endpoint, '-i', account.accessKeyId, '-k', account.secretAccessKey],
+      ...(account.sessionToken ? ['-t', account.sessionToken] : []),
+      ...(signature === 'v4' ? ['--sign-version', 'v4', '--region', account.region] : []),
     )
   }
 
-  const cp = (key: string, checkpoints: string, options: { endpoint?: string } = {}) =>
-    ossutil(
-      'cp',
-      options,
-      ...[context.file, `oss://${BUCKET}/${key}`, '--force'],
-      ...['--bigfile-threshold', String(PART_BYTES), '--part-size', String(PART_BYTES)],
-      ...['--checkpoint-dir', checkpoints, '--parallel', '1', '--jobs', '1', '--retry-times', '1'],
-    )
+  async function cp(account: Account, key: string, checkpoints: string) {
+    const home = await mkdtemp(join(countersign.directory, 'home-'))
+    const env = {
+      HOME: home,
+      PATH: `${join(SDKS, 'bin')}:${process.env.PATH}`,
+      FILE: countersign.file,
+      BUCKET: account.bucket,
+      KEY: key,
+      ENDPOINT: account.endpoint,
+      REGION: account.region,
+      SIGN_VERSION: signature,
+      ACCESS_KEY_ID: account.accessKeyId,
+      SECRET_ACCESS_KEY: account.secretAccessKey,
+      SESSION_TOKEN: account.sessionToken ?? '',
+      PART_SIZE_BYTES: String(PART_BYTES),
+      CHECKPOINTS: checkpoints,
+    }
+    return run('bash', { cwd: home, env }, join(import.meta.dirname, 'shell/upload.sh'))
+  }
 
   /** The endpoint of a network that fails at every part after the second. */
   async function cuttingEndpoint(): Promise<string> {
@@ -47,7 +60,8 @@ describe.each(['v4', 'v1'] as const)('ossutil with signature %s', (signature) =>
       const isPart = incoming.method === 'PUT' && incoming.url?.includes('partNumber=')
       if (isPart && ++parts > 2) return void incoming.socket.destroy()
       const { method, url, headers } = incoming
-      const forwarded = request(`${context.store.url}${url}`, { method, headers }, (answer) => {
+      const target = `${countersign.owner.endpoint}${url}`
+      const forwarded = request(target, { method, headers }, (answer) => {
         outgoing.writeHead(answer.statusCode!, answer.headers)
         answer.pipe(outgoing)
       })
@@ -59,57 +73,60 @@ describe.each(['v4', 'v1'] as const)('ossutil with signature %s', (signature) =>
   }
 
   /** An upload that was cut after two parts; its checkpoint stays in the directory. */
-  async function interruptedUpload(key: string, checkpoints: string): Promise<string> {
+  async function interrupted(account: Account, key: string, checkpoints: string): Promise<void> {
     await mkdir(checkpoints, { recursive: true })
-    const cut = await cp(key, checkpoints, { endpoint: await cuttingEndpoint() })
+    const cut = await cp({ ...account, endpoint: await cuttingEndpoint() }, key, checkpoints)
     expect(cut.code, cut.stdout).not.toBe(0)
-    const [upload] = await context.dialect().listUploads(key)
-    return upload!.storageUploadId
   }
 
-  test('uploads in parts', async () => {
-    const key = "clips/a b ü文+&'(1)!~.bin"
+  const checkpointsIn = () => mkdtemp(join(countersign.directory, 'cp-'))
 
-    const { code, stdout, stderr } = await cp(key, join(context.directory, 'cp'))
+  test('uploads in parts, and completing finds the object', async () => {
+    const issued = await countersign.credentials()
+
+    const { code, stdout, stderr } = await cp(issued, issued.key, await checkpointsIn())
 
     expect(code, stdout + stderr).toBe(0)
-    expect(await context.dialect().head(key)).toMatchObject({
-      sizeBytes: FILE_BYTES,
-      etag: expect.stringMatching(/-5$/),
+    expect((await countersign.complete(issued.uploadId)).body).toMatchObject({
+      state: 'completed',
+      object: { sizeBytes: FILE_BYTES },
     })
-    await context.expectStored(key)
+    await countersign.expectStored(issued.uploadId)
   })
 
-  test('resumes an interrupted upload, sending no stored part again', async () => {
-    const key = 'clips/resumed.bin'
-    const checkpoints = join(context.directory, 'cp-resume')
-    const uploadId = await interruptedUpload(key, checkpoints)
-    expect(context.partsReceived(key)).toBe(2)
+  test('resumes an interrupted upload, and sends no part twice', async () => {
+    const issued = await countersign.credentials()
+    const checkpoints = await checkpointsIn()
+    await interrupted(issued, issued.key, checkpoints)
+    expect(await countersign.partsReceived(issued.key)).toBe(2)
 
-    const { code, stdout, stderr } = await cp(key, checkpoints)
+    const { code, stdout, stderr } = await cp(issued, issued.key, checkpoints)
 
     expect(code, stdout + stderr).toBe(0)
-    expect(context.partsReceived(key)).toBe(5)
-    expect(await context.dialect().head(key)).toBeDefined()
-    await context.expectStored(key)
-    const left = await context.dialect().listUploads(key)
-    expect(left.map(({ storageUploadId }) => storageUploadId)).not.toContain(uploadId)
+    expect(await countersign.partsReceived(issued.key)).toBe(PART_COUNT)
+    expect((await countersign.complete(issued.uploadId)).body.state).toBe('completed')
+    await countersign.expectStored(issued.uploadId)
   })
 
-  test('lists an unfinished upload and its parts, and removes it', async () => {
-    const key = 'clips/unfinished.bin'
-    const uploadId = await interruptedUpload(key, join(context.directory, 'cp-unfinished'))
+  test('lists the parts of an unfinished upload; the operator finds it in the bucket and removes it', async () => {
+    const issued = await countersign.credentials({ filename: 'unfinished.bin' })
+    await interrupted(issued, issued.key, await checkpointsIn())
+    const target = `oss://${issued.bucket}/${issued.key}`
+    const { owner } = countersign
 
-    const uploads = await ossutil('ls', {}, '-m', `oss://${BUCKET}/${key}`)
-    const parts = await ossutil('listpart', {}, `oss://${BUCKET}/${key}`, uploadId)
-    const removed = await ossutil('rm', {}, '-m', '--force', `oss://${BUCKET}/${key}`)
-    const after = await ossutil('listpart', {}, `oss://${BUCKET}/${key}`, uploadId)
+    const notOurs = await ossutil(issued, 'ls', '-m', target)
+    const uploads = await ossutil(owner, 'ls', '-m', target)
+    const [, uploadId = ''] = /\b([0-9A-F]{32})\s+oss:/.exec(uploads.stdout) ?? []
+    const parts = await ossutil(issued, 'listpart', target, uploadId)
+    const removed = await ossutil(owner, 'rm', '-m', '--force', target)
+    const after = await ossutil(issued, 'listpart', target, uploadId)
 
-    expect(uploads.stdout).toMatch(new RegExp(`${uploadId}\\s+oss://${BUCKET}/${key}`))
+    expect(notOurs.stdout + notOurs.stderr).toContain('AccessDenied')
+    expect(uploads.stdout).toContain(target)
     expect(parts.stdout).toContain('total part count')
     expect(parts.stdout.match(new RegExp(`^.*\\s${PART_BYTES}\\s.*$`, 'gm'))).toHaveLength(2)
     expect(removed.code, removed.stdout + removed.stderr).toBe(0)
     expect(after.stdout + after.stderr).toContain('NoSuchUpload')
-    expect(await context.dialect().listUploads(key)).toEqual([])
+    expect((await countersign.status(issued.uploadId)).state).toBe('open')
   })
 })

@@ -52,7 +52,8 @@ export function useEmbeddedStore() {
     directory: '',
     now: new Date(),
     lines,
-    fetch: globalThis.fetch,
+    /** Sends the callbacks; the store's own way unless set. */
+    fetch: undefined as typeof fetch | undefined,
 
     start: async (): Promise<void> => {
       const { directory } = context
@@ -149,7 +150,7 @@ export function useEmbeddedStore() {
   beforeEach(async () => {
     context.directory = await mkdtemp(join(tmpdir(), 'countersign-store-'))
     context.now = new Date()
-    context.fetch = globalThis.fetch
+    context.fetch = undefined
     lines.length = 0
     const keyFile = join(context.directory, 'callback-key.pem')
     if (callbackKey) await writeFile(keyFile, callbackKey, { mode: 0o600 })

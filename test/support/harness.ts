@@ -41,6 +41,8 @@ export interface HarnessOptions {
     Partial<StoreConfig>,
     'bindLength' | 'exclusive' | 'cleanupDays' | 'credentialsExpireAt'
   >
+  /** Where the store reports uploads; at the public URL unless given. */
+  callbackUrls?: readonly string[]
   /** Names of further stores: the same bucket. */
   moreStores?: string[]
   /** Puts a store that processes in front of the embedded one, and Media Processing beside it. */
@@ -94,6 +96,7 @@ export async function startHarness(options: HarnessOptions = {}) {
     secretKeys: [{ kid: 'k1', secret: new Uint8Array(32).fill(7) }],
     adminKey: ADMIN_KEY,
     publicUrl: () => 'http://countersign.test',
+    callbackUrls: options.callbackUrls,
     allowPrivateTargets: true,
     embedded: true,
     stores: ['default', ...(options.moreStores ?? [])].map((name) => ({
@@ -126,11 +129,13 @@ export async function startHarness(options: HarnessOptions = {}) {
   const app = httpApp({ servicesFor: () => services })
 
   /** The store's callback reaches the app without a socket. */
-  const callbackFetch: FetchLike = async (input, init) => {
+  const intoApp: FetchLike = async (input, init) => {
     const answer = await app.request(String(input instanceof Request ? input.url : input), init)
     const headers = new Headers(answer.headers)
     return new Response(await answer.arrayBuffer(), { status: answer.status, headers })
   }
+
+  let callbackFetch = intoApp
 
   async function call<Body = Record<string, any>>(
     method: string,
@@ -183,6 +188,10 @@ export async function startHarness(options: HarnessOptions = {}) {
     /** Puts something between the service and the store from now on. */
     interceptStore(between: (forward: FetchLike) => FetchLike) {
       storeFetch = between(fetch)
+    },
+    /** Puts something between the store and its callbacks' receiver from now on. */
+    interceptCallback(between: (forward: FetchLike) => FetchLike) {
+      callbackFetch = between(intoApp)
     },
     advance: ({ minutes = 0, hours = 0, seconds = 0 }) => {
       offsetMs += ((hours * 60 + minutes) * 60 + seconds) * 1000

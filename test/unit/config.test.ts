@@ -77,6 +77,36 @@ it('takes what an operator says of the bucket', () => {
   expect(() => parse({ STORE_CLEANUP_DAYS: '0' })).toThrow('STORE_CLEANUP_DAYS')
 })
 
+describe('CALLBACK_URLS', () => {
+  const parse = (urls: string) => parseConfig({ CALLBACK_URLS: urls }).callbackUrls
+  const many = (count: number) =>
+    Array.from({ length: count }, (_, index) => `https://a${index}.example`).join(',')
+
+  it('lists one to five addresses, in order, and is absent by default', () => {
+    expect(parse('https://b.example/up/, http://a.example')).toEqual([
+      'https://b.example/up',
+      'http://a.example',
+    ])
+    expect(parse(many(5))).toHaveLength(5)
+    expect(parseConfig({}).callbackUrls).toBeUndefined()
+  })
+
+  it.each([
+    many(6),
+    'https://a.example,https://a.example/',
+    'https://a.example,',
+    'a.example',
+    'ftp://a.example',
+    'https://a.example/?b=1',
+    'https://a.example/#b',
+    'https://user@a.example',
+    'https://a.example/x;y',
+    `https://a.example/${'x'.repeat(300)}`,
+  ])('refuses %s', (urls) => {
+    expect(() => parse(urls)).toThrow('CALLBACK_URLS')
+  })
+})
+
 describe('the endpoints of a store', () => {
   const parse = (more: Record<string, string>) => parseConfig({ ...KEYS, ...STORE, ...more })
 

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { openSettings } from './bucket/settings.ts'
+import { fetchWithHost } from './callback/fetch-with-host.ts'
 import { openCallbackKey } from './callback/key.ts'
 import { openDisk, randomId } from './disk/index.ts'
 import { formPoster } from './form/post-object.ts'
@@ -29,8 +30,8 @@ export interface EmbeddedStoreOptions {
   accessKeyId: string
   secretAccessKey: string
   clock: () => Date
-  /** Sends the callbacks. */
-  fetch: typeof fetch
+  /** Sends the callbacks, if not over node:http. */
+  fetch?: typeof fetch
   log: Log
 }
 
@@ -43,7 +44,7 @@ export interface EmbeddedStore {
 
 /** Resolves when the store accepts requests. Rejects if the port is taken, or the directory is another store's. */
 export async function startEmbeddedStore(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
-  const { directory, bucket, clock, fetch, log } = options
+  const { directory, bucket, clock, fetch = fetchWithHost, log } = options
   await checkUnowned(directory)
   const disk = await openDisk(directory, log)
   const settings = await openSettings(directory)

@@ -8,22 +8,23 @@ const CALLBACK_BODY =
 
 const encoded = (value: unknown): string => base64(utf8(JSON.stringify(value)))
 
-const parameters = (url: string): string =>
+/** SNI, which OSS leaves out unless asked: behind most proxies the handshake needs the name. */
+const parameters = (urls: readonly string[]): string =>
   encoded({
-    callbackUrl: url,
+    callbackUrl: urls.join(';'),
     callbackBody: CALLBACK_BODY,
     callbackBodyType: 'application/json',
-    ...(url.startsWith('https:') ? { callbackSNI: true } : {}),
+    ...(urls.some((url) => url.startsWith('https:')) ? { callbackSNI: true } : {}),
   })
 
-export const callbackQuery = ({ url, token }: CallbackRequest) =>
+export const callbackQuery = ({ urls, token }: CallbackRequest) =>
   [
-    ['callback', parameters(url)],
+    ['callback', parameters(urls)],
     ['callback-var', encoded({ 'x:token': token })],
   ] as const
 
 /** In a form each variable is a field of its own. */
-export const callbackFields = ({ url, token }: CallbackRequest): Record<string, string> => ({
-  callback: parameters(url),
+export const callbackFields = ({ urls, token }: CallbackRequest): Record<string, string> => ({
+  callback: parameters(urls),
   'x:token': token,
 })

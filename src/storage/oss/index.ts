@@ -1,6 +1,6 @@
 // The OSS dialect of ObjectStore: native multipart with V4 signatures, the stamp, forbid-overwrite and upload callbacks.
 import { GiB, KiB } from '../../core/part-plan.ts'
-import type { CallbackFields, ObjectStore, RawRequest, StoreMedia } from '../../core/ports.ts'
+import type { ObjectStore, RawRequest, StoreMedia } from '../../core/ports.ts'
 import { type OssCaller, ossCaller } from './call.ts'
 import { ossListing } from './listing.ts'
 import { ossMultipart } from './multipart.ts'
@@ -42,7 +42,7 @@ export interface OssOptions extends OssSignerOptions, OssCaller {
 export function oss(options: OssOptions): ObjectStore {
   const signer = ossSigner(options)
   const send = ossCaller(signer, options)
-  const readCallback = (request: RawRequest): CallbackFields | undefined =>
+  const readCallback: ObjectStore['readCallback'] = (request) =>
     options.parseCallbackBody(request.headers.get('content-type'), request.body)
 
   return {

@@ -96,10 +96,7 @@ func upload(j job) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := bucket.UploadFile(j.Key, j.File, j.PartSizeBytes, oss.Routines(3)); err != nil {
-		return nil, err
-	}
-	return answerWithETag(bucket, j.Key, answer{})
+	return answer{}, bucket.UploadFile(j.Key, j.File, j.PartSizeBytes, oss.Routines(3))
 }
 
 // end
@@ -141,32 +138,10 @@ func resume(j job) (answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	partsBefore, err := storedParts(bucket, j.Key)
-	if err != nil {
-		return nil, err
-	}
 	if err := bucket.UploadFile(j.Key, j.File, j.PartSizeBytes, checkpoint); err != nil {
 		return nil, err
 	}
-	return answerWithETag(bucket, j.Key, answer{"resumed": true, "partsBefore": partsBefore})
-}
-
-func storedParts(bucket *oss.Bucket, key string) ([]int, error) {
-	listed, err := bucket.ListMultipartUploads(oss.Prefix(key))
-	if err != nil {
-		return nil, err
-	}
-	parts, err := bucket.ListUploadedParts(oss.InitiateMultipartUploadResult{
-		Bucket: bucket.BucketName, Key: key, UploadID: listed.Uploads[0].UploadID,
-	})
-	if err != nil {
-		return nil, err
-	}
-	numbers := []int{}
-	for _, part := range parts.UploadedParts {
-		numbers = append(numbers, part.PartNumber)
-	}
-	return numbers, nil
+	return answer{"resumed": true}, nil
 }
 
 func abort(j job) (answer, error) {
@@ -201,16 +176,6 @@ func presignPart(j job) (answer, error) {
 		oss.AddParam("partNumber", strconv.Itoa(j.PartNumber)),
 		oss.AddParam("uploadId", j.UploadID))
 	return answer{"url": url}, err
-}
-
-// UploadFile answers no ETag.
-func answerWithETag(bucket *oss.Bucket, key string, a answer) (answer, error) {
-	header, err := bucket.GetObjectMeta(key)
-	if err != nil {
-		return nil, err
-	}
-	a["etag"] = unquoted(header.Get("ETag"))
-	return a, nil
 }
 
 func unquoted(etag string) string {

@@ -70,14 +70,8 @@ def resume(job):
             upload_from_checkpoint(checkpoints, interrupt_after_two_parts)
         except Interrupted:
             pass
-        parts_before = stored_parts(bucket, job["key"])
         result = upload_from_checkpoint(checkpoints)
-    return {"resumed": True, "partsBefore": parts_before, "etag": result.etag}
-
-
-def stored_parts(bucket, key):
-    upload_id = next(oss2.ObjectUploadIterator(bucket, key)).upload_id
-    return [part.part_number for part in oss2.PartIterator(bucket, key, upload_id)]
+    return {"resumed": True, "etag": result.etag}
 
 
 def abort(job):

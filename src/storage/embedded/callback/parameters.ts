@@ -13,6 +13,8 @@ export type CallbackBodyType = 'application/json' | typeof FORM
 export interface CallbackPlan {
   /** Tried in order until one answers as it should. */
   urls: URL[]
+  /** What Host says, where that is not the URL's own. */
+  host: string | undefined
   template: string
   bodyType: CallbackBodyType
   /** `x:name` → value. */
@@ -35,16 +37,16 @@ export function readCallback({
   const template = callback.callbackBody
   if (typeof url !== 'string') throw wrong('callbackUrl is missing.', '0007-00000004')
   if (typeof template !== 'string' || template === '') throw wrong('callbackBody is missing.')
-  // Checked only: `fetch` does not let Host be set, so the URL's own host is sent.
-  const { callbackHost: host } = callback
-  if (host !== undefined && (typeof host !== 'string' || !/^[\w.:[\]-]*$/.test(host))) {
-    throw wrong('callbackHost is not a host.')
+  // This store always names the host in a TLS handshake.
+  if (!['boolean', 'undefined'].includes(typeof callback.callbackSNI)) {
+    throw wrong('callbackSNI is true or false.')
   }
   if ((callback.signatureVersion ?? '1.0') !== '1.0') {
     throw wrong('Only signatureVersion 1.0 is offered.')
   }
   return {
     urls: readUrls(url),
+    host: readHost(callback.callbackHost),
     template,
     bodyType: readBodyType(callback.callbackBodyType),
     variables: readVariables(variables ?? {}),
@@ -81,6 +83,12 @@ function readUrls(text: string): URL[] {
     }
     return new URL(full)
   })
+}
+
+function readHost(host: unknown): string | undefined {
+  if (host === undefined || host === '') return undefined
+  if (typeof host === 'string' && /^[\w.:[\]-]{1,255}$/.test(host)) return host
+  throw wrong('callbackHost is not a host.')
 }
 
 function readBodyType(value: unknown): CallbackBodyType {

@@ -51,6 +51,7 @@ async function post(
     redirect: 'manual',
     signal: AbortSignal.any([closing, AbortSignal.timeout(TIMEOUT_MS)]),
     headers: {
+      ...(plan.host ? { host: plan.host } : {}),
       'content-type': plan.bodyType,
       'content-md5': createHash('md5').update(body).digest('base64'),
       date: clock().toUTCString(),

@@ -12,9 +12,7 @@ import com.aliyun.oss.common.comm.SignVersion;
 import com.aliyun.oss.model.AbortMultipartUploadRequest;
 import com.aliyun.oss.model.GeneratePresignedUrlRequest;
 import com.aliyun.oss.model.InitiateMultipartUploadRequest;
-import com.aliyun.oss.model.ListMultipartUploadsRequest;
 import com.aliyun.oss.model.ListPartsRequest;
-import com.aliyun.oss.model.PartSummary;
 import com.aliyun.oss.model.UploadFileRequest;
 import com.aliyun.oss.model.UploadFileResult;
 import com.aliyun.oss.model.UploadPartRequest;
@@ -111,23 +109,13 @@ public class Driver {
 
         OSS client = clientOf(job);
         try {
-            List<Integer> partsBefore = storedParts(client, job);
             String etag = etagOf(client.uploadFile(request));
-            return Map.of("resumed", true, "partsBefore", partsBefore, "etag", etag);
+            return Map.of("resumed", true, "etag", etag);
         } finally {
             client.shutdown();
             Files.deleteIfExists(directory.resolve("upload.ucp"));
             Files.delete(directory);
         }
-    }
-
-    static List<Integer> storedParts(OSS client, Job job) {
-        ListMultipartUploadsRequest uploads = new ListMultipartUploadsRequest(job.bucket);
-        uploads.setPrefix(job.key);
-        String uploadId = client.listMultipartUploads(uploads).getMultipartUploads().get(0).getUploadId();
-        return client.listParts(new ListPartsRequest(job.bucket, job.key, uploadId)).getParts().stream()
-            .map(PartSummary::getPartNumber)
-            .toList();
     }
 
     static Object abort(Job job) throws IOException {

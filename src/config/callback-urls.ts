@@ -1,0 +1,23 @@
+// Where stores report uploads: up to five addresses of this service, in the order in which a store tries them.
+import { z } from 'zod'
+
+/** "Upload callbacks", OSS: at most five URLs, and 5 KB for all that asks for a callback, as base64. */
+const MOST_URLS = 5
+const MOST_CHARACTERS = 300
+
+/** A semicolon separates the URLs that OSS is given; a query would stand before the path that is added. */
+function isBase(text: string): boolean {
+  if (text.length > MOST_CHARACTERS || text.includes(';') || !URL.canParse(text)) return false
+  const { protocol, username, password, search, hash } = new URL(text)
+  return /^https?:$/.test(protocol) && username + password + search + hash === ''
+}
+
+export const callbackUrls = z
+  .string()
+  .transform((text) => text.split(',').map((url) => url.trim().replace(/\/+$/, '')))
+  .refine(
+    (urls) => urls.length <= MOST_URLS && new Set(urls).size === urls.length && urls.every(isBase),
+    `must list at most ${MOST_URLS} different http or https URLs of the service, separated by commas, without user, query or semicolon`,
+  )
+  .optional()
+  .describe('Where stores report uploads: up to 5 addresses of the service; default PUBLIC_URL')

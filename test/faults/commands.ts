@@ -1,0 +1,350 @@
+// The commands of a script, and how clients carry them out: over the API and straight to the store, as real ones do.
+import { type Faulted, type Instance, NoAnswer } from './fault-port.ts'
+import type { RunApp, World } from './world.ts'
+
+export const KiB = 1024
+export const SHAPES = { parts: 110 * KiB, single: 700, empty: 0 } as const
+export type Shape = keyof typeof SHAPES
+export const PART_SIZE = 100 * KiB
+export const SUBJECTS = ['ada', 'bo'] as const
+
+export type Command = { via?: number } & (
+  | { do: 'create'; who: number; shape: Shape; key?: number }
+  | { do: 'resume' | 'sign' | 'complete' | 'direct' | 'post'; slot: number }
+  | { do: 'callback' | 'abort' | 'get' | 'lose' | 'upload'; slot: number }
+  | { do: 'put'; slot: number; part: number; version: number }
+  | { do: 'advance'; minutes: number }
+  | { do: 'sweep' | 'deliver' }
+  | { do: 'replay'; nth: number }
+)
+
+/** What a client knows of a session, and what it sent. */
+export interface Upload {
+  slot: number
+  id: string
+  key: string
+  subject: string
+  shape: Shape
+  /** Seeds of the bytes that may be stored as each part; the last is the newest. */
+  versions: Map<number, Set<number>>
+  uploadToken: string
+  completionToken: string
+  parts: Map<number, { url: string; headers: Record<string, string>; sizeBytes: number }>
+  partsExpireAt: number
+  expiresAt: number
+  direct?: { method: string; url: string; headers: Record<string, string> }
+}
+
+/** What came back, or nothing. `text` is `<status> <state or code>`. */
+export interface Observation {
+  slot?: number
+  command: Command
+  text: string
+  state?: string
+  faults: string[]
+}
+
+export interface Clients {
+  world: World
+  app: RunApp
+  uploads: Upload[]
+  /** Sessions that each Idempotency-Key of a subject was answered with, and when they were created. */
+  keys: Map<string, Map<string, number>>
+}
+
+/** Bytes that differ everywhere, the same for the same seed. */
+export function contentOf(shape: Shape, part: number, version: number): Uint8Array<ArrayBuffer> {
+  const sizes = { parts: part === 1 ? PART_SIZE : SHAPES.parts - PART_SIZE, single: 700, empty: 0 }
+  const bytes = new Uint8Array(sizes[shape])
+  let state = part * 7919 + version * 104_729 + 1
+  for (let index = 0; index < bytes.length; index++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    bytes[index] = state >>> 24
+  }
+  return bytes
+}
+
+interface Reply {
+  status: number
+  body: Record<string, any>
+  faults: string[]
+}
+
+/** One request of a client. Rejects where no answer is heard. */
+export async function call(
+  { world }: Clients,
+  instance: Instance,
+  method: string,
+  path: string,
+  credential: string,
+  body?: unknown,
+  more: Record<string, string> = {},
+): Promise<Reply> {
+  const headers = {
+    authorization: `Bearer ${credential}`,
+    ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    ...more,
+  }
+  const text = body === undefined ? undefined : JSON.stringify(body)
+  const answer = await world.port.around('client.request', () =>
+    world.request(instance, method, `http://countersign.test${path}`, headers, text),
+  )
+  const isJson = answer.headers.get('content-type')?.includes('json')
+  return {
+    status: answer.status,
+    body: isJson ? JSON.parse(answer.text) : {},
+    faults: answer.faults,
+  }
+}
+
+const said = ({ status, body }: Reply) => `${status} ${body.code ?? body.state ?? ''}`.trim()
+
+function learn(clients: Clients, upload: Upload, body: Record<string, any>): void {
+  if (body.uploadToken) upload.uploadToken = body.uploadToken
+  if (body.completionToken) upload.completionToken = body.completionToken
+  for (const token of [body.uploadToken, body.completionToken]) {
+    if (token) clients.app.secrets.push(token)
+  }
+  if (!body.parts?.length || !body.parts[0].url) return
+  for (const part of body.parts) upload.parts.set(part.partNumber, part)
+  upload.partsExpireAt = Date.parse(body.partsExpireAt ?? body.expiresAt)
+}
+
+async function create(
+  clients: Clients,
+  instance: Instance,
+  subject: string,
+  shape: Shape,
+  extra: { key?: number; fingerprint?: string; resume?: boolean },
+): Promise<Observation & { reply: Reply }> {
+  const { key, fingerprint, resume } = extra
+  const command: Command = { do: 'create', who: 0, shape }
+  const body = {
+    filename: `${shape}.bin`,
+    sizeBytes: SHAPES[shape],
+    partSizeBytes: PART_SIZE,
+    subject,
+    fingerprint: fingerprint ?? `${shape}-${subject}`,
+    ...(resume ? { resume } : {}),
+  }
+  const headers: Record<string, string> =
+    key === undefined ? {} : { 'idempotency-key': `key-${key}-${shape}` }
+  const { apiKey } = clients.app
+  const reply = await call(clients, instance, 'POST', '/v1/uploads', apiKey, body, headers)
+  const { id } = reply.body
+  if (reply.status > 201) return { command, text: said(reply), faults: reply.faults, reply }
+  if (key !== undefined) {
+    const name = `${subject} ${headers['idempotency-key']}`
+    const createdAt = Date.parse(reply.body.createdAt)
+    clients.keys.set(name, (clients.keys.get(name) ?? new Map()).set(id, createdAt))
+  }
+  let upload = clients.uploads.find((known) => known.id === id)
+  if (!upload) {
+    upload = {
+      slot: clients.uploads.length,
+      id,
+      key: reply.body.key,
+      subject,
+      shape,
+      versions: new Map(),
+      uploadToken: '',
+      completionToken: '',
+      parts: new Map(),
+      partsExpireAt: 0,
+      expiresAt: Date.parse(reply.body.expiresAt),
+    }
+    clients.uploads.push(upload)
+  }
+  learn(clients, upload, reply.body)
+  const { state } = reply.body
+  return { command, slot: upload.slot, text: said(reply), state, faults: reply.faults, reply }
+}
+
+/** Signs anew where the URLs at hand have ended, as a client does. */
+async function freshParts(clients: Clients, instance: Instance, upload: Upload): Promise<void> {
+  const { world, app } = clients
+  if (upload.partsExpireAt - 5_000 > world.clock().getTime()) return
+  await sign(clients, instance, upload)
+  if (upload.partsExpireAt - 5_000 > world.clock().getTime()) return
+  const path = `/v1/uploads/${upload.id}`
+  const { body } = await call(clients, instance, 'GET', path, app.apiKey)
+  learn(clients, upload, body)
+  await sign(clients, instance, upload)
+}
+
+async function sign(clients: Clients, instance: Instance, upload: Upload): Promise<Reply> {
+  const path = `/v1/uploads/${upload.id}/parts`
+  const count = upload.shape === 'parts' ? 2 : 1
+  const reply = await call(clients, instance, 'POST', path, upload.uploadToken, { from: 1, count })
+  learn(clients, upload, reply.body)
+  return reply
+}
+
+async function put(
+  clients: Clients,
+  instance: Instance,
+  upload: Upload,
+  command: Command & { do: 'put' },
+): Promise<Observation> {
+  const { world } = clients
+  const { version } = command
+  const part = upload.shape === 'parts' ? command.part : 1
+  const seen = { command: { ...command, part }, slot: upload.slot, faults: [] as string[] }
+  if (upload.shape === 'empty') return { ...seen, text: 'nothing to send' }
+  await freshParts(clients, instance, upload)
+  const signed = upload.parts.get(part)
+  if (!signed) return { ...seen, text: 'no URL' }
+  const earlier = upload.versions.get(part) ?? new Set<number>()
+  upload.versions.set(part, new Set([...earlier, version]))
+  const { status } = await world.port.cross('client', 'client.put', () =>
+    world.fetchWhole(signed.url, {
+      method: 'PUT',
+      headers: signed.headers,
+      body: contentOf(upload.shape, part, version),
+    }),
+  )
+  return { ...seen, text: String(status), state: status === 200 ? 'stored' : undefined }
+}
+
+async function post(clients: Clients, upload: Upload, command: Command): Promise<Observation> {
+  const { world } = clients
+  const seen = { command, slot: upload.slot, faults: [] as string[] }
+  const { direct } = upload
+  if (!direct) return { ...seen, text: 'not signed' }
+  clients.app.secrets.push(new URL(direct.url).searchParams.get('x-oss-signature') ?? direct.url)
+  const answer = await world.port.cross('client', 'client.complete', () =>
+    world.fetchWhole(direct.url, { method: direct.method, headers: direct.headers }),
+  )
+  const text = await answer.text()
+  // Our answer as the store relays it; "completing" there only says that the outcome was not known in time.
+  const relayed = answer.status === 200 && text.startsWith('{') ? JSON.parse(text).state : undefined
+  const state = relayed === 'completed' ? relayed : undefined
+  return { ...seen, text: `${answer.status} ${state ?? ''}`.trim(), state }
+}
+
+/** Carries it out. A client that hears nothing observes `no answer`. */
+export async function perform(clients: Clients, command: Command): Promise<Observation[]> {
+  const { world } = clients
+  try {
+    const { value, faults } = await world.port.run(command.do, undefined, () =>
+      act(clients, command, world.instance(command.via ?? 0)),
+    )
+    return value.map((seen) => ({ ...seen, faults: [...seen.faults, ...faults] }))
+  } catch (error) {
+    const slot = 'slot' in command ? slotOf(clients, command.slot)?.slot : undefined
+    const faults = (error as Faulted).faults ?? []
+    if (!faults.length && !(error instanceof NoAnswer)) throw error
+    return [{ command, slot, text: 'no answer', faults: faults.length ? faults : ['no answer'] }]
+  }
+}
+
+export const slotOf = ({ uploads }: Clients, slot: number): Upload | undefined =>
+  uploads.length ? uploads[slot % uploads.length] : undefined
+
+async function act(clients: Clients, command: Command, instance: Instance): Promise<Observation[]> {
+  const { world, app } = clients
+  switch (command.do) {
+    case 'create': {
+      const { who, shape, key } = command
+      const { reply: _, ...seen } = await create(clients, instance, SUBJECTS[who]!, shape, { key })
+      return [{ ...seen, command }]
+    }
+    case 'advance':
+      world.advance(command.minutes * 60_000)
+      return [{ command, text: '', faults: [] }]
+    case 'sweep':
+      return [{ command, text: '', faults: (await world.sweep(instance)).faults }]
+    case 'deliver':
+      return [{ command, text: '', faults: (await world.deliver(instance)).faults }]
+    case 'replay': {
+      const [row] = await world.port.outside(
+        () => world.sql`select delivery_id from deliveries where app_id = ${app.appId}
+          order by created_at, delivery_id offset ${command.nth} limit 1`,
+      )
+      if (!row) return []
+      const path = `/v1/deliveries/${row.delivery_id}/replay`
+      const { status, faults } = await call(clients, instance, 'POST', path, app.apiKey)
+      return [{ command, text: String(status), faults }]
+    }
+    default: {
+      const upload = slotOf(clients, command.slot)
+      return upload ? actOn(clients, command, instance, upload) : []
+    }
+  }
+}
+
+type OnUpload = Exclude<Command, { do: 'create' | 'advance' | 'sweep' | 'deliver' | 'replay' }>
+
+async function actOn(
+  clients: Clients,
+  command: OnUpload,
+  instance: Instance,
+  upload: Upload,
+): Promise<Observation[]> {
+  const { world, app } = clients
+  const { slot, subject, shape } = upload
+  const path = `/v1/uploads/${upload.id}`
+  const seen = (reply: Reply): Observation[] => {
+    learn(clients, upload, reply.body)
+    const state = reply.status < 300 ? reply.body.state : undefined
+    return [{ command, slot, text: said(reply), state, faults: reply.faults }]
+  }
+  switch (command.do) {
+    case 'resume': {
+      const { reply: _, ...found } = await create(clients, instance, subject, shape, {
+        resume: true,
+      })
+      return [{ ...found, command }]
+    }
+    case 'get':
+      return seen(await call(clients, instance, 'GET', path, app.apiKey))
+    case 'sign':
+      return seen(await sign(clients, instance, upload))
+    case 'put':
+      return [await put(clients, instance, upload, command)]
+    case 'upload': {
+      const parts = shape === 'parts' ? [1, 2] : [1]
+      const results: Observation[] = []
+      for (const part of parts) {
+        const one = { do: 'put' as const, slot: command.slot, part, version: 0 }
+        results.push(await put(clients, instance, upload, one))
+      }
+      return results
+    }
+    case 'complete': {
+      const ended = upload.expiresAt <= world.clock().getTime()
+      const credential = ended ? app.apiKey : upload.completionToken
+      return seen(await call(clients, instance, 'POST', `${path}/complete`, credential, {}))
+    }
+    case 'direct': {
+      const body = { mode: 'direct' }
+      const reply = await call(clients, instance, 'POST', `${path}/complete`, app.apiKey, body)
+      if (!reply.body.direct) return seen(reply)
+      upload.direct = reply.body.direct
+      const completed = await post(clients, upload, command)
+      return [{ ...completed, faults: [...reply.faults, ...completed.faults] }]
+    }
+    case 'post':
+      return [await post(clients, upload, command)]
+    case 'callback': {
+      const captured = world.callbacks.at(-1)
+      if (!captured) return []
+      const { url, headers, body } = captured
+      const answer = await world.port.around('client.request', () =>
+        world.request(instance, 'POST', url, headers, body),
+      )
+      return [{ command, text: String(answer.status), faults: answer.faults }]
+    }
+    case 'abort':
+      return seen(await call(clients, instance, 'DELETE', path, app.apiKey))
+    case 'lose': {
+      const store = world.bare.storeNamed('default')
+      await world.port.outside(async () => {
+        for (const left of await store.listUploads(upload.key)) await store.abort(left)
+      })
+      return [{ command, slot, text: '', faults: [] }]
+    }
+    default:
+      return command satisfies never
+  }
+}

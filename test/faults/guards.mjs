@@ -1,0 +1,121 @@
+// Breaks one guard after the other, in a copy of the tree, and runs the narrowest suite that has to notice. Prints a table;
+// ends with 1 if one goes unnoticed. `npm run test:guards [part of a name]`.
+import { spawn } from 'node:child_process'
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { startEmbeddedPostgres } from '../../dist/db/embedded.js'
+import { GUARDS } from './guard-list.mjs'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const COPIED = ['src', 'test', 'migrations', 'package.json', 'tsconfig.json']
+const CONFIGS = ['vitest.config.ts', 'vitest.faults.config.ts']
+const AT_ONCE = 2
+
+const wanted = GUARDS.filter(({ name }) => name.includes(process.argv[2] ?? ''))
+const folder = mkdtempSync(join(tmpdir(), 'countersign-guards-'))
+const children = new Set()
+let database
+
+async function end(code) {
+  for (const child of children) child.kill('SIGKILL')
+  await database?.stop()
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+  process.exit(code)
+}
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => end(130))
+
+/** A tree of its own for each worker: the checkout is never touched. */
+function copyTree(name) {
+  const tree = join(folder, name)
+  for (const path of [...COPIED, ...CONFIGS]) {
+    cpSync(join(ROOT, path), join(tree, path), { recursive: true })
+  }
+  symlinkSync(join(ROOT, 'node_modules'), join(tree, 'node_modules'))
+  return tree
+}
+
+/** What a suite says: how many tests ran, and the first that failed. */
+async function run(tree, { file, tests, flow }) {
+  const report = join(tree, 'report.json')
+  rmSync(report, { force: true })
+  const config = file.startsWith('test/faults/') ? CONFIGS[1] : CONFIGS[0]
+  const child = spawn(
+    process.execPath,
+    [
+      join(ROOT, 'node_modules/vitest/vitest.mjs'),
+      ...['run', '--config', config, '--reporter', 'json', '--outputFile', report],
+      ...['--testTimeout', '60000', ...(tests ? ['-t', tests] : []), file],
+    ],
+    {
+      cwd: tree,
+      stdio: 'ignore',
+      env: { ...process.env, TEST_DATABASE_URL: database.url, FAULTS_FLOWS: flow ?? '' },
+    },
+  )
+  children.add(child)
+  await new Promise((resolve) => child.once('close', resolve))
+  children.delete(child)
+  const { testResults, numPassedTests } = JSON.parse(readFileSync(report, 'utf8'))
+  const results = testResults.flatMap(({ assertionResults }) => assertionResults)
+  const failed = results.find(({ status }) => status === 'failed')
+  return { passed: numPassedTests, failed: failed?.fullName.trim() }
+}
+
+const suiteKey = ({ file, tests, flow }) => `${file} ${tests ?? ''} ${flow ?? ''}`
+
+async function each(items, work) {
+  const left = [...items.entries()]
+  const results = []
+  const lanes = Array.from({ length: AT_ONCE }, async (_, lane) => {
+    const tree = copyTree(`lane-${lane}`)
+    for (let next = left.shift(); next; next = left.shift()) {
+      results[next[0]] = await work(tree, next[1])
+    }
+    rmSync(tree, { recursive: true, force: true })
+  })
+  await Promise.all(lanes)
+  return results
+}
+
+async function breakOne(tree, guard) {
+  const path = join(tree, guard.in)
+  const text = readFileSync(path, 'utf8')
+  if (text.split(guard.from).length !== 2) return { error: `its text is not in ${guard.in} once` }
+  writeFileSync(
+    path,
+    text.replace(guard.from, () => guard.to),
+  )
+  try {
+    return await run(tree, guard.suite)
+  } finally {
+    writeFileSync(path, text)
+  }
+}
+
+database = await startEmbeddedPostgres({
+  directory: join(folder, 'postgres'),
+  log: () => {},
+  fsync: false,
+  detached: false,
+})
+const suites = [...new Map(wanted.map(({ suite }) => [suiteKey(suite), suite])).values()]
+console.log(`${suites.length} suites, nothing broken …`)
+const sound = await each(suites, run)
+let unnoticed = 0
+for (const [at, { passed, failed }] of sound.entries()) {
+  if (passed > 0 && !failed) continue
+  unnoticed++
+  console.log(`NOT SOUND  ${suiteKey(suites[at])}: ${failed ?? 'no test ran'}`)
+}
+console.log(`${wanted.length} guards, one broken at a time …\n`)
+const verdicts = await each(wanted, breakOne)
+const width = Math.max(...wanted.map(({ name }) => name.length))
+for (const [at, { failed, error }] of verdicts.entries()) {
+  if (!failed) unnoticed++
+  const verdict = failed ? `caught by: ${failed}` : `UNNOTICED ${error ?? ''}`
+  console.log(`${wanted[at].name.padEnd(width)}  ${verdict}`)
+}
+console.log(`\n${unnoticed ? `${unnoticed} unnoticed or not sound` : 'every guard was missed'}`)
+await end(unnoticed ? 1 : 0)

@@ -1,0 +1,38 @@
+// Random scripts of several clients, with faults, against the reference model and I1 to I8. What fails is made smaller until
+// it can be read, and printed with its seed: FAULTS_SEED replays it, FAULTS_RUNS says how many.
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { anyScript, runScript, type Tally, tellScript } from './script.ts'
+import { seedOf } from './seed.ts'
+import { startWorld, type World } from './world.ts'
+
+const RUNS = Number(process.env.FAULTS_RUNS ?? 1000)
+
+let world: World
+beforeAll(async () => {
+  world = await startWorld()
+})
+afterAll(() => world.stop())
+
+it(`${RUNS} random scripts do what the model allows`, async () => {
+  const seed = seedOf()
+  process.stdout.write(`\nrandom scripts: FAULTS_SEED=${seed} FAULTS_RUNS=${RUNS}\n`)
+  let last: string[] = []
+  const tally: Tally = new Map()
+  const details = await fc.check(
+    fc.asyncProperty(anyScript, async (script) => {
+      const found = await runScript(world, script, tally)
+      if (found.length) last = found
+      return found.length === 0
+    }),
+    { seed, numRuns: RUNS, endOnFailure: false },
+  )
+  const counts = [...tally].sort().map(([what, times]) => `${times} ${what}`)
+  process.stdout.write(`sessions and faults: ${counts.join(', ')}\n`)
+  const [script] = details.counterexample ?? []
+  const story = script
+    ? `after ${details.numRuns} runs and ${details.numShrinks} shrinks, FAULTS_SEED=${seed}:\n${tellScript(script)}\n${last.join('\n')}`
+    : ''
+
+  expect(story).toBe('')
+})

@@ -1,0 +1,206 @@
+// The reference model of a session: a set of beliefs, each one way the session may stand. Commands are made of small guarded
+// steps. Alone and untouched by faults a command has one outcome for each belief; otherwise any steps of what was under way,
+// in any order, may have happened. What a client observes must be possible, and narrows the beliefs.
+import type { UploadState } from '../../src/core/upload-session.ts'
+import type { Command, Observation, Shape } from './commands.ts'
+
+const WINDOW_MS = 15 * 60_000
+const IDLE_MS = 24 * 3600_000
+const ALL_PARTS = 0b11
+
+export interface Belief {
+  phase: UploadState
+  /** The store knows the storage upload. */
+  alive: boolean
+  /** A bit for each part that is stored. */
+  stored: number
+  /** The session's own object is in the store. */
+  object: boolean
+  /** Last attempt to complete; 0 for none. */
+  attemptAt: number
+  generation: number
+}
+
+export interface Facts {
+  shape: Shape
+  createdAt: number
+  expiresAt: number
+}
+
+/** From when to when it happened: a lost answer takes time. */
+export interface Span {
+  from: number
+  to: number
+}
+
+type Step = (belief: Belief, facts: Facts, span: Span) => Belief | undefined
+
+const unfinished = ({ phase }: Belief) => phase === 'open' || phase === 'completing'
+const outsideWindow = ({ attemptAt }: Belief, at: number) => at - attemptAt >= WINDOW_MS
+const complete = ({ stored, alive }: Belief) => alive && stored === ALL_PARTS
+
+const STEPS = {
+  claim: (b, _, { from }) =>
+    unfinished(b) ? { ...b, phase: 'completing', attemptAt: from } : undefined,
+  makeObject(b, { shape }) {
+    if (shape === 'single' || b.object) return undefined
+    if (shape === 'empty') return b.phase === 'completing' ? { ...b, object: true } : undefined
+    return complete(b) ? { ...b, object: true, alive: false, stored: 0 } : undefined
+  },
+  finish: (b) => (unfinished(b) && b.object ? { ...b, phase: 'completed' } : undefined),
+  reopen: (b) => (b.phase === 'completing' ? { ...b, phase: 'open' } : undefined),
+  forgetAttempt: (b) => (b.phase === 'open' ? { ...b, attemptAt: 0 } : undefined),
+  recordAttempt: (b, _, { from }) => (b.phase === 'open' ? { ...b, attemptAt: from } : undefined),
+  heal(b, { shape }, { to }) {
+    const lost = shape === 'parts' && !b.alive && !b.object
+    if (b.phase !== 'open' || !lost || !outsideWindow(b, to)) return undefined
+    if (b.generation >= 3) return { ...b, phase: 'failed' }
+    return { ...b, alive: true, stored: 0, generation: b.generation + 1 }
+  },
+  abort: (b, _, { to }) =>
+    b.phase === 'open' && outsideWindow(b, to) ? { ...b, phase: 'aborted' } : undefined,
+  expire(b, { createdAt, expiresAt }, { to }) {
+    const due = to >= Math.min(createdAt + IDLE_MS, expiresAt)
+    return b.phase === 'open' && due && outsideWindow(b, to)
+      ? { ...b, phase: 'expired' }
+      : undefined
+  },
+  failLost: (b, { expiresAt }, { to }) =>
+    b.phase === 'completing' && !b.alive && !b.object && to >= expiresAt
+      ? { ...b, phase: 'failed' }
+      : undefined,
+  release: (b) =>
+    b.phase === 'aborted' || b.phase === 'expired' || b.phase === 'failed'
+      ? { ...b, alive: false, stored: 0, object: false }
+      : undefined,
+  lose: (b) => (b.alive ? { ...b, alive: false, stored: 0 } : undefined),
+} satisfies Record<string, Step>
+
+const store =
+  (part: number): Step =>
+  (b, { shape }) => {
+    if (shape === 'single') return { ...b, object: true }
+    return b.alive ? { ...b, stored: b.stored | (1 << (part - 1)) } : undefined
+  }
+
+const { finish, heal, release, makeObject, claim, reopen, forgetAttempt, recordAttempt } = STEPS
+
+/** The steps that a command may take part of. */
+export function stepsOf(command: Command): Step[] {
+  switch (command.do) {
+    case 'get':
+    case 'resume':
+    case 'create':
+      return [finish, heal, release]
+    case 'put':
+      return [store(command.part)]
+    case 'upload':
+      return [store(1), store(2)]
+    case 'complete':
+      return [claim, makeObject, finish, reopen, forgetAttempt]
+    case 'direct':
+    case 'post':
+      return [recordAttempt, makeObject, finish]
+    case 'callback':
+      return [finish]
+    case 'abort':
+      return [STEPS.abort, release]
+    case 'lose':
+      return [STEPS.lose]
+    case 'sweep':
+      return [finish, STEPS.expire, reopen, STEPS.failLost, release]
+    default:
+      return []
+  }
+}
+
+const asText = (belief: Belief) => JSON.stringify(belief)
+
+/** Everything that may be reached by these steps in any order and number. */
+export function reachable(
+  beliefs: readonly Belief[],
+  steps: readonly Step[],
+  facts: Facts,
+  span: Span,
+): Belief[] {
+  const found = new Map(beliefs.map((belief) => [asText(belief), belief]))
+  for (const belief of found.values()) {
+    for (const step of steps) {
+      const next = step(belief, facts, span)
+      if (next) found.set(asText(next), next)
+    }
+  }
+  return [...found.values()]
+}
+
+type Outcome = [text: string, next: Belief]
+
+const endedAs = ({ phase }: Belief) =>
+  phase === 'expired' ? '409 upload-expired' : '409 upload-not-open'
+
+function completeAlone(b: Belief, { shape, expiresAt }: Facts, now: number): Outcome[] {
+  if (b.phase === 'completed') return [['200 completed', b]]
+  if (!unfinished(b)) return [[endedAs(b), b]]
+  if (b.phase === 'open' && now >= expiresAt) return [['409 upload-expired', b]]
+  const waits: Outcome[] = b.phase === 'completing' ? [['202 completing', b]] : []
+  const opened = { ...b, phase: 'open' as const }
+  const done = { ...b, phase: 'completed' as const, alive: false, stored: 0, object: true }
+  if (b.object || shape === 'empty' || (shape === 'parts' && complete(b))) {
+    return [...waits, ['200 completed', done]]
+  }
+  const reopened: Outcome[] = [
+    ['422 parts-mismatch', opened],
+    ['422 parts-mismatch', { ...opened, attemptAt: 0 }],
+  ]
+  if (shape === 'single' || b.alive) return [...waits, ...reopened]
+  return [
+    ...waits,
+    b.attemptAt
+      ? ['202 completing', { ...b, phase: 'completing', attemptAt: now }]
+      : ['409 storage-upload-lost', opened],
+  ]
+}
+
+function statusAlone(b: Belief, { shape, expiresAt }: Facts, now: number): Outcome[] {
+  if (!unfinished(b) || shape !== 'parts' || b.alive) return [[`200 ${b.phase}`, b]]
+  if (b.object) return [['200 completed', { ...b, phase: 'completed' }]]
+  if (b.phase === 'completing') return [['200 completing', b]]
+  if (!outsideWindow(b, now)) return [['409 upload-completing', b]]
+  if (now >= expiresAt) return [['409 upload-expired', b]]
+  const healed = heal(b, { shape, createdAt: 0, expiresAt }, { from: now, to: now })!
+  return [[`200 ${healed.phase}`, healed]]
+}
+
+function abortAlone(b: Belief, now: number): Outcome[] {
+  if (b.phase === 'aborted') return [['200 aborted', b]]
+  if (b.phase === 'completing') return [['409 upload-completing', b]]
+  if (b.phase !== 'open') return [[endedAs(b), b]]
+  if (!outsideWindow(b, now)) return [['409 upload-completing', b]]
+  return [['200 aborted', release({ ...b, phase: 'aborted' })!]]
+}
+
+/** Outcomes of a command that nothing disturbed, or undefined where the steps say it all. */
+export function outcomesAlone(
+  command: Command,
+  b: Belief,
+  facts: Facts,
+  now: number,
+): Outcome[] | undefined {
+  switch (command.do) {
+    case 'complete':
+      return completeAlone(b, facts, now)
+    case 'get':
+      return statusAlone(b, facts, now)
+    case 'abort':
+      return abortAlone(b, now)
+    default:
+      return undefined
+  }
+}
+
+/** What is seen of a put or a state narrows the beliefs, whatever else was under way. */
+export function mayBeSeen(seen: Observation, before: Belief, facts: Facts): boolean {
+  if (seen.state === undefined) return true
+  if (seen.state === 'stored') return facts.shape === 'single' || before.alive
+  return before.phase === seen.state
+}

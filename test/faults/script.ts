@@ -1,0 +1,257 @@
+// A script: rounds of commands, each round's commands in flight together, with faults and a schedule. How it is run against
+// the model, and how it reads.
+import fc from 'fast-check'
+import type { Command, Observation } from './commands.ts'
+import { FAULTS, type PlannedFault } from './fault-port.ts'
+import { quotaFindings, sessionRows } from './invariants.ts'
+import {
+  type Belief,
+  type Facts,
+  mayBeSeen,
+  outcomesAlone,
+  reachable,
+  type Span,
+  stepsOf,
+} from './model.ts'
+import { beginRun, type Run } from './run.ts'
+import { random } from './seed.ts'
+import type { World } from './world.ts'
+
+export interface Script {
+  rounds: Command[][]
+  faults: PlannedFault[]
+  /** 0 is first come, first served. */
+  schedule: number
+}
+
+const slot = fc.nat({ max: 3 })
+const on = (...names: string[]) => fc.record({ do: fc.constantFrom(...names), slot })
+
+const anyCommand = fc
+  .record({
+    via: fc.nat({ max: 1 }),
+    what: fc.oneof(
+      {
+        weight: 3,
+        arbitrary: fc.record(
+          {
+            do: fc.constant('create'),
+            who: fc.nat({ max: 1 }),
+            shape: fc.constantFrom('parts', 'parts', 'single', 'empty'),
+            key: fc.nat({ max: 1 }),
+          },
+          { requiredKeys: ['do', 'who', 'shape'] },
+        ),
+      },
+      { weight: 4, arbitrary: on('upload') },
+      {
+        weight: 2,
+        arbitrary: fc.record({
+          do: fc.constant('put'),
+          slot,
+          part: fc.integer({ min: 1, max: 2 }),
+          version: fc.nat({ max: 1 }),
+        }),
+      },
+      { weight: 5, arbitrary: on('complete', 'complete', 'direct', 'direct', 'post') },
+      { weight: 4, arbitrary: on('get', 'resume', 'sign', 'callback') },
+      { weight: 3, arbitrary: on('abort', 'lose') },
+      {
+        weight: 2,
+        arbitrary: fc.record({
+          do: fc.constant('advance'),
+          minutes: fc.constantFrom(1, 2, 16, 70, 25 * 60, 8 * 24 * 60),
+        }),
+      },
+      { weight: 2, arbitrary: fc.record({ do: fc.constantFrom('sweep', 'deliver') }) },
+      { weight: 1, arbitrary: fc.record({ do: fc.constant('replay'), nth: fc.nat({ max: 5 }) }) },
+    ),
+  })
+  .map(({ via, what }) => ({ ...what, via }) as Command)
+
+export const anyScript: fc.Arbitrary<Script> = fc.record({
+  rounds: fc.array(fc.array(anyCommand, { minLength: 1, maxLength: 3 }), {
+    minLength: 1,
+    maxLength: 10,
+  }),
+  faults: fc.array(fc.record({ at: fc.nat({ max: 120 }), kind: fc.constantFrom(...FAULTS) }), {
+    maxLength: 3,
+  }),
+  schedule: fc.nat(),
+})
+
+/** What so many scripts have been through: a suite that completes nothing would prove nothing. */
+export type Tally = Map<string, number>
+
+const count = (tally: Tally, what: string) => tally.set(what, (tally.get(what) ?? 0) + 1)
+
+interface Believed {
+  facts: Facts
+  beliefs: Belief[]
+}
+
+const asFound = (facts: Facts): Belief[] => [
+  {
+    phase: 'open',
+    alive: facts.shape === 'parts',
+    stored: 0,
+    object: false,
+    attemptAt: 0,
+    generation: 1,
+  },
+]
+
+/** Runs it and answers everything that contradicts the model or an invariant. */
+export async function runScript(world: World, script: Script, tally: Tally): Promise<string[]> {
+  const run = await beginRun(world)
+  const model = new Map<number, Believed>()
+  const found: string[] = []
+  const next = random(script.schedule)
+  world.port.arm(script.faults, script.schedule === 0 ? undefined : next)
+  for (const [number, round] of script.rounds.entries()) {
+    const commands = addressed(round, run.clients.uploads.length)
+    const from = world.clock().getTime()
+    const before = run.clients.uploads.map(({ slot: known }) => known)
+    const seen = (await Promise.all(commands.map((command) => run.perform(command)))).flat()
+    const span = { from, to: world.clock().getTime() }
+    for (const one of seen) for (const _ of one.faults) count(tally, 'faults')
+    const wrong = narrow(run, model, { commands, seen, before, span })
+    const quota = await quotaFindings(world, run.clients.app.appId)
+    found.push(...[...wrong, ...quota].map((text) => `round ${number + 1}: ${text}`))
+    run.restart()
+    if (found.length) break
+  }
+  const settled = await run.settle(async () =>
+    found.push(...(await endFindings(world, run, model, tally))),
+  )
+  return [...found, ...settled]
+}
+
+/** Slots count round among the sessions that are known as the round begins; without any there is nothing to address. */
+const addressed = (commands: readonly Command[], known: number): Command[] =>
+  commands.flatMap((command): Command[] => {
+    if (!('slot' in command)) return [command]
+    return known ? [{ ...command, slot: command.slot % known }] : []
+  })
+
+interface Round {
+  commands: readonly Command[]
+  seen: readonly Observation[]
+  /** Slots that were known when it began. */
+  before: readonly number[]
+  span: Span
+}
+
+/** What the round may have done to each session, and whether what was seen can be so. */
+function narrow(run: Run, model: Map<number, Believed>, round: Round): string[] {
+  const { commands, seen, before, span } = round
+  const found: string[] = []
+  for (const upload of run.clients.uploads) {
+    const facts = {
+      shape: upload.shape,
+      createdAt: span.from,
+      expiresAt: upload.expiresAt,
+    }
+    const isNew = !before.includes(upload.slot)
+    // A session that was made earlier and first seen now may have aged unseen.
+    const known = model.get(upload.slot) ?? {
+      facts: { ...facts, createdAt: 0 },
+      beliefs: reachable(
+        asFound(facts),
+        stepsOf({ do: 'sweep' }),
+        { ...facts, createdAt: 0 },
+        span,
+      ),
+    }
+    const mine = seen.filter((one) => one.slot === upload.slot)
+    const touching = commands.filter(
+      (command) => !('slot' in command) || command.slot === upload.slot || isNew,
+    )
+    const alone = commands.length === 1 && seen.every(({ faults }) => !faults.length)
+    const after = alone ? afterAlone(known, commands[0]!, mine, span, found) : undefined
+    const beliefs = after ?? afterAny(known, touching, mine, span, found)
+    model.set(upload.slot, { facts: known.facts, beliefs })
+  }
+  for (const { text, faults, command } of seen) {
+    if (!faults.length && text.startsWith('5')) found.push(`${tell(command)} is answered ${text}`)
+  }
+  return found
+}
+
+function afterAlone(
+  { facts, beliefs }: Believed,
+  command: Command,
+  [seen]: readonly Observation[],
+  span: Span,
+  found: string[],
+): Belief[] | undefined {
+  if (!seen) return undefined
+  const possible = beliefs.map((belief) => outcomesAlone(command, belief, facts, span.to))
+  if (possible.some((outcomes) => !outcomes)) return undefined
+  const outcomes = possible.flatMap((some) => some!)
+  const fitting = outcomes.filter(([text]) => text === seen.text)
+  if (fitting.length) return fitting.map(([, belief]) => belief)
+  const allowed = [...new Set(outcomes.map(([text]) => text))].join(' or ')
+  found.push(`${tell(command)} is answered ${seen.text}; the model allows ${allowed}`)
+  return beliefs
+}
+
+function afterAny(
+  { facts, beliefs }: Believed,
+  commands: readonly Command[],
+  seen: readonly Observation[],
+  span: Span,
+  found: string[],
+): Belief[] {
+  const steps = commands.flatMap(stepsOf)
+  const may = reachable(beliefs, steps, facts, span)
+  let left = may
+  for (const one of seen) {
+    if (!may.some((belief) => mayBeSeen(one, belief, facts))) {
+      const phases = [...new Set(may.map(({ phase }) => phase))].join(' or ')
+      found.push(`${tell(one.command)} shows ${one.state}; the model allows ${phases}`)
+    }
+    const { state } = one
+    if (state && ['completed', 'aborted', 'expired', 'failed'].includes(state)) {
+      left = left.filter(({ phase }) => phase === state)
+    }
+  }
+  return left.length ? left : may
+}
+
+/** Where sessions stand after recovery must be where the model can be, too. */
+async function endFindings(
+  world: World,
+  run: Run,
+  model: Map<number, Believed>,
+  tally: Tally,
+): Promise<string[]> {
+  const rows = await sessionRows(world, run.clients.app.appId)
+  for (const { state } of rows) count(tally, state)
+  const now = world.clock().getTime()
+  return run.clients.uploads.flatMap(({ slot: number, id }) => {
+    const { facts, beliefs } = model.get(number)!
+    const may = reachable(beliefs, stepsOf({ do: 'sweep' }), facts, { from: now, to: now })
+    const state = rows.find(({ upload_id }) => upload_id === id)?.state
+    if (may.some(({ phase }) => phase === state)) return []
+    const phases = [...new Set(may.map(({ phase }) => phase))].join(' or ')
+    return [`u${number} ends ${state}; the model allows ${phases}`]
+  })
+}
+
+/** A command as a person says it. */
+export function tell(command: Command): string {
+  const { via = 0 } = command
+  const rest = Object.entries(command)
+    .filter(([name]) => name !== 'do' && name !== 'via' && name !== 'slot')
+    .map(([name, value]) => `${name} ${value}`)
+  const session = 'slot' in command ? ` u${command.slot}` : ''
+  return `${command.do}${session}${rest.length ? ` (${rest.join(', ')})` : ''}${via ? ' on the second process' : ''}`
+}
+
+export const tellScript = ({ rounds, faults, schedule }: Script): string =>
+  [
+    ...rounds.map((commands, at) => `  ${at + 1}. ${commands.map(tell).join('  ∥  ')}`),
+    ...faults.map(({ at, kind }) => `  fault: ${kind}, at crash point ${at}`),
+    `  schedule ${schedule}`,
+  ].join('\n')

@@ -1,0 +1,14 @@
+// The seed of a run: FAULTS_SEED where it is given, else fresh. And numbers that follow from one.
+export const seedOf = (): number =>
+  Number(process.env.FAULTS_SEED ?? Math.floor(Math.random() * 0x7fffffff))
+
+/** Mulberry32: answers whole numbers below the one given. */
+export function random(seed: number): (below: number) => number {
+  let state = seed >>> 0
+  return (below) => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
+    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * below)
+  }
+}

@@ -1,0 +1,214 @@
+// A client that loses its connection all the time and does not give up: whatever it is answered, it asks for the status and
+// goes on from there, with the same Idempotency-Key. It remembers what it was told.
+import { createHash } from 'node:crypto'
+import { request } from 'node:http'
+import { KiB } from './commands.ts'
+
+export type Wish = 'relayed' | 'direct' | 'abort'
+
+export interface Tracked {
+  number: number
+  wish: Wish
+  bytes: Uint8Array<ArrayBuffer>
+  id?: string
+  key?: string
+  /** Ids that the Idempotency-Key was answered with. */
+  ids: Set<string>
+  /** Ended states that it was told of. */
+  told: Set<string>
+  /** Set where it has nothing more to ask for. */
+  over?: boolean
+}
+
+export interface Reach {
+  api: string
+  apiKey: string
+  /** Where requests for the store go, whatever host their URL names: signatures do not cover it. */
+  storePort: number
+}
+
+const PART_SIZE = 100 * KiB
+const TIMEOUT_MS = 20_000
+const ENDED = ['completed', 'aborted', 'expired', 'failed']
+
+/** Not now: it is to be tried again. */
+export class Later extends Error {}
+
+export function newUpload(number: number, next: (below: number) => number): Tracked {
+  const wish = (['relayed', 'relayed', 'direct', 'direct', 'abort'] as const)[next(5)]!
+  const size = [700, 110 * KiB, 250 * KiB, 0][next(4)]!
+  const bytes = new Uint8Array(size)
+  for (let index = 0, state = number + 1; index < size; index++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    bytes[index] = state >>> 24
+  }
+  return { number, wish, bytes, ids: new Set(), told: new Set() }
+}
+
+interface Heard {
+  status: number
+  text: string
+  body: Record<string, any>
+}
+
+/** One request over a socket of its own. Rejects where the answer is not heard whole. */
+function send(
+  url: string,
+  port: number,
+  method: string,
+  headers: Record<string, string>,
+  body?: string | Uint8Array,
+): Promise<Heard> {
+  const { pathname, search } = new URL(url)
+  return new Promise((resolve, reject) => {
+    const sent = request({
+      host: '127.0.0.1',
+      port,
+      method,
+      // The path as it was signed: URL would not change it, but neither must we.
+      path: url.slice(url.indexOf('/', 8)) || pathname + search,
+      headers: { ...headers, 'content-length': String(body?.length ?? 0) },
+      agent: false,
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    })
+    sent.on('error', reject)
+    sent.on('response', (answer) => {
+      const chunks: Buffer[] = []
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk))
+      answer.on('error', reject)
+      answer.on('close', () => {
+        if (!answer.complete) return reject(new Error('the answer was cut'))
+        const text = Buffer.concat(chunks).toString('latin1')
+        const isJson = answer.headers['content-type']?.includes('json')
+        resolve({ status: answer.statusCode!, text, body: isJson ? JSON.parse(text) : {} })
+      })
+    })
+    sent.end(body)
+  })
+}
+
+const api = (
+  reach: Reach,
+  method: string,
+  path: string,
+  credential: string,
+  body?: unknown,
+  more = {},
+) =>
+  send(
+    `${reach.api}${path}`,
+    Number(new URL(reach.api).port),
+    method,
+    {
+      authorization: `Bearer ${credential}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...more,
+    },
+    body === undefined ? undefined : JSON.stringify(body),
+  )
+
+const putPart = (upload: Tracked, reach: Reach, part: any) =>
+  send(
+    part.url,
+    reach.storePort,
+    'PUT',
+    part.headers,
+    upload.bytes.subarray(
+      (part.partNumber - 1) * PART_SIZE,
+      (part.partNumber - 1) * PART_SIZE + part.sizeBytes,
+    ),
+  )
+
+function hear(upload: Tracked, state: string | undefined): boolean {
+  if (!state || !ENDED.includes(state)) return false
+  upload.told.add(state)
+  upload.over = true
+  return true
+}
+
+async function begin(upload: Tracked, reach: Reach): Promise<void> {
+  const body = {
+    filename: 'film.bin',
+    sizeBytes: upload.bytes.length,
+    partSizeBytes: PART_SIZE,
+    subject: `subject-${upload.number % 5}`,
+  }
+  const created = await api(reach, 'POST', '/v1/uploads', reach.apiKey, body, {
+    'idempotency-key': `key-${upload.number}`,
+  })
+  if (created.status > 201) throw new Later(created.text)
+  upload.id = created.body.id as string
+  upload.key = created.body.key
+  upload.ids.add(upload.id)
+}
+
+/** One try at the whole of it. Throws Later, or what the network did. */
+export async function goOn(upload: Tracked, reach: Reach): Promise<void> {
+  if (!upload.id) await begin(upload, reach)
+  const path = `/v1/uploads/${upload.id}`
+  const status = await api(reach, 'GET', path, reach.apiKey)
+  if (status.status !== 200) throw new Later(status.text)
+  if (hear(upload, status.body.state)) return
+  if (status.body.state === 'completing') {
+    // Whoever began it may be gone: to ask again takes it over once its lease has ended.
+    const again = await api(reach, 'POST', `${path}/complete`, reach.apiKey, {})
+    if (hear(upload, again.body.state)) return
+    throw new Later(again.text)
+  }
+  const missing = status.body.missing as Array<[number, number]>
+  const numbers = missing.flatMap(([from, to]) =>
+    Array.from({ length: to - from + 1 }, (_, index) => from + index),
+  )
+  if (numbers.length && upload.bytes.length) {
+    const token = status.body.uploadToken
+    const signed = await api(reach, 'POST', `${path}/parts`, token, { partNumbers: numbers })
+    if (signed.status !== 200) throw new Later(signed.text)
+    for (const part of signed.body.parts) {
+      const put = await putPart(upload, reach, part)
+      if (put.status !== 200 && put.status !== 409) throw new Later(put.text)
+    }
+  }
+  if (upload.wish === 'abort') {
+    const aborted = await api(reach, 'DELETE', path, reach.apiKey)
+    if (!hear(upload, aborted.body.state)) throw new Later(aborted.text)
+    return
+  }
+  await complete(upload, reach, path)
+}
+
+async function complete(upload: Tracked, reach: Reach, path: string): Promise<void> {
+  if (upload.wish === 'direct' && upload.bytes.length > 100 * KiB) {
+    const { body } = await api(reach, 'POST', `${path}/complete`, reach.apiKey, { mode: 'direct' })
+    if (body.direct) {
+      const { url, method, headers } = body.direct
+      const answer = await send(url, reach.storePort, method, headers)
+      if (answer.status === 200 && hear(upload, answer.body.state)) return
+    }
+    // "Ask the server": it may be there, although nobody said so.
+  }
+  const answer = await api(reach, 'POST', `${path}/complete`, reach.apiKey, {})
+  if (!hear(upload, answer.status === 200 ? answer.body.state : undefined)) {
+    throw new Later(answer.text)
+  }
+}
+
+/** MD5 of the object as it is read back by a signed URL. */
+export async function readBack(upload: Tracked, reach: Reach): Promise<string> {
+  const url = await new Promise<string>((resolve, reject) => {
+    const asked = request(`${reach.api}/v1/uploads/${upload.id}/object`, {
+      headers: { authorization: `Bearer ${reach.apiKey}` },
+      agent: false,
+    })
+    asked.on('error', reject)
+    asked.on('response', (answer) => {
+      answer.resume()
+      if (answer.headers.location) resolve(answer.headers.location)
+      else reject(new Error(`${upload.id} cannot be read back: ${answer.statusCode}`))
+    })
+    asked.end()
+  })
+  const { text, status } = await send(url, reach.storePort, 'GET', {})
+  return status === 200 ? md5(Buffer.from(text, 'latin1')) : `status ${status}`
+}
+
+export const md5 = (bytes: Uint8Array): string => createHash('md5').update(bytes).digest('hex')

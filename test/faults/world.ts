@@ -1,0 +1,285 @@
+// The service on a real PostgreSQL and the real embedded store, all behind the fault port, with a clock that only tests move.
+// One for a test file; `begin` gives a run its own app, webhook receiver and instances.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import postgres from 'postgres'
+import { Webhook } from 'standardwebhooks'
+import { base64url } from '../../src/core/bytes.ts'
+import type { Log, SendWebhook } from '../../src/core/ports.ts'
+import { connect } from '../../src/db/connect.ts'
+import { deliverDue } from '../../src/delivery/deliver.ts'
+import { httpApp } from '../../src/http/app.ts'
+import { redact } from '../../src/log.ts'
+import { runScheduled } from '../../src/scheduled.ts'
+import { processServices } from '../../src/services.ts'
+import { startEmbeddedStore } from '../../src/storage/embedded/index.ts'
+import { verifyRsaMd5 } from '../../src/storage/oss/rsa-native.ts'
+import { freshDatabase } from '../support/postgres.ts'
+import { type Channel, faultPort, type Instance } from './fault-port.ts'
+
+export const ADMIN_KEY = 'an-admin-key-for-the-tests'
+const STORE_SECRET = 'test-secret-of-the-store'
+const MASTER = new Uint8Array(32).fill(7)
+const RECEIVER = 'http://receiver.test/hook'
+
+/** What a failed call looks like to its caller: the driver's, the runtime's and the store's own ways to fail. */
+function failure(channel: Channel, kind: 'before' | 'after' | 'lost'): Error {
+  if (kind === 'lost') return new DOMException('The operation timed out', 'TimeoutError')
+  if (channel === 'database') return new Error('write CONNECTION_CLOSED')
+  return new TypeError('fetch failed')
+}
+
+const ROUTES: ReadonlyArray<[method: string, parameter: RegExp, name: string]> = [
+  ['POST', /^uploads$/, 'initiate'],
+  ['POST', /^uploadId$/, 'complete'],
+  ['GET', /^uploadId$/, 'listParts'],
+  ['GET', /^uploads$/, 'listUploads'],
+  ['DELETE', /^uploadId$/, 'abort'],
+  ['HEAD', /^$/, 'head'],
+  ['DELETE', /^$/, 'delete'],
+  ['PUT', /^$/, 'putEmpty'],
+]
+
+function operationOf(method: string, url: URL): string {
+  const parameter = ['uploads', 'uploadId'].find((name) => url.searchParams.has(name)) ?? ''
+  const row = ROUTES.find(([verb, names]) => verb === method && names.test(parameter))
+  return `store.${row?.[2] ?? method}`
+}
+
+export interface Received {
+  eventId: string
+  body: string
+}
+
+/** A request that the store sent to the service, as it can be sent again. */
+export interface CapturedCallback {
+  url: string
+  headers: Record<string, string>
+  body: Uint8Array<ArrayBuffer>
+}
+
+export interface Answer {
+  status: number
+  headers: Headers
+  text: string
+  /** What was done to the awaits behind it. */
+  faults: string[]
+}
+
+export async function startWorld() {
+  const directory = await mkdtemp(join('/dev/shm', 'countersign-faults-')).catch(() =>
+    mkdtemp('/tmp/countersign-faults-'),
+  )
+  const fresh = await freshDatabase()
+  const connection = connect(fresh.url, { maxConnections: 2 })
+  const sql = postgres(fresh.url, { max: 1, onnotice: () => {} })
+  let now = Date.parse('2026-03-02T08:00:00Z')
+  const clock = () => new Date(now)
+  const advance = (milliseconds: number) => {
+    now += milliseconds
+  }
+  const port = faultPort({ timePasses: advance, failure })
+
+  const lines: string[] = []
+  const received: Received[] = []
+  const callbacks: CapturedCallback[] = []
+  const answers: Answer[] = []
+  let endpointSecret = ''
+  /** Instances by number; the first is where callbacks go. */
+  let instances: Instance[] = []
+
+  const log: Log = (level, message, fields) =>
+    void lines.push(redact(JSON.stringify({ level, message, ...fields })))
+
+  const store = await startEmbeddedStore({
+    directory,
+    host: '127.0.0.1',
+    port: 0,
+    bucket: 'bucket',
+    region: 'local',
+    accessKeyId: 'test-key-id',
+    secretAccessKey: STORE_SECRET,
+    clock,
+    fetch: (input, init) => callbackFetch(input, init),
+    log: () => {},
+  })
+
+  /** A whole answer, read inside the port, so that nothing of it is still on its way outside. */
+  const fetchWhole: typeof fetch = async (input, init) => {
+    const answer = await fetch(input, { ...init, signal: undefined })
+    const body = await answer.arrayBuffer()
+    const empty = body.byteLength === 0
+    return new Response(empty ? null : body, { status: answer.status, headers: answer.headers })
+  }
+
+  const serviceFetch: typeof fetch = (input, init) =>
+    port.cross('store', operationOf(init?.method ?? 'GET', new URL(String(input))), () =>
+      fetchWhole(input, init),
+    )
+
+  const sendWebhook: SendWebhook = (_, headers, body) =>
+    port.cross('webhook', 'sendWebhook', async () => {
+      // As strict as a receiver: it believes nothing that is not signed. Its clock is the world's.
+      const stamped = Number(headers['webhook-timestamp']) * 1000
+      if (Math.abs(stamped - now) > 300_000) throw new Error('the timestamp is not of now')
+      const signature = await new Webhook(endpointSecret).sign(
+        headers['webhook-id']!,
+        new Date(stamped),
+        body,
+      )
+      if (signature !== headers['webhook-signature']) throw new Error('the signature is wrong')
+      received.push({ eventId: headers['webhook-id']!, body })
+      return { status: 204 }
+    })
+
+  const processWide = await processServices({
+    secretKeys: [{ kid: 'k1', secret: MASTER }],
+    adminKey: ADMIN_KEY,
+    publicUrl: () => 'http://countersign.test',
+    allowPrivateTargets: true,
+    embedded: true,
+    stores: [
+      {
+        name: 'default',
+        dialect: 'oss',
+        endpoint: store.url,
+        region: 'local',
+        bucket: 'bucket',
+        addressing: 'path',
+        accessKeyId: 'test-key-id',
+        secretAccessKey: STORE_SECRET,
+        bindLength: true,
+      },
+    ],
+    embeddedCallbackKey: store.callbackPublicKeyPem,
+    verifyRsaMd5,
+    log,
+    background: (work) => void work.catch(() => {}),
+    sendWebhook,
+    clock,
+    fetch: serviceFetch,
+    delay: () => port.cross('delay', 'delay', async () => {}),
+  })
+
+  /** Every method of a database port is one crash point. */
+  const through = <Port extends object>(room: string, db: Port): Port =>
+    Object.fromEntries(
+      Object.entries(db).map(([method, act]) => [
+        method,
+        (...given: unknown[]) => port.cross('database', `${room}.${method}`, () => act(...given)),
+      ]),
+    ) as Port
+
+  const bare = processWide.forDatabase(connection.database)
+  const apps = through('apps', bare.apps)
+  const services: typeof bare = {
+    ...bare,
+    apps,
+    uploads: through('uploads', bare.uploads),
+    callbacks: through('callbacks', bare.callbacks),
+    deliveries: through('deliveries', bare.deliveries),
+    authentication: { ...bare.authentication, apps },
+  }
+  const api = httpApp({ servicesFor: () => services })
+
+  const liveInstance = () => instances.find(({ dead }) => !dead)
+
+  /** The store's callback reaches an instance without a socket; a dead or hung one does not answer. */
+  async function callbackFetch(input: Parameters<typeof fetch>[0], init?: RequestInit) {
+    const url = String(input)
+    const headers = Object.fromEntries(new Headers(init?.headers))
+    const body = new Uint8Array(init?.body as Uint8Array<ArrayBuffer>)
+    callbacks.push({ url, headers, body })
+    const answer = await port.nested(() => request(liveInstance(), 'POST', url, headers, body))
+    return new Response(answer.text, { status: answer.status, headers: answer.headers })
+  }
+
+  /** One request to one instance. Throws NoAnswer, or what the network did to it. */
+  async function request(
+    instance: Instance | undefined,
+    method: string,
+    url: string,
+    headers: Record<string, string>,
+    body?: string | Uint8Array<ArrayBuffer>,
+  ): Promise<Answer> {
+    const { value, faults } = await port.run(`${method} ${url}`, instance, async () => {
+      const answer = await api.request(url, { method, headers, body })
+      return { status: answer.status, headers: answer.headers, text: await answer.text() }
+    })
+    const answer = { ...value, faults }
+    answers.push(answer)
+    return answer
+  }
+
+  return {
+    port,
+    sql,
+    store,
+    directory,
+    /** Past the fault port: for checks. */
+    bare,
+    request,
+    lines,
+    answers,
+    received,
+    callbacks,
+    clock,
+    fetchWhole,
+    advance,
+
+    /** A deployment of so many fresh processes; those before are gone. */
+    start(count: number): Instance[] {
+      for (const instance of instances) instance.dead = true
+      instances = Array.from({ length: count }, (_, number) => ({ number, dead: false }))
+      return instances
+    },
+    /** In the place of one that was killed. */
+    restart(number: number): Instance {
+      const instance = { number, dead: false }
+      instances[number] = instance
+      return instance
+    },
+    instance: (number: number) => instances[number % instances.length]!,
+
+    sweep: (instance: Instance) => port.run('sweep', instance, () => runScheduled(services)),
+    deliver: (instance: Instance) => port.run('deliver', instance, () => deliverDue(services)),
+
+    /** An app of its own for a run, with one webhook endpoint. */
+    async begin(policy: Record<string, unknown>) {
+      port.disarm()
+      lines.length = received.length = callbacks.length = answers.length = 0
+      const [instance] = this.start(2)
+      const call = async (method: string, path: string, credential: string, body: unknown) => {
+        const headers = {
+          authorization: `Bearer ${credential}`,
+          'content-type': 'application/json',
+        }
+        const { text } = await request(instance, method, path, headers, JSON.stringify(body))
+        return JSON.parse(text)
+      }
+      const app = await call('POST', '/v1/apps', ADMIN_KEY, { name: 'run', policy })
+      const hook = await call('POST', '/v1/webhook-endpoints', app.apiKey, { url: RECEIVER })
+      endpointSecret = hook.secret
+      answers.length = 0
+      const secrets = [ADMIN_KEY, STORE_SECRET, base64url(MASTER), app.apiKey, hook.secret]
+      return { appId: app.id as string, apiKey: app.apiKey as string, endpointId: hook.id, secrets }
+    },
+
+    /** Forgets everything: the sweep looks after every App that there is. */
+    async wipe(): Promise<void> {
+      await sql`truncate apps cascade`
+    },
+
+    async stop() {
+      port.close()
+      await store.close()
+      await connection.close()
+      await sql.end()
+      await fresh.drop()
+      await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+export type World = Awaited<ReturnType<typeof startWorld>>
+export type RunApp = Awaited<ReturnType<World['begin']>>
