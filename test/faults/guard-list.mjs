@@ -110,7 +110,7 @@ export const GUARDS = [
     in: 'src/storage/oss/callback.ts',
     from: 'return verify(embeddedKeyPem ?? OSS_CALLBACK_PUBLIC_KEY, message, signature)',
     to: 'return true',
-    suite: integration('refusals', 'a callback'),
+    suite: integration('callbacks', 'a forged callback'),
   },
   {
     name: 'another subject’s session is not there',

@@ -5,7 +5,6 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { startEmbeddedPostgres } from '../../dist/db/embedded.js'
 import { GUARDS } from './guard-list.mjs'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -16,11 +15,9 @@ const AT_ONCE = 2
 const wanted = GUARDS.filter(({ name }) => name.includes(process.argv[2] ?? ''))
 const folder = mkdtempSync(join(tmpdir(), 'countersign-guards-'))
 const children = new Set()
-let database
 
 async function end(code) {
   for (const child of children) child.kill('SIGKILL')
-  await database?.stop()
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   process.exit(code)
 }
@@ -51,7 +48,8 @@ async function run(tree, { file, tests, flow }) {
     {
       cwd: tree,
       stdio: 'ignore',
-      env: { ...process.env, TEST_DATABASE_URL: database.url, FAULTS_FLOWS: flow ?? '' },
+      // Each run has a server of its own.
+      env: { ...process.env, TEST_DATABASE_URL: '', FAULTS_FLOWS: flow ?? '' },
     },
   )
   children.add(child)
@@ -94,12 +92,6 @@ async function breakOne(tree, guard) {
   }
 }
 
-database = await startEmbeddedPostgres({
-  directory: join(folder, 'postgres'),
-  log: () => {},
-  fsync: false,
-  detached: false,
-})
 const suites = [...new Map(wanted.map(({ suite }) => [suiteKey(suite), suite])).values()]
 console.log(`${suites.length} suites, nothing broken …`)
 const sound = await each(suites, run)
