@@ -34,6 +34,9 @@ export function connect(
     idle_timeout: 60,
     connect_timeout: 10,
     onnotice: () => {},
+    // The driver asks each new connection for its array types, and a connection that is lost meanwhile is a rejection
+    // which nobody can handle: it ends the process. Our statements pass and read lists as JSON instead.
+    fetch_types: false,
     ...(socket ? { socket, max_lifetime: null } : { connection: limits(statementMs) }),
   } as postgres.Options<Record<string, never>>) // `socket` is an option that the driver's types leave out.
   return {

@@ -46,7 +46,15 @@ export async function start(config: Config, log: Log): Promise<Running> {
   // What was started last is stopped first; a start that fails half-way leaves nothing behind.
   const stops: Array<() => Promise<unknown> | unknown> = []
   const stop = async () => {
-    for (const end of stops.splice(0).reverse()) await end()
+    const failures: unknown[] = []
+    for (const end of stops.splice(0).reverse()) {
+      try {
+        await end()
+      } catch (failure) {
+        failures.push(failure) // What comes after it is ended all the same.
+      }
+    }
+    if (failures.length) throw new AggregateError(failures, String(failures[0]))
   }
   try {
     return await startAll(config, log, stops, stop)
