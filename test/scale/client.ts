@@ -31,6 +31,8 @@ const KiB = 1024
 const SMALL = someBytes(900)
 const TWO_PARTS = someBytes(101 * KiB)
 const PART_BYTES = 100 * KiB
+/** The policy of sessions whose client leaves: they expire while the test still runs. */
+export const BRIEF = 'brief'
 /** A client's patience between two tries. */
 const AGAIN_MS = 250
 
@@ -105,6 +107,7 @@ export function clientOf(fleet: Fleet, random: Random) {
       filename: `${number}.bin`,
       sizeBytes: bytes.length,
       ...(whole ? {} : { partSizeBytes: PART_BYTES }),
+      ...(intent === 'leave' ? { policy: BRIEF } : {}),
     }
     const key = { 'idempotency-key': `session-${number}` }
     const created = await insist('POST', '/v1/uploads', tenant.apiKey, request, key)

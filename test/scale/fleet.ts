@@ -37,6 +37,6 @@ export async function startFleet(
       }
       serving[place] = await start()
     },
-    stop: () => Promise.all(serving.map((service) => service.stop())),
+    stop: () => Promise.all(serving.splice(0).map((service) => service.stop())),
   }
 }

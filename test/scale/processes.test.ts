@@ -2,9 +2,9 @@
 // ends once, every event is told once (repeats with the same bytes), and connections stay few.
 import { setTimeout as pause } from 'node:timers/promises'
 import postgres from 'postgres'
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { freshDatabase } from '../support/postgres.ts'
-import { clientOf, type Outcome, type Tenant } from './client.ts'
+import { BRIEF, clientOf, type Outcome, type Tenant } from './client.ts'
 import { type Fleet, startFleet } from './fleet.ts'
 import { faultsOf, unsettled } from './ledger.ts'
 import { type Random, randomFrom } from './random.ts'
@@ -18,19 +18,17 @@ const POOL = 5
 const CLIENTS = 32
 const APPS = 4
 const ADMIN_KEY = 'an-admin-key-for-the-processes'
-/** Idle ones expire while the test still runs. */
-const POLICY = { direct: true, idleSeconds: 90 }
 const KILL_EVERY_MS = [1_500, 4_000] as const
 /** Of a session whose process died in the middle: lease, sweep and one retry, with room. */
 const SETTLE_MS = 8 * 60_000
 
-async function post(fleet: Fleet, path: string, key: string, body: unknown) {
+async function ask(fleet: Fleet, method: string, path: string, key: string, body: unknown) {
   const response = await fetch(`${fleet.any().url}${path}`, {
-    method: 'POST',
+    method,
     headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
     body: JSON.stringify(body),
   })
-  expect(response.status).toBe(201)
+  expect(response.ok).toBe(true)
   return (await response.json()) as Record<string, any>
 }
 
@@ -69,6 +67,50 @@ function watchingConnections(sql: postgres.Sql) {
   }
 }
 
+/** Apps with two endpoints and, beside the default, the policy of sessions that are left. */
+async function makeTenants(fleet: Fleet, urls: readonly string[]): Promise<Tenant[]> {
+  const tenants: Tenant[] = []
+  for (let n = 0; n < APPS; n++) {
+    const body = { name: `app ${n}`, policy: { direct: true } }
+    const app = await ask(fleet, 'POST', '/v1/apps', ADMIN_KEY, body)
+    const brief = `/v1/apps/${app.id}/policies/${BRIEF}`
+    await ask(fleet, 'PUT', brief, ADMIN_KEY, { maxSeconds: 60 })
+    for (const url of urls) await ask(fleet, 'POST', '/v1/webhook-endpoints', app.apiKey, { url })
+    tenants.push(app as unknown as Tenant)
+  }
+  return tenants
+}
+
+/** So many clients at once, each with one session after the other. */
+async function runClients(live: ReturnType<typeof clientOf>, tenants: readonly Tenant[]) {
+  const outcomes: Outcome[] = []
+  let next = 0
+  const worker = async () => {
+    while (next < SESSIONS) {
+      const number = next++
+      outcomes.push(await live(tenants[number % APPS]!, number))
+    }
+  }
+  await Promise.all(Array.from({ length: CLIENTS }, worker))
+  return outcomes
+}
+
+/** Until every session has ended and nothing is owed, or the time for it is over; answers what is left. */
+async function settled(sql: postgres.Sql) {
+  const until = Date.now() + SETTLE_MS
+  for (;;) {
+    const left = await unsettled(sql)
+    if (left.sessions + left.owed === 0 || Date.now() > until) return left
+    await pause(1_000)
+  }
+}
+
+function countsOf(outcomes: readonly Outcome[]): string {
+  const counts = new Map<string, number>()
+  for (const { told = 'left' } of outcomes) counts.set(told, (counts.get(told) ?? 0) + 1)
+  return [...counts].map(([state, count]) => `${state} ${count}`).join(', ')
+}
+
 it(`${SESSIONS} sessions over ${PROCESSES} processes that die and come back each end once (SCALE_SEED=${SEED})`, async () => {
   const random = randomFrom(SEED)
   const [database, store, receiver] = await Promise.all([
@@ -88,46 +130,27 @@ it(`${SESSIONS} sessions over ${PROCESSES} processes that die and come back each
     LOG_LEVEL: 'warn',
   }
   const fleet = await startFleet(PROCESSES, environment, random)
-  const tenants: Tenant[] = []
-  for (let n = 0; n < APPS; n++) {
-    const app = await post(fleet, '/v1/apps', ADMIN_KEY, { name: `app ${n}`, policy: POLICY })
-    for (const url of receiver.urls) await post(fleet, '/v1/webhook-endpoints', app.apiKey, { url })
-    tenants.push(app as unknown as Tenant)
-  }
+  onTestFinished(async () => {
+    await fleet.stop()
+    await sql.end()
+    await Promise.all([receiver.close(), store.close()])
+    await database.drop()
+  })
+  const tenants = await makeTenants(fleet, receiver.urls)
 
   const connections = watchingConnections(sql)
   const stopKilling = killing(fleet, random)
   const began = Date.now()
-  const outcomes: Outcome[] = []
-  const live = clientOf(fleet, random)
-  let next = 0
-  const worker = async () => {
-    while (next < SESSIONS) {
-      const number = next++
-      outcomes.push(await live(tenants[number % APPS]!, number))
-    }
-  }
-  await Promise.all(Array.from({ length: CLIENTS }, worker))
+  const seconds = () => Math.round((Date.now() - began) / 1000)
+  const outcomes = await runClients(clientOf(fleet, random), tenants)
   await stopKilling()
-  const loadSeconds = Math.round((Date.now() - began) / 1000)
   const mostConnections = await connections()
-
-  let left = await unsettled(sql)
-  for (const until = Date.now() + SETTLE_MS; left.sessions + left.owed > 0; ) {
-    if (Date.now() > until) break
-    await pause(1_000)
-    left = await unsettled(sql)
-  }
-  const settledSeconds = Math.round((Date.now() - began) / 1000)
-  const told = new Map<string, number>()
-  for (const outcome of outcomes) {
-    const state = outcome.told ?? 'left'
-    told.set(state, (told.get(state) ?? 0) + 1)
-  }
+  const loadSeconds = seconds()
+  const left = await settled(sql)
   console.log(
-    `${SESSIONS} sessions in ${loadSeconds} s, settled after ${settledSeconds} s;`,
-    `${fleet.ends.killed} SIGKILL, ${fleet.ends.stopped} SIGTERM; at most ${mostConnections} connections;`,
-    [...told].map(([state, count]) => `${state} ${count}`).join(', '),
+    `${SESSIONS} sessions in ${loadSeconds} s, settled after ${seconds()} s;`,
+    `${fleet.ends.killed} SIGKILL, ${fleet.ends.stopped} SIGTERM;`,
+    `at most ${mostConnections} connections; ${countsOf(outcomes)}`,
   )
 
   expect(left).toEqual({ sessions: 0, owed: 0 })
@@ -137,7 +160,4 @@ it(`${SESSIONS} sessions over ${PROCESSES} processes that die and come back each
   // Those of one process that has just been killed may still be going away.
   expect(mostConnections).toBeLessThanOrEqual((PROCESSES + 1) * POOL)
   expect(await fleet.stop()).toEqual(Array(PROCESSES).fill(0))
-  await sql.end()
-  await Promise.all([receiver.close(), store.close()])
-  await database.drop()
 })
