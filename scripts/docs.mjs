@@ -53,6 +53,9 @@ async function snippet(path, name) {
 /** A page whose code blocks say where they come from: `<!-- snippet PATH NAME … -->` before one. */
 async function withSnippets(page) {
   const blocks = [...page.matchAll(/<!-- snippet (\S+) ([^>]+) -->\n```(\w+)\n.*?```/gs)]
+  if (page.match(/^```\w+$/gm).length !== blocks.length) {
+    throw new Error('A code block of docs/clients.md does not say which tested file it comes from.')
+  }
   let filled = page
   for (const [block, path, names, language] of blocks) {
     const code = await Promise.all(names.split(' ').map((name) => snippet(path, name)))

@@ -1,5 +1,5 @@
-// Requests of official SDKs that cannot be run here, byte for byte as their own test suites have them (PHP, iOS, Android),
-// sent to the embedded store at their own time. What a client of theirs sends is taken; with another signature it is not.
+// Signed requests of official SDKs that cannot be run here (PHP, iOS, Android), as the SDKs' own test suites have them, sent
+// to the embedded store at their own time: taken, and refused with any other signature. Host and body, unsigned, are ours.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'

@@ -27,8 +27,7 @@ describe('OSSAuthCredentialsProvider for Android', () => {
     expect(taken.expiresAtSeconds).toBeGreaterThan(Date.now() / 1000 + 900)
     const { error } = await CLIENTS['ali-oss for Node']!({
       action: 'upload',
-      ...begun,
-      ...taken,
+      issued: { ...begun, ...taken },
       signature: 'v4',
       file: countersign.file,
       partSizeBytes: 131_072,

@@ -20,7 +20,9 @@ export interface Account {
   bucket: string
   accessKeyId: string
   secretAccessKey: string
-  sessionToken?: string
+  sessionToken?: string | null
+  /** The one key that issued credentials reach. */
+  key?: string
 }
 
 type Json = Record<string, any>
@@ -72,6 +74,12 @@ export function useCountersign() {
       )
       expect(answer.status, JSON.stringify(answer.body)).toBe(201)
       return answer.body as Json & Account & { uploadId: string; key: string }
+    },
+
+    /** Other credentials for the same upload. */
+    credentialsAgain: async (uploadId: string) => {
+      const { body } = await context.call('POST', '/v1/credentials', { uploadId })
+      return body as Json & Account
     },
 
     grant: async (more: Json = {}) =>

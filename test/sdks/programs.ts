@@ -7,7 +7,7 @@ export const SDKS = join(import.meta.dirname, '../../.sdks')
 
 export type Job = { action: string } & Record<string, unknown>
 export type Answer = Record<string, any> & {
-  error?: { code: string; status: number; message: string }
+  error?: { code: string; message: string }
 }
 export type Driver = (job: Job) => Promise<Answer>
 

@@ -1,63 +1,25 @@
 // Drives ali-oss (npm): one JSON job on stdin, one JSON answer as the last line of stdout.
-import { open } from 'node:fs/promises'
 import { json } from 'node:stream/consumers'
-import OSS from 'ali-oss'
-import urllib from 'urllib'
+import { clientOf, putPart, upload } from './upload.mjs'
 
-// snippet: client-with-sts
-const clientOf = (job) =>
-  new OSS({
-    endpoint: job.endpoint,
-    region: `oss-${job.region}`,
-    bucket: job.bucket,
-    accessKeyId: job.accessKeyId,
-    accessKeySecret: job.secretAccessKey,
-    stsToken: job.sessionToken,
-    authorizationV4: job.signature === 'v4',
-    // Path style: only for an endpoint that is an IP address.
-    sldEnable: true,
-  })
-// end
+const clientFor = (job) => clientOf(job.issued, { authorizationV4: job.signature === 'v4' })
 
-async function slice(path, offset, sizeBytes) {
-  const file = await open(path)
-  try {
-    const { buffer } = await file.read(Buffer.alloc(sizeBytes), 0, sizeBytes, offset)
-    return buffer
-  } finally {
-    await file.close()
-  }
+async function putUrl(job) {
+  await putPart(job.part, job.file, job.partSizeBytes)
+  return {}
 }
 
-// snippet: put-part-by-url
-async function putUrl({ url, headers, file, offset, sizeBytes }) {
-  // ali-oss has no call that takes a URL; its HTTP client, urllib, adds no Content-Type to a Buffer.
-  const content = await slice(file, offset, sizeBytes)
-  const { status, headers: received } = await urllib.request(url, {
-    method: 'PUT',
-    headers,
-    content,
-    timeout: 60_000,
-  })
-  return { status, etag: unquoted(received.etag ?? '') }
-}
-// end
-
-// snippet: upload-with-sts
-async function upload(job) {
-  const { key, file, partSizeBytes } = job
-  const { etag } = await clientOf(job).multipartUpload(key, file, { partSize: partSizeBytes })
+async function uploadFile(job) {
+  const { etag } = await upload(clientFor(job), job.issued.key, job.file, job.partSizeBytes)
   return { etag: unquoted(etag) }
 }
-// end
 
 async function resume(job) {
-  const { key, file, partSizeBytes } = job
-  const first = clientOf(job)
+  const { issued, file, partSizeBytes } = job
+  const first = clientFor(job)
   let checkpoint
   try {
-    await first.multipartUpload(key, file, {
-      partSize: partSizeBytes,
+    await upload(first, issued.key, file, partSizeBytes, {
       parallel: 1,
       progress(_share, current) {
         checkpoint = structuredClone(current)
@@ -68,28 +30,34 @@ async function resume(job) {
   } catch (error) {
     if (error.name !== 'cancel') throw error
   }
-  const second = clientOf(job)
-  const { etag } = await second.multipartUpload(key, file, { checkpoint })
-  return { resumed: true, etag: unquoted(etag) }
+  const second = clientFor({ ...job, issued: job.again })
+  await upload(second, issued.key, file, partSizeBytes, { checkpoint })
+  return { resumed: true }
+}
+
+async function begin(job) {
+  const { issued, file, partSizeBytes } = job
+  const client = clientFor(job)
+  const { uploadId } = await client.initMultipartUpload(issued.key)
+  await client.uploadPart(issued.key, uploadId, 1, file, 0, partSizeBytes)
+  return { uploadId }
 }
 
 async function abort(job) {
-  const { key, file, partSizeBytes } = job
-  const client = clientOf(job)
-  const { uploadId } = await client.initMultipartUpload(key)
-  await client.uploadPart(key, uploadId, 1, file, 0, partSizeBytes)
-  await client.abortMultipartUpload(key, uploadId)
-  try {
-    await client.listParts(key, uploadId)
-    return { code: '' }
-  } catch (error) {
-    return { code: error.code }
-  }
+  await clientFor(job).abortMultipartUpload(job.issued.key, job.uploadId)
+  return {}
+}
+
+async function list(job) {
+  const { parts } = await clientFor(job).listParts(job.issued.key, job.uploadId)
+  // A single part is no array.
+  return { partCount: [parts].flat().length }
 }
 
 async function presignPart(job) {
   const queries = { partNumber: String(job.partNumber), uploadId: job.uploadId }
-  const url = await clientOf(job).signatureUrlV4('PUT', job.expiresSeconds, { queries }, job.key)
+  const { key } = job.issued
+  const url = await clientFor(job).signatureUrlV4('PUT', job.expiresSeconds, { queries }, key)
   return { url }
 }
 
@@ -97,9 +65,11 @@ const unquoted = (etag) => etag.replaceAll('"', '')
 
 const ACTIONS = {
   'put-url': putUrl,
-  upload,
+  upload: uploadFile,
   resume,
+  begin,
   abort,
+  list,
   'presign-part': presignPart,
 }
 
@@ -108,6 +78,6 @@ let answer
 try {
   answer = await ACTIONS[job.action](job)
 } catch (error) {
-  answer = { error: { code: error.code, status: error.status, message: error.message } }
+  answer = { error: { code: error.code, message: error.message } }
 }
 console.log(JSON.stringify(answer))

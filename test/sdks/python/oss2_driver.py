@@ -4,100 +4,78 @@ import sys
 import tempfile
 
 import oss2
+from oss2_upload import bucket_of, put_part, upload
 
 
 class Interrupted(Exception):
     pass
 
 
-# snippet: client-with-sts
-def bucket_of(job):
-    credentials = oss2.credentials.StaticCredentialsProvider(
-        job["accessKeyId"], job["secretAccessKey"], job.get("sessionToken", "")
-    )
-    auth = oss2.ProviderAuthV4(credentials) if job["signature"] == "v4" else oss2.ProviderAuth(credentials)
-    return oss2.Bucket(auth, job["endpoint"], job["bucket"], region=job["region"])
-# end
+def bucket_for(job):
+    return bucket_of(job["issued"], oss2.ProviderAuthV4 if job["signature"] == "v4" else oss2.ProviderAuth)
 
 
-# snippet: put-part-by-url
 def put_url(job):
-    # The URL carries the signature; endpoint and bucket name are not used.
-    bucket = oss2.Bucket(oss2.AnonymousAuth(), "http://unused.invalid", "unused")
-    with open(job["file"], "rb") as file:
-        file.seek(job["offset"])
-        part = oss2.SizedFileAdapter(file, job["sizeBytes"])
-        result = bucket.put_object_with_url(job["url"], part, headers=job["headers"])
-    return {"status": result.status, "etag": result.etag}
-# end
+    put_part(job["part"], job["file"], job["partSizeBytes"])
+    return {}
 
 
-# snippet: upload-with-sts
-def upload(job):
-    result = oss2.resumable_upload(
-        bucket_of(job),
-        job["key"],
-        job["file"],
-        part_size=job["partSizeBytes"],
-        multipart_threshold=job["partSizeBytes"],
-    )
+def upload_file(job):
+    with tempfile.TemporaryDirectory() as directory:
+        store = oss2.ResumableStore(root=directory)
+        result = upload(bucket_for(job), job["issued"]["key"], job["file"], job["partSizeBytes"], store=store)
     return {"etag": result.etag}
-# end
 
 
 def resume(job):
-    bucket = bucket_of(job)
+    source = job["issued"]["key"], job["file"], job["partSizeBytes"]
 
     def interrupt_after_two_parts(sent_bytes, _total_bytes):
         if sent_bytes >= 2 * job["partSizeBytes"]:
             raise Interrupted()
 
-    def upload_from_checkpoint(checkpoints, progress_callback=None):
-        return oss2.resumable_upload(
-            bucket,
-            job["key"],
-            job["file"],
-            store=checkpoints,
-            part_size=job["partSizeBytes"],
-            multipart_threshold=job["partSizeBytes"],
-            num_threads=1,
-            progress_callback=progress_callback,
-        )
-
     with tempfile.TemporaryDirectory() as directory:
-        checkpoints = oss2.ResumableStore(root=directory)
+        store = oss2.ResumableStore(root=directory)
         try:
-            upload_from_checkpoint(checkpoints, interrupt_after_two_parts)
+            bucket = bucket_for(job)
+            upload(bucket, *source, store=store, num_threads=1, progress_callback=interrupt_after_two_parts)
+            raise RuntimeError("not interrupted")
         except Interrupted:
             pass
-        result = upload_from_checkpoint(checkpoints)
-    return {"resumed": True, "etag": result.etag}
+        upload(bucket_for({**job, "issued": job["again"]}), *source, store=store, num_threads=1)
+    return {"resumed": True}
+
+
+def begin(job):
+    bucket, key = bucket_for(job), job["issued"]["key"]
+    upload_id = bucket.init_multipart_upload(key).upload_id
+    with open(job["file"], "rb") as file:
+        bucket.upload_part(key, upload_id, 1, file.read(job["partSizeBytes"]))
+    return {"uploadId": upload_id}
 
 
 def abort(job):
-    bucket = bucket_of(job)
-    upload_id = bucket.init_multipart_upload(job["key"]).upload_id
-    with open(job["file"], "rb") as file:
-        bucket.upload_part(job["key"], upload_id, 1, file.read(job["partSizeBytes"]))
-    bucket.abort_multipart_upload(job["key"], upload_id)
-    try:
-        bucket.list_parts(job["key"], upload_id)
-    except oss2.exceptions.NoSuchUpload as error:
-        return {"code": error.code}
-    return {"code": ""}
+    bucket_for(job).abort_multipart_upload(job["issued"]["key"], job["uploadId"])
+    return {}
+
+
+def list_parts(job):
+    return {"partCount": len(bucket_for(job).list_parts(job["issued"]["key"], job["uploadId"]).parts)}
 
 
 def presign_part(job):
     params = {"partNumber": str(job["partNumber"]), "uploadId": job["uploadId"]}
-    url = bucket_of(job).sign_url("PUT", job["key"], job["expiresSeconds"], params=params, slash_safe=True)
-    return {"url": url}
+    key, seconds = job["issued"]["key"], job["expiresSeconds"]
+    return {"url": bucket_for(job).sign_url("PUT", key, seconds, params=params, slash_safe=True)}
 
 
 ACTIONS = {
     "put-url": put_url,
-    "upload": upload,
+    "upload": upload_file,
     "resume": resume,
+    "begin": begin,
     "abort": abort,
+    "list": list_parts,
     "presign-part": presign_part,
 }
 
@@ -107,7 +85,7 @@ def main():
     try:
         answer = ACTIONS[job["action"]](job)
     except oss2.exceptions.OssError as error:
-        answer = {"error": {"code": error.code, "status": error.status, "message": error.message}}
+        answer = {"error": {"code": error.code, "message": error.message}}
     print(json.dumps(answer))
 
 
