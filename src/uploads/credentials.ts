@@ -11,7 +11,7 @@ import type { UploadSession } from '../core/upload-session.ts'
 import { notOpen } from './abort.ts'
 import { refusal } from './complete.ts'
 import { type CreateServices, failReservation, newUpload, reserve } from './create.ts'
-import { type CreateInput, checkCredential, decide, subjectOf } from './decide.ts'
+import { type CreateInput, checkCredential, decide, grantExpired, subjectOf } from './decide.ts'
 
 export interface Issued extends TemporaryCredentials {
   session?: UploadSession
@@ -153,7 +153,7 @@ export async function credentialsForPrefix(
 /** Fresh credentials for the newest unfinished session of a grant: what mobile SDKs ask for again and again. */
 export async function credentialsOfGrant(
   services: Pick<Services, 'uploads' | 'apps' | 'storeNamed' | 'clock'>,
-  { appId, subject, grant }: GrantPrincipal,
+  { appId, subject, grant, expired }: GrantPrincipal,
 ): Promise<Issued> {
   const { uploads, apps, clock } = services
   if (grant.use !== 'credentials') throw notOffered('This grant is not for credentials.')
@@ -163,6 +163,7 @@ export async function credentialsOfGrant(
   const filter = { subject, grantId: grant.grant, state: 'open' as const, limit: 1 }
   const [newest] = await uploads.list(appId, filter)
   const session = newest && (await uploads.touch(appId, newest.id, clock()))
+  if (!session && expired) throw grantExpired()
   if (!session) {
     throw new Problem('upload-not-found', {
       detail: 'This grant has no open upload: begin one with POST /v1/credentials.',

@@ -39,14 +39,13 @@ export function subjectOf(principal: Principal, { subject }: CreateInput): strin
   return principal.subject
 }
 
+export const grantExpired = () =>
+  new Problem('unauthenticated', { detail: 'The grant has expired. Ask the app for a new one.' })
+
 /** `use` is what the call is for; a grant names the one that it allows. */
 export function checkCredential(principal: Principal, use: 'api' | 'credentials'): void {
   if (principal.kind !== 'grant') return
-  if (principal.expired) {
-    throw new Problem('unauthenticated', {
-      detail: 'The grant has expired. Ask the app for a new one.',
-    })
-  }
+  if (principal.expired) throw grantExpired()
   if (principal.grant.use !== use) {
     throw new Problem('forbidden', {
       detail: `This grant is for "${principal.grant.use}", not for creating uploads here.`,

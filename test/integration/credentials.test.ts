@@ -335,6 +335,16 @@ describe('GET /oss/credentials/{grant}, as the mobile SDKs read it', () => {
     expect(await ask({ filename: 'b', sizeBytes: 3 }, grant)).toMatchObject({ status: 401 })
   })
 
+  it('says that a grant has expired where it began no session', async () => {
+    const { grant } = await mint({ ttlSeconds: 60 })
+    harness.advance({ minutes: 2 })
+
+    const answer = await fetchWith(grant)
+
+    expect(answer).toMatchObject(refused('unauthenticated'))
+    expect(answer.body.ErrorMessage).toContain('expired')
+  })
+
   it('tells a refusal with HTTP 200, for the SDKs read no other body', async () => {
     const { id, grant } = await mint()
     expect(await fetchWith(grant)).toMatchObject(refused('upload-not-found'))
