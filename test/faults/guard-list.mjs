@@ -113,6 +113,20 @@ export const GUARDS = [
     suite: integration('callbacks', 'a forged callback'),
   },
   {
+    name: 'a callback is about our bucket',
+    in: 'src/uploads/callback.ts',
+    from: 'if (fields.bucket !== store.location.bucket)',
+    to: 'if (false)',
+    suite: integration('callbacks', 'really signed'),
+  },
+  {
+    name: 'a callback is about the session’s own key',
+    in: 'src/uploads/callback.ts',
+    from: 'if (body.object !== session.key)',
+    to: 'if (false)',
+    suite: integration('callbacks', 'really signed'),
+  },
+  {
     name: 'another subject’s session is not there',
     in: 'src/core/principal.ts',
     from: "case 'jwt':\n      return credential.subject === session.subject",
