@@ -16,6 +16,7 @@ export interface SessionRow {
   reserved_bytes: string
   storage_released_at: Date | null
   ended_at: Date | null
+  failure: string | null
   log_hash: string
 }
 

@@ -14,8 +14,12 @@ export interface Belief {
   alive: boolean
   /** A bit for each part that is stored. */
   stored: number
+  /** A part was sent again: what is stored need not be what was checked before a direct completion. */
+  resent: boolean
   /** The session's own object is in the store. */
   object: boolean
+  /** It is not made of the parts that were checked: it is never finished, and fails the session. */
+  differs: boolean
   /** Last attempt to complete; 0 for none. */
   attemptAt: number
   generation: number
@@ -47,7 +51,13 @@ const STEPS = {
     if (shape === 'empty') return b.phase === 'completing' ? { ...b, object: true } : undefined
     return complete(b) ? { ...b, object: true, alive: false, stored: 0 } : undefined
   },
-  finish: (b) => (unfinished(b) && b.object ? { ...b, phase: 'completed' } : undefined),
+  makeAnother: (b) =>
+    complete(b) && b.resent && !b.object
+      ? { ...b, object: true, differs: true, alive: false, stored: 0 }
+      : undefined,
+  finish: (b) =>
+    unfinished(b) && b.object && !b.differs ? { ...b, phase: 'completed' } : undefined,
+  failDiffering: (b) => (unfinished(b) && b.differs ? { ...b, phase: 'failed' } : undefined),
   reopen: (b) => (b.phase === 'completing' ? { ...b, phase: 'open' } : undefined),
   forgetAttempt: (b) => (b.phase === 'open' ? { ...b, attemptAt: 0 } : undefined),
   recordAttempt: (b, _, { from }) => (b.phase === 'open' ? { ...b, attemptAt: from } : undefined),
@@ -55,7 +65,7 @@ const STEPS = {
     const lost = shape === 'parts' && !b.alive && !b.object
     if (b.phase !== 'open' || !lost || !outsideWindow(b, to)) return undefined
     if (b.generation >= 3) return { ...b, phase: 'failed' }
-    return { ...b, alive: true, stored: 0, generation: b.generation + 1 }
+    return { ...b, alive: true, stored: 0, resent: false, generation: b.generation + 1 }
   },
   abort: (b, _, { to }) =>
     b.phase === 'open' && outsideWindow(b, to) ? { ...b, phase: 'aborted' } : undefined,
@@ -71,7 +81,7 @@ const STEPS = {
       : undefined,
   release: (b) =>
     b.phase === 'aborted' || b.phase === 'expired' || b.phase === 'failed'
-      ? { ...b, alive: false, stored: 0, object: false }
+      ? { ...b, alive: false, stored: 0, object: false, differs: false }
       : undefined,
   lose: (b) => (b.alive ? { ...b, alive: false, stored: 0 } : undefined),
 } satisfies Record<string, Step>
@@ -80,10 +90,13 @@ const store =
   (part: number): Step =>
   (b, { shape }) => {
     if (shape === 'single') return { ...b, object: true }
-    return b.alive ? { ...b, stored: b.stored | (1 << (part - 1)) } : undefined
+    if (!b.alive) return undefined
+    const bit = 1 << (part - 1)
+    return { ...b, stored: b.stored | bit, resent: b.resent || (b.stored & bit) !== 0 }
   }
 
-const { finish, heal, release, makeObject, claim, reopen, forgetAttempt, recordAttempt } = STEPS
+const { finish, failDiffering, heal, release, makeObject, claim, reopen } = STEPS
+const { forgetAttempt, recordAttempt } = STEPS
 
 /** The steps that a command may take part of. */
 export function stepsOf(command: Command): Step[] {
@@ -91,16 +104,16 @@ export function stepsOf(command: Command): Step[] {
     case 'get':
     case 'resume':
     case 'create':
-      return [finish, heal, release]
+      return [finish, failDiffering, heal, release]
     case 'put':
       return [store(command.part)]
     case 'upload':
       return [store(1), store(2)]
     case 'complete':
-      return [claim, makeObject, finish, reopen, forgetAttempt]
+      return [claim, makeObject, finish, failDiffering, release, reopen, forgetAttempt]
     case 'direct':
     case 'post':
-      return [recordAttempt, makeObject, finish]
+      return [recordAttempt, makeObject, STEPS.makeAnother, finish]
     case 'callback':
       return [finish]
     case 'abort':
@@ -108,7 +121,7 @@ export function stepsOf(command: Command): Step[] {
     case 'lose':
       return [STEPS.lose]
     case 'sweep':
-      return [finish, STEPS.expire, reopen, STEPS.failLost, release]
+      return [finish, failDiffering, STEPS.expire, reopen, STEPS.failLost, release]
     default:
       return []
   }
@@ -138,6 +151,8 @@ type Outcome = [text: string, next: Belief]
 const endedAs = ({ phase }: Belief) =>
   phase === 'expired' ? '409 upload-expired' : '409 upload-not-open'
 
+const failedAndGone = (b: Belief): Belief => release({ ...b, phase: 'failed' })!
+
 function completeAlone(b: Belief, { shape, expiresAt }: Facts, now: number): Outcome[] {
   if (b.phase === 'completed') return [['200 completed', b]]
   if (!unfinished(b)) return [[endedAs(b), b]]
@@ -145,6 +160,7 @@ function completeAlone(b: Belief, { shape, expiresAt }: Facts, now: number): Out
   const waits: Outcome[] = b.phase === 'completing' ? [['202 completing', b]] : []
   const opened = { ...b, phase: 'open' as const }
   const done = { ...b, phase: 'completed' as const, alive: false, stored: 0, object: true }
+  if (b.differs) return [...waits, ['409 object-mismatch', failedAndGone(b)]]
   if (b.object || shape === 'empty' || (shape === 'parts' && complete(b))) {
     return [...waits, ['200 completed', done]]
   }
@@ -163,6 +179,7 @@ function completeAlone(b: Belief, { shape, expiresAt }: Facts, now: number): Out
 
 function statusAlone(b: Belief, { shape, expiresAt }: Facts, now: number): Outcome[] {
   if (!unfinished(b) || shape !== 'parts' || b.alive) return [[`200 ${b.phase}`, b]]
+  if (b.differs) return [['200 failed', failedAndGone(b)]]
   if (b.object) return [['200 completed', { ...b, phase: 'completed' }]]
   if (b.phase === 'completing') return [['200 completing', b]]
   if (!outsideWindow(b, now)) return [['409 upload-completing', b]]

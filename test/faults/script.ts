@@ -95,7 +95,9 @@ const asFound = (facts: Facts): Belief[] => [
     phase: 'open',
     alive: facts.shape === 'parts',
     stored: 0,
+    resent: false,
     object: false,
+    differs: false,
     attemptAt: 0,
     generation: 1,
   },
@@ -232,10 +234,12 @@ async function endFindings(
   return run.clients.uploads.flatMap(({ slot: number, id }) => {
     const { facts, beliefs } = model.get(number)!
     const may = reachable(beliefs, stepsOf({ do: 'sweep' }), facts, { from: now, to: now })
-    const state = rows.find(({ upload_id }) => upload_id === id)?.state
+    const row = rows.find(({ upload_id }) => upload_id === id)
+    const state = row?.state
     if (may.some(({ phase }) => phase === state)) return []
     const phases = [...new Set(may.map(({ phase }) => phase))].join(' or ')
-    return [`u${number} ends ${state}; the model allows ${phases}`]
+    const ended = row?.failure ? `${state} (${row.failure})` : state
+    return [`u${number} ends ${ended}; the model allows ${phases}`]
   })
 }
 
