@@ -207,7 +207,10 @@ export interface ObjectStore {
   ): Promise<void>
   /** Throws StoreFailure `no-such-upload` where there is nothing (left) to abort. */
   abort(upload: StoredUpload): Promise<void>
-  /** Storage uploads in progress under exactly this key: what an initiate without an answer may have left. */
+  /**
+   * Storage uploads in progress under exactly this key: what an initiate without an answer may have left. All of them up to
+   * five thousand, and then perhaps not all.
+   */
   listUploads(key: string): Promise<ListedUpload[]>
   /** One page of the storage uploads in progress below a prefix: the sweep counts what is not ours. */
   listUploadsBelow(prefix: string, after?: StoredUpload): Promise<ListedUploadsPage>

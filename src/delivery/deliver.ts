@@ -10,8 +10,8 @@ const LEASE_MS = 120_000
 const BATCH = 20
 /** Apps are asked in turn, so that one with many deliveries does not starve the others. */
 const ROUNDS = 10
-/** Outgoing requests that must be left before another attempt: its target's own, and the record. */
-const REQUESTS_PER_ATTEMPT = 6
+/** Outgoing requests that must be left before another attempt. Processing makes the most: five, two reads and the record. */
+const REQUESTS_PER_ATTEMPT = 8
 
 /** Delivers what is due now and what the budget allows. Answers how many attempts it made. */
 export const deliverDue = (services: DeliverServices): Promise<number> =>

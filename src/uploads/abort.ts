@@ -34,7 +34,7 @@ export function notOpen(session: UploadSession, now: Date): Problem {
 export async function abortUpload(
   services: Pick<
     Services,
-    'uploads' | 'clock' | 'newId' | 'nudgeDeliveries' | 'storeNamed' | 'log'
+    'uploads' | 'clock' | 'newId' | 'nudgeDeliveries' | 'storeNamed' | 'budget' | 'log'
   >,
   session: UploadSession,
 ): Promise<UploadSession> {

@@ -15,6 +15,7 @@ export type CallbackServices = Pick<
   | 'newId'
   | 'nudgeDeliveries'
   | 'storeNamed'
+  | 'budget'
   | 'hasStore'
   | 'tokenKeys'
   | 'delay'

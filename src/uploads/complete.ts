@@ -21,7 +21,7 @@ export interface CompleteInput {
 
 export type CompleteServices = Pick<
   Services,
-  'uploads' | 'clock' | 'newId' | 'nudgeDeliveries' | 'storeNamed' | 'delay' | 'log'
+  'uploads' | 'clock' | 'newId' | 'nudgeDeliveries' | 'storeNamed' | 'budget' | 'delay' | 'log'
 >
 
 /** Problems that need no look at the store. */

@@ -37,6 +37,7 @@ export type CreateServices = Pick<
   | 'newId'
   | 'nudgeDeliveries'
   | 'storeNamed'
+  | 'budget'
   | 'hasStore'
   | 'delay'
   | 'log'

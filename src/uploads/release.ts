@@ -5,12 +5,14 @@ import { arrivalsUntil, nextReleaseLookAt } from '../core/sweep-rules.ts'
 import type { UploadSession } from '../core/upload-session.ts'
 import { isOwn } from './presence.ts'
 
-export type ReleaseServices = Pick<Services, 'uploads' | 'clock' | 'storeNamed' | 'log'>
+export type ReleaseServices = Pick<Services, 'uploads' | 'clock' | 'storeNamed' | 'budget' | 'log'>
 
 /** An abort that meets a part still being written may leave it behind ("AbortMultipartUpload", OSS): so once more. */
 const TRIES = 3
 /** A client with credentials may have begun any number of uploads: the rest is aborted by later looks. */
 const ORPHANS_A_LOOK = 100
+/** Outgoing requests that must be left before another orphan is aborted: its aborts, and what ends the look. */
+const REQUESTS_AHEAD = 10
 
 /** Aborts until the store knows nothing of it. Answers false where it may still be there. Throws StoreFailure. */
 export async function abortUntilGone(
@@ -46,16 +48,18 @@ export async function abortOrphans(
   const others = (await services.uploads.whoseAre(session.appId, session.store, listed)).filter(
     ({ id }) => id !== session.id,
   )
-  const orphans = listed
-    .filter(
-      ({ storageUploadId }) => !others.some((other) => other.storageUploadId === storageUploadId),
-    )
-    .slice(0, ORPHANS_A_LOOK)
-  for (const orphan of orphans) {
+  const orphans = listed.filter(
+    ({ storageUploadId }) => !others.some((other) => other.storageUploadId === storageUploadId),
+  )
+  const aborted: ListedUpload[] = []
+  for (const orphan of orphans.slice(0, ORPHANS_A_LOOK)) {
+    // Never none: what was aborted says that the store was not clean yet.
+    if (aborted.length && services.budget.left < REQUESTS_AHEAD) break
     services.log('info', 'an orphaned storage upload is aborted', { upload: session.id })
     await abortUntilGone(services, session.store, orphan)
+    aborted.push(orphan)
   }
-  return orphans
+  return aborted
 }
 
 /** The session's own object, where it came after the end. Answers false where one is still there. */

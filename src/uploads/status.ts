@@ -15,7 +15,7 @@ import { objectSpec } from './tokens.ts'
 
 export type StatusServices = Pick<
   Services,
-  'uploads' | 'clock' | 'newId' | 'nudgeDeliveries' | 'storeNamed' | 'log'
+  'uploads' | 'clock' | 'newId' | 'nudgeDeliveries' | 'storeNamed' | 'budget' | 'log'
 >
 
 export interface PartPage {

@@ -1,7 +1,7 @@
 // Compares what the store lists with the plan, page by page, and folds the parts' CRC64 on the way.
 import { combineCrc64 } from '../core/crc64.ts'
 import { type PartPlan, partDifferences } from '../core/part-plan.ts'
-import type { ObjectStore, StoredPart, StoredUpload } from '../core/ports.ts'
+import type { ObjectStore, Services, StoredPart, StoredUpload } from '../core/ports.ts'
 import { Problem } from '../core/problem.ts'
 import { isStoreFailure } from '../core/store-failure.ts'
 import type { StoredSoFar } from '../core/sweep-rules.ts'
@@ -79,13 +79,18 @@ export function checkParts(
 
 /** Uploads that a client's own SDK may have begun under its key and that are looked into. */
 const MOST_UPLOADS = 50
+/** Outgoing requests that must be left before another is looked into: its pages, and what ends the look. */
+const REQUESTS_AHEAD = 14
+
+export type LookServices = Pick<Services, 'storeNamed' | 'clock' | 'budget'>
 
 /** What the store holds of a session so far; undefined where it no longer knows the storage upload. Throws StoreFailure. */
 export async function storedSoFar(
-  store: ObjectStore,
+  services: LookServices,
   session: UploadSession,
 ): Promise<StoredSoFar | undefined> {
   const { key, storageUploadId, method } = session
+  const store = services.storeNamed(session.store)
   try {
     if (storageUploadId) return await listAllParts(store, { key, storageUploadId })
   } catch (failure) {
@@ -93,14 +98,24 @@ export async function storedSoFar(
     if (isStoreFailure(failure, 'no-such-upload')) return undefined
     throw failure
   }
-  return method === 'credentials' ? storedByOwnSdk(store, key) : { parts: [], sizeBytes: 0 }
+  return method === 'credentials' ? storedByOwnSdk(services, session) : { parts: [], sizeBytes: 0 }
 }
 
-async function storedByOwnSdk(store: ObjectStore, key: string): Promise<StoredSoFar> {
+async function storedByOwnSdk(
+  { storeNamed, clock, budget }: LookServices,
+  session: UploadSession,
+): Promise<StoredSoFar> {
+  const store = storeNamed(session.store)
   let sizeBytes = 0
   let newest = 0
-  for (const upload of (await store.listUploads(key)).slice(0, MOST_UPLOADS)) {
+  let looked = 0
+  for (const upload of await store.listUploads(session.key)) {
+    // What is not looked into may be active.
+    if (looked === MOST_UPLOADS || (looked && budget.left < REQUESTS_AHEAD)) {
+      return { parts: [], sizeBytes, newestAt: clock() }
+    }
     const listed = await listAllParts(store, upload)
+    looked++
     sizeBytes += listed.sizeBytes
     newest = Math.max(newest, upload.initiatedAt.getTime(), listed.newestAt?.getTime() ?? 0)
   }

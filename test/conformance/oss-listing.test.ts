@@ -122,6 +122,17 @@ describe('uploads of one key', () => {
     await expect(broken.listUploads('a')).rejects.toMatchObject({ code: 'UnreadableAnswer' })
   })
 
+  test('are asked for on five pages at most', async () => {
+    const endless = dialect(() => {
+      const number = String(asked.length)
+      const next = `<NextKeyMarker>k</NextKeyMarker><NextUploadIdMarker>${number}</NextUploadIdMarker>`
+      return page(`<IsTruncated>true</IsTruncated>${upload('k').repeat(1000)}${next}`)
+    })
+
+    expect(await endless.listUploads('k')).toHaveLength(5000)
+    expect(asked).toHaveLength(5)
+  })
+
   test.each([
     [
       'the same place again',

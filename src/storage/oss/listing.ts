@@ -13,6 +13,8 @@ import type { SendToOss } from './call.ts'
 import { unquoted } from './headers.ts'
 
 const PAGE = '1000'
+/** Of uploads under one key: those who need them look at the first ones, and again later. */
+const MOST_LISTED = 5000
 
 const unreadable = ({ status }: StoreAnswer) =>
   new StoreFailure('ambiguous', 'UnreadableAnswer', status)
@@ -109,7 +111,7 @@ export function ossListing(send: SendToOss): Listing {
         found.push(...page.uploads.filter((upload) => upload.key === key))
         // Sorted by the bytes of the key, then by upload id: what follows a longer key is not of this one.
         after = page.next?.key === key ? page.next : undefined
-      } while (after)
+      } while (after && found.length < MOST_LISTED)
       return found
     },
 

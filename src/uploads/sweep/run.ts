@@ -4,7 +4,7 @@ import { isStoreFailure } from '../../core/store-failure.ts'
 import type { CallbackServices } from '../callback.ts'
 
 /** What a callback needs, since leftovers of the inbox are the sweep's first task. */
-export type SweepServices = CallbackServices & Pick<Services, 'scans' | 'budget'>
+export type SweepServices = CallbackServices & Pick<Services, 'scans'>
 
 /** What one run did. Sums over runs make the counters of a metrics page. */
 export interface SweepCounts {

@@ -30,8 +30,10 @@ async function listOn(run: SweepRun, begun: StorageScan): Promise<void> {
   let scan = begun
   for (let pages = 0; pages < PAGES && !isOver(run); pages++) {
     const { uploads, next } = await store.listUploadsBelow(prefix, scan.after)
-    scan = { ...(await judge(run, scan, uploads)), after: next }
-    if (next) continue
+    const { judged, ...seen } = await judge(run, scan, uploads)
+    const isWhole = judged === uploads.length
+    scan = { ...scan, ...seen, after: isWhole ? next : (uploads[judged - 1] ?? scan.after) }
+    if (!isWhole || next) continue
     return scans.conclude(scan, clock(), new Date(clock().getTime() + EVERY_MS))
   }
   if (scan.after) await scans.advance(scan, scan.after, clock())
@@ -54,19 +56,23 @@ function ownerOf(
   )
 }
 
+/** What of a page could be judged before the run is over, and what was seen of foreign uploads so far. */
 async function judge(
   run: SweepRun,
   scan: StorageScan,
   listed: readonly ListedUpload[],
-): Promise<StorageScan> {
+): Promise<Pick<StorageScan, 'foreignSoFar' | 'oldestSoFar'> & { judged: number }> {
   const { uploads, storeNamed, clock } = run.services
-  if (!listed.length) return scan
+  let { foreignSoFar, oldestSoFar } = scan
+  if (!listed.length) return { foreignSoFar, oldestSoFar, judged: 0 }
   const ids = listed.flatMap(({ key }) => key.match(SESSION_ID) ?? [])
   const sessions = await uploads.whoseAre(scan.appId, scan.store, listed, [...new Set(ids)])
   const { exclusive } = storeNamed(scan.store)
   const before = clock().getTime() - EXCLUSIVE_AFTER_MS
-  let { foreignSoFar, oldestSoFar } = scan
+  let judged = 0
   for (const upload of listed) {
+    if (isOver(run)) break
+    judged++
     const owner = ownerOf(upload, sessions)
     if (owner) {
       await abortLeft(run, upload, owner)
@@ -85,7 +91,7 @@ async function judge(
     })
     if (await abortUntilGone(run.services, scan.store, upload)) run.counts.foreignAborted++
   }
-  return { ...scan, foreignSoFar, oldestSoFar }
+  return { foreignSoFar, oldestSoFar, judged }
 }
 
 const earlier = (a: Date | undefined, b: Date): Date => (a && a < b ? a : b)

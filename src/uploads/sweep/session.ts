@@ -74,7 +74,7 @@ async function sweepOpen(run: SweepRun, session: UploadSession): Promise<void> {
   if (await settledByObject(run, session)) return
   if (attemptIsRecent(session, now)) return
   const store = services.storeNamed(session.store)
-  const stored = await storedSoFar(store, session)
+  const stored = await storedSoFar(services, session)
   // Lost is what was completed later than anybody waited for, or really lost: HEAD tells.
   if (!stored && (await settleObject(services, session))) return
   const activity = lastActivity(session, stored)
@@ -117,7 +117,7 @@ async function sweepCompleting(run: SweepRun, session: UploadSession): Promise<v
   if (session.leaseUntil && session.leaseUntil > now) return
   if (await settleObject(services, session)) return
   const stored: StoredSoFar | undefined = session.storageUploadId
-    ? await storedSoFar(services.storeNamed(session.store), session)
+    ? await storedSoFar(services, session)
     : { parts: [], sizeBytes: 0 } // A single PUT can always come again.
   if (stored) {
     if (attemptIsRecent(session, now)) return
