@@ -1,5 +1,7 @@
 // Entry on Node: environment → configuration → everything started → signals.
+
 import { ConfigError, parseConfig } from './config.ts'
+import { errorText } from './core/error-text.ts'
 import { jsonLog } from './log.ts'
 import { sendSample } from './node/sample.ts'
 import { start } from './node/start.ts'
@@ -25,7 +27,7 @@ async function main(): Promise<void> {
     running.stop().then(
       () => process.exit(0),
       (error: unknown) => {
-        log('error', 'the stop failed', { error: String(error) })
+        log('error', 'the stop failed', { error: errorText(error) })
         process.exit(1)
       },
     )

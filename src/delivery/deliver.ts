@@ -1,4 +1,5 @@
 // The outbox at work: claims what is due, one app at a time, hands it to its target and records what came of it.
+import { errorText } from '../core/error-text.ts'
 import type { Attempt, Delivery, NextStep } from '../core/ports.ts'
 import { pollAt, retryAt } from './schedule.ts'
 import { type DeliverServices, type Outcome, TARGETS } from './targets.ts'
@@ -97,7 +98,7 @@ async function outcomeOf(
   try {
     return await work()
   } catch (error) {
-    log('error', 'a delivery target failed', { delivery: id, error: String(error) })
+    log('error', 'a delivery target failed', { delivery: id, error: errorText(error) })
     return { kind: 'unclear', reason: 'internal' }
   }
 }

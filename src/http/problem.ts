@@ -1,6 +1,7 @@
 // Renders every error as application/problem+json (RFC 9457). What is not a Problem becomes `internal`, and is logged.
 import type { ErrorHandler } from 'hono'
 import { databaseFailure } from '../core/database-failure.ts'
+import { errorTrace } from '../core/error-text.ts'
 import { Problem } from '../core/problem.ts'
 import type { Environment, Request } from './environment.ts'
 
@@ -40,7 +41,7 @@ export const renderProblem: ErrorHandler<Environment> = (thrown, c) => {
   }
   services?.log('error', 'an unexpected error', {
     requestId: c.get('requestId'),
-    error: error.stack ?? String(error),
+    error: errorTrace(error),
     cause: error.cause instanceof Error ? error.cause.message : undefined,
   })
   return render(

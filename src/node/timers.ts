@@ -1,5 +1,6 @@
 // The timers of a Node process: deliveries soon after they are owed and each second, the sweep each minute.
 // A run never overlaps itself; what fails is logged and comes again.
+import { errorText } from '../core/error-text.ts'
 import type { Log } from '../core/ports.ts'
 
 export interface Repeated {
@@ -28,7 +29,7 @@ export function repeat(
     running = run()
       .then(
         () => {},
-        (error: unknown) => log('error', `${name} failed`, { error: String(error) }),
+        (error: unknown) => log('error', `${name} failed`, { error: errorText(error) }),
       )
       .then(() => {
         running = undefined

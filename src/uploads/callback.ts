@@ -1,4 +1,5 @@
 // Direct completion, reported by the store. A callback is a hint: it may lead to `finish` and to nothing else.
+import { errorText } from '../core/error-text.ts'
 import type { CallbackFields, CallbackRow, RawRequest, Services } from '../core/ports.ts'
 import { Problem } from '../core/problem.ts'
 import { isStoreFailure } from '../core/store-failure.ts'
@@ -86,7 +87,7 @@ export async function receiveCallback(
   if (!inserted || hasEnded(session.state)) return session
   const work = processCallback(services, row, session).catch((error: unknown) => {
     const level = isStoreFailure(error) ? 'warn' : 'error'
-    log(level, 'a callback is left for the sweep', { upload: session.id, error: String(error) })
+    log(level, 'a callback is left for the sweep', { upload: session.id, error: errorText(error) })
     return session
   })
   background(work)

@@ -1,5 +1,6 @@
 // What keeps the tables from growing for ever: partitions of the event log ahead of time, and the removal of what is past
 // its retention. Bounded, oldest first, apps in turn; harmless when two run at once, and when none runs for long.
+import { errorText } from '../core/error-text.ts'
 import type { Services } from '../core/ports.ts'
 import {
   type EventLogDb,
@@ -44,7 +45,7 @@ export async function keepHouse(
     await addMonths(services, now)
   } catch (error) {
     // A role that may not make tables: events go on falling into the default partition, and old rows still go.
-    services.log('error', 'a month of the event log could not be made', { error: String(error) })
+    services.log('error', 'a month of the event log could not be made', { error: errorText(error) })
   }
   const rules = rulesOf(services.retention, keep, now)
   const removed = await removeOld(services, rules, batches, signal)

@@ -1,5 +1,6 @@
 // Scheduled reconciliation: inbox leftovers, then sessions stuck, idle, ended or not released, then what else lies in the
 // store. Bounded, oldest first, App by App in turn, and harmless when two run at once: every change is guarded.
+import { errorText } from '../core/error-text.ts'
 import type { UploadSession } from '../core/upload-session.ts'
 import { sweepInbox } from './sweep/inbox.ts'
 import {
@@ -63,7 +64,7 @@ async function ofApp(run: SweepRun, app: string, work: () => Promise<void>): Pro
     await work()
   } catch (error) {
     run.counts.unanswered++
-    run.services.log('error', 'the sweep failed for an app', { app, reason: String(error) })
+    run.services.log('error', 'the sweep failed for an app', { app, reason: errorText(error) })
   }
 }
 

@@ -1,7 +1,9 @@
 // `countersign()` on Cloudflare Workers: the app, its schedule and its queue. src/worker.ts is nothing but this.
+
 import type { Context } from 'hono'
 import { ConfigError, type Variables } from '../config.ts'
 import { budgetOf, keeping } from '../core/budget.ts'
+import { errorText } from '../core/error-text.ts'
 import { Problem } from '../core/problem.ts'
 import type { Countersign } from '../countersign.ts'
 import { deliverDue } from '../delivery/deliver.ts'
@@ -24,7 +26,7 @@ const logFault = jsonLog((line) => console.log(line), {
 
 /** Of a configuration: names of variables and what they should be, never what they hold. */
 const faultsOf = (error: unknown) =>
-  error instanceof ConfigError ? error.message.split('\n') : [String(error)]
+  error instanceof ConfigError ? error.message.split('\n') : [errorText(error)]
 
 /** Once an hour: the schedule runs each minute. Who calls without an event gets it each time. */
 const isHousekeepingTime = (event: unknown) =>
@@ -71,7 +73,7 @@ export function countersign(variables: Variables = {}): Countersign {
       const work = openWork(opened, bindings, budgetOf(opened.config.runRequests))
       for (const [name, step] of Object.entries(steps)) {
         await step(work.services, work).catch((error: unknown) =>
-          opened.log('error', `${name} failed`, { error: String(error) }),
+          opened.log('error', `${name} failed`, { error: errorText(error) }),
         )
       }
       lifetime.waitUntil(work.end())

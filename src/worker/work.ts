@@ -1,6 +1,8 @@
 // What lives as long as one request or one run: the database client and the work that goes on after the answer.
+
 import { createConnection } from 'node:net'
 import { type Budget, budgetOf, unbounded } from '../core/budget.ts'
+import { errorText } from '../core/error-text.ts'
 import { connect } from '../db/connect.ts'
 import { deliverDue } from '../delivery/deliver.ts'
 import type { RequestServices } from '../http/environment.ts'
@@ -71,7 +73,7 @@ export function openWork(
       try {
         await settle()
       } catch (error) {
-        log('warn', 'deliveries are left to the schedule', { error: String(error) })
+        log('warn', 'deliveries are left to the schedule', { error: errorText(error) })
       } finally {
         await close().catch(() => {})
       }

@@ -97,6 +97,8 @@ const store =
 
 const { finish, failDiffering, heal, release, makeObject, claim, reopen } = STEPS
 const { forgetAttempt, recordAttempt } = STEPS
+/** What a look at the session may come to. */
+const ASKING: Step[] = [finish, failDiffering, heal, release]
 
 /** The steps that a command may take part of. */
 export function stepsOf(command: Command): Step[] {
@@ -104,11 +106,12 @@ export function stepsOf(command: Command): Step[] {
     case 'get':
     case 'resume':
     case 'create':
-      return [finish, failDiffering, heal, release]
+      return ASKING
+    // Where the URLs at hand and the token have ended, a client asks for the session first.
     case 'put':
-      return [store(command.part)]
+      return [...ASKING, store(command.part)]
     case 'upload':
-      return [store(1), store(2)]
+      return [...ASKING, store(1), store(2)]
     case 'complete':
       return [claim, makeObject, finish, failDiffering, release, reopen, forgetAttempt]
     case 'direct':

@@ -3,6 +3,7 @@
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ADMIN_KEY, type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'
+import { query } from '../support/invariants.ts'
 
 const KiB = 1024
 const SECRET = 'a-shared-secret-of-32-characters!'
@@ -388,6 +389,18 @@ describe('a store that fails', () => {
     const session = await harness.services.uploads.find(app.id, created.id)
     expect(session).toMatchObject({ state: 'completed', revision: 2 })
   })
+})
+
+it('logs of a failed statement what the database said, and no parameter', async () => {
+  await query(harness, 'alter table uploads rename to elsewhere')
+  const before = harness.lines.length
+  const answer = await harness.call('GET', '/v1/uploads/upl_1', app.apiKey)
+  await query(harness, 'alter table elsewhere rename to uploads')
+
+  expect(answer).toMatchObject({ status: 500, body: { code: 'internal' } })
+  const lines = harness.lines.slice(before).join('\n')
+  expect(lines).toContain('relation \\"uploads\\" does not exist')
+  expect(lines).not.toContain(app.id)
 })
 
 it('logs no secret, token or signed URL', () => {

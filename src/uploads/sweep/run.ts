@@ -1,4 +1,5 @@
 // One run of the sweep: what it has counted, and which stores it has given up on until the next run.
+import { errorText } from '../../core/error-text.ts'
 import type { ListedUpload, Services } from '../../core/ports.ts'
 import { isStoreFailure } from '../../core/store-failure.ts'
 import type { CallbackServices } from '../callback.ts'
@@ -89,7 +90,7 @@ export async function guarded(
   } catch (error) {
     counts.unanswered++
     if (isStoreFailure(error) && error.status === 0) down.add(store)
-    const reason = isStoreFailure(error) ? error.code : String(error)
+    const reason = isStoreFailure(error) ? error.code : errorText(error)
     services.log('warn', 'the sweep could not look', { ...fields, store, reason })
   }
 }

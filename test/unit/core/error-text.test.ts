@@ -1,0 +1,26 @@
+// What a log says of an error: never the parameters of a statement, which may be hashes, names or keys of objects.
+import { DrizzleQueryError } from 'drizzle-orm/errors'
+import { expect, it } from 'vitest'
+import { errorText, errorTrace } from '../../../src/core/error-text.ts'
+
+const failed = new DrizzleQueryError(
+  'select * from api_keys where hash = $1',
+  ['a-hash\n    at nowhere'],
+  new Error('relation "api_keys" does not exist'),
+)
+
+it('names a failed statement and the database’s words, and none of its parameters', () => {
+  expect(errorText(failed)).toBe(
+    'Error: relation "api_keys" does not exist in: select * from api_keys where hash = $1',
+  )
+  const trace = errorTrace(failed)
+  expect(trace).toContain('error-text.test.ts')
+  expect(trace + errorText(failed)).not.toMatch(/a-hash|nowhere/)
+})
+
+it('repeats every other error as it is', () => {
+  const error = new TypeError('no such thing')
+  expect(errorText(error)).toBe('TypeError: no such thing')
+  expect(errorTrace(error)).toBe(error.stack)
+  expect(errorText('cut')).toBe('cut')
+})
