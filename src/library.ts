@@ -10,7 +10,7 @@ import { jsonLog } from './log.ts'
 import { type Jobs, startJobs } from './node/jobs.ts'
 import { nodeSender } from './node/send-webhook.ts'
 import { runScheduled } from './scheduled.ts'
-import { processServices } from './services.ts'
+import { configured, processServices } from './services.ts'
 import { verifyRsaMd5 } from './storage/oss/rsa-native.ts'
 import { keepHouse } from './uploads/housekeeping.ts'
 
@@ -51,14 +51,7 @@ export function countersign(
     const sender = nodeSender({ allowPrivate: config.allowPrivateTargets })
     const background = new Set<Promise<unknown>>()
     const processWide = await processServices({
-      secretKeys: config.secretKeys!,
-      adminKey: config.adminKey,
-      publicUrl: () => config.publicUrl!,
-      callbackUrls: config.callbackUrls,
-      allowPrivateTargets: config.allowPrivateTargets,
-      embedded: false,
-      stores: config.stores,
-      embeddedCallbackKey: config.embeddedCallbackKey,
+      ...configured(config),
       verifyRsaMd5,
       log,
       background(work) {

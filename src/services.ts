@@ -3,7 +3,7 @@
 import { V7Generator } from 'uuidv7'
 import { jwksCache } from './auth/jwks.ts'
 import { createVault } from './auth/vault.ts'
-import type { StoreConfig } from './config.ts'
+import type { Config, StoreConfig } from './config.ts'
 import { type Budget, counted, unbounded } from './core/budget.ts'
 import type { Log, ObjectStore, SendWebhook, Services } from './core/ports.ts'
 import { Problem } from './core/problem.ts'
@@ -49,6 +49,18 @@ export interface ProcessOptions {
   /** False on Workers, where a request must not wait for what another one began. */
   sharePromises?: boolean
 }
+
+/** What a configuration says of a process that embeds nothing. Its keys and its public URL were asked for. */
+export const configured = (config: Config) => ({
+  secretKeys: config.secretKeys!,
+  adminKey: config.adminKey,
+  publicUrl: () => config.publicUrl!,
+  callbackUrls: config.callbackUrls,
+  allowPrivateTargets: config.allowPrivateTargets,
+  embedded: false,
+  stores: config.stores,
+  embeddedCallbackKey: config.embeddedCallbackKey,
+})
 
 /** What one request or one scheduled run brings with it, where that is shorter than the process. */
 export interface WorkOptions {

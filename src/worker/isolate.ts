@@ -2,7 +2,7 @@
 // promise that another request would wait for, since both belong to the request that made them.
 import { ConfigError, parseConfig, type Variables } from '../config.ts'
 import { jsonLog } from '../log.ts'
-import { processServices } from '../services.ts'
+import { configured, processServices } from '../services.ts'
 import { verifyRsaMd5 } from '../storage/oss/rsa-native.ts'
 import { type Bindings, variablesOf } from './bindings.ts'
 
@@ -17,14 +17,7 @@ async function openIsolate(variables: Variables, bindings: Bindings) {
   const clock = () => new Date()
   const log = jsonLog((line) => console.log(line), { level: config.logLevel, clock })
   const services = await processServices({
-    secretKeys: config.secretKeys!,
-    adminKey: config.adminKey,
-    publicUrl: () => config.publicUrl!,
-    callbackUrls: config.callbackUrls,
-    allowPrivateTargets: config.allowPrivateTargets,
-    embedded: false,
-    stores: config.stores,
-    embeddedCallbackKey: config.embeddedCallbackKey,
+    ...configured(config),
     verifyRsaMd5,
     log,
     background: () => {
