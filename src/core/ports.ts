@@ -7,7 +7,13 @@ import type { DeliveriesDb } from './outbox.ts'
 import type { Policy } from './policy.ts'
 import type { ScansDb } from './storage-scan.ts'
 import type { TokenKeys } from './token.ts'
-import type { CompletedObject, EndOptions, UploadSession, UploadState } from './upload-session.ts'
+import type {
+  CompletedObject,
+  CredentialKind,
+  EndOptions,
+  UploadSession,
+  UploadState,
+} from './upload-session.ts'
 
 export type * from './object-store.ts'
 export type * from './outbox.ts'
@@ -15,15 +21,28 @@ export type * from './storage-scan.ts'
 
 // — the database ——————————————————————————————————————————————————————————————————————————————————
 
+/** A request that its client repeats until it hears an answer, always with the same key. */
+export interface IdempotentRequest {
+  appId: string
+  subject: string
+  credential: CredentialKind
+  key: string
+  requestHash: string
+}
+
+const KEYS_KEPT_MS = 24 * 3600_000
+/** Keys that are older stand for nothing any more. */
+export const keysKeptSince = (now: Date): Date => new Date(now.getTime() - KEYS_KEPT_MS)
+
 export interface NewUpload
   extends Omit<UploadSession, 'state' | 'revision' | 'attempt' | 'direct'> {
-  idempotencyKey?: string
+  idempotent?: IdempotentRequest
   quota: NonNullable<Policy['quota']>
 }
 
 export type Reservation =
   | { kind: 'reserved'; session: UploadSession }
-  | { kind: 'repeated'; session: UploadSession; requestHash?: string }
+  | { kind: 'repeated'; session: UploadSession; requestHash: string }
 
 export interface UploadFilter {
   subject?: string
@@ -34,9 +53,17 @@ export interface UploadFilter {
   cursor?: string
 }
 
+/** What a client says of its file as it completes. */
+export interface Declaration {
+  sizeBytes?: number
+  checksum?: string
+}
+
 /** Each method is one statement. A transition answers the session after it, or undefined where its guard refused. */
 export interface UploadsDb {
   reserve(upload: NewUpload, now: Date): Promise<Reservation>
+  /** Has an Idempotency-Key stand for a session that was resumed. False where it stands for one already. */
+  keepKey(request: IdempotentRequest, uploadId: string, now: Date): Promise<boolean>
   /** Takes over a reservation whose first request died: the lease must have ended. */
   takeOver(
     appId: string,
@@ -54,18 +81,24 @@ export interface UploadsDb {
   /** As find, and notes that the client is there. */
   touch(appId: string, id: string, now: Date): Promise<UploadSession | undefined>
   list(appId: string, filter: UploadFilter): Promise<UploadSession[]>
-  /** `open → completing`, or the lease of a completion whose holder is gone. */
+  /** `open → completing` with this declaration, or the lease of a completion whose holder is gone, with its own. */
   claimCompletion(
     appId: string,
     id: string,
-    declared: { sizeBytes?: number; checksum?: string },
+    declared: Declaration,
     now: Date,
     leaseUntil: Date,
   ): Promise<UploadSession | undefined>
-  /** `completing → open` by the lease's holder. `wasAttempt: false` forgets the attempt; `checksum` was declared before it. */
+  /** `completing → open` by the lease's holder: what was declared is forgotten; the attempt, too, where it was none. */
   reopen(
     session: UploadSession,
-    options: { wasAttempt: true } | { wasAttempt: false; checksum: string | undefined },
+    options: { wasAttempt: boolean },
+    now: Date,
+  ): Promise<UploadSession | undefined>
+  /** By the lease's holder, where a direct completion is out with other parts: from now on the object has to be of these. */
+  recordListed(
+    session: UploadSession,
+    listedCrc64: string | undefined,
     now: Date,
   ): Promise<UploadSession | undefined>
   /** Ends the lease and leaves the outcome to the next caller or the sweep. */
@@ -115,8 +148,8 @@ export interface UploadsDb {
   releaseReservation(session: UploadSession, now: Date): Promise<void>
   /** Unsettled sessions whose time has come, oldest first; each is put off so that a second sweeper takes others. */
   claimDue(appId: string, now: Date, again: Date, limit: number): Promise<UploadSession[]>
-  /** Frees idempotency keys older than a day. */
-  forgetIdempotencyKeys(appId: string, before: Date): Promise<void>
+  /** Removes keys that stand for nothing any more. */
+  forgetIdempotencyKeys(appId: string, now: Date): Promise<void>
   /** Whoever waits longest first. */
   appsWithDueWork(now: Date): Promise<string[]>
 }

@@ -81,7 +81,6 @@ export interface UploadSession {
   processing?: ProcessingTask[]
   storageUploadId?: string
   generation: number
-  requestHash?: string
   createdAt: Date
   activeAt: Date
   expiresAt: Date

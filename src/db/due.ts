@@ -1,6 +1,6 @@
 // What the sweep asks for: sessions that are due and whose they are, within one app each (apps-due.ts says which).
 import { sql } from 'drizzle-orm'
-import type { UploadsDb } from '../core/ports.ts'
+import { keysKeptSince, type UploadsDb } from '../core/ports.ts'
 import { appsWithDue } from './apps-due.ts'
 import type { Database } from './connect.ts'
 import { toSession, type UploadRow } from './session-row.ts'
@@ -63,10 +63,10 @@ export const dueDb = (database: Database): DueDb => ({
     return rows.map(({ row }) => toSession(row))
   },
 
-  async forgetIdempotencyKeys(appId, before) {
+  async forgetIdempotencyKeys(appId, now) {
     await database.execute(sql`
-      update uploads set idempotency_key = null
-      where app_id = ${appId} and idempotency_key is not null and created_at < ${instant(before)}`)
+      delete from idempotency_keys
+      where app_id = ${appId} and created_at < ${instant(keysKeptSince(now))}`)
   },
 
   appsWithDueWork: (now) => appsWithDue(database, ['sessions', 'callbacks', 'scans'], now),

@@ -1,6 +1,11 @@
-// The reservation: session, quota, grant count and idempotency key in one statement, so that none is taken without the others.
+// The reservation: session, quota, grant count and Idempotency-Key in one statement, so that none is taken without the others.
 import { sql } from 'drizzle-orm'
-import type { NewUpload, Reservation } from '../core/ports.ts'
+import {
+  type IdempotentRequest,
+  keysKeptSince,
+  type NewUpload,
+  type Reservation,
+} from '../core/ports.ts'
 import { Problem } from '../core/problem.ts'
 import type { Database } from './connect.ts'
 import { toSession, type UploadRow } from './session-row.ts'
@@ -19,27 +24,56 @@ export async function reserve(
     return { kind: 'reserved', session: await insert(database, upload, now) }
   } catch (error) {
     const cause = postgresError(error)
-    const refused = cause?.code === 'CS001'
-    const isTaken = cause?.code === '23505' && cause.constraint_name === 'uploads_idempotency'
-    if (!refused && !isTaken) throw error
+    if (cause?.code !== REFUSED) throw error
     // A repeat of what took the last of the quota is answered like any other.
-    const first = await findFirst(database, upload)
-    if (first) return { kind: 'repeated', session: first, requestHash: first.requestHash }
-    throw refused ? refusal(cause.message ?? '') : error
+    return (await findFirst(database, upload, now)) ?? Promise.reject(refusal(cause.message ?? ''))
   }
 }
 
-/** The session that the Idempotency-Key made; none for a grant that was revoked since. */
-async function findFirst(database: Database, upload: NewUpload) {
-  if (upload.idempotencyKey === undefined) return undefined
-  const [found] = await database.execute<{ row: UploadRow }>(sql`
-    select to_jsonb(u) as row from uploads u
-    where app_id = ${upload.appId} and subject = ${upload.subject}
-      and credential = ${upload.credential} and idempotency_key = ${upload.idempotencyKey}
+/** What countersign_refuse() raises. */
+const REFUSED = 'CS001'
+
+/** The session that the Idempotency-Key was answered with; none for a grant that was revoked since. */
+async function findFirst(
+  database: Database,
+  { idempotent, grantId }: NewUpload,
+  now: Date,
+): Promise<Extract<Reservation, { kind: 'repeated' }> | undefined> {
+  if (!idempotent) return undefined
+  const { appId, subject, credential, key } = idempotent
+  const [found] = await database.execute<{ row: UploadRow; request_hash: string }>(sql`
+    select to_jsonb(u) as row, k.request_hash
+    from idempotency_keys k join uploads u on u.app_id = ${appId} and u.upload_id = k.upload_id
+    where k.app_id = ${appId} and k.subject = ${subject} and k.credential = ${credential}
+      and k.idempotency_key = ${key} and k.created_at >= ${instant(keysKeptSince(now))}
       and not exists (select from grants
-        where app_id = ${upload.appId} and grant_id = ${upload.grantId ?? null}
-          and revoked_at is not null)`)
-  return found && toSession(found.row)
+        where app_id = ${appId} and grant_id = ${grantId ?? null} and revoked_at is not null)`)
+  if (!found) return undefined
+  return { kind: 'repeated', session: toSession(found.row), requestHash: found.request_hash }
+}
+
+/** Nothing where the key is taken; one that has served its time is taken over. Answers a row where it is kept. */
+const keep = (
+  { appId, subject, credential, key, requestHash }: IdempotentRequest,
+  uploadId: string,
+  now: Date,
+) => sql`
+      insert into idempotency_keys
+        (app_id, subject, credential, idempotency_key, upload_id, request_hash, created_at)
+      select ${appId}, ${subject}, ${credential}, ${key}, ${uploadId}, ${requestHash}, ${instant(now)}
+      on conflict (app_id, subject, credential, idempotency_key) do update set
+        upload_id = excluded.upload_id, request_hash = excluded.request_hash, created_at = excluded.created_at
+      where idempotency_keys.created_at < ${instant(keysKeptSince(now))}
+      returning 1`
+
+/** Has a key stand for a session that is there already. False where it stands for another one, or for this. */
+export async function keepKey(
+  database: Database,
+  request: IdempotentRequest,
+  uploadId: string,
+  now: Date,
+): Promise<boolean> {
+  return (await database.execute(keep(request, uploadId, now))).length > 0
 }
 
 async function insert(database: Database, upload: NewUpload, now: Date) {
@@ -82,28 +116,35 @@ async function insert(database: Database, upload: NewUpload, now: Date) {
       insert into uploads (
         app_id, upload_id, subject, credential, grant_id, policy_name, policy, state, method, store,
         object_key, filename, content_type, size_bytes, part_size_bytes, part_count, max_part_count,
-        reserved_bytes, fingerprint, checksum, metadata, processing, generation, idempotency_key, request_hash,
-        created_at, active_at, expires_at, lease_until, sweep_at)
+        reserved_bytes, fingerprint, checksum, metadata, processing, generation, created_at, active_at, expires_at, lease_until, sweep_at)
       select ${appId}, ${upload.id}, ${subject}, ${upload.credential}, ${grantId ?? null},
         ${upload.policyName}, ${json(upload.policy)}, 'initiating', ${upload.method}, ${upload.store},
         ${upload.key}, ${upload.filename}, ${upload.contentType}, ${plan.sizeBytes}::bigint,
         ${plan.partSizeBytes}::bigint, ${plan.partCount}::int,
         ${plan.partCount === null ? plan.maxPartCount : null}::int, ${reservedBytes}::bigint,
         ${upload.fingerprint ?? null}, ${upload.checksum ?? null}, ${json(upload.metadata)},
-        ${json(upload.processing)}, ${upload.generation}::int, ${upload.idempotencyKey ?? null}, ${upload.requestHash ?? null},
+        ${json(upload.processing)}, ${upload.generation}::int,
         ${instant(upload.createdAt)}, ${instant(upload.activeAt)}, ${instant(upload.expiresAt)},
         ${instant(upload.leaseUntil)}, ${instant(new Date(now.getTime() + INITIATING_SECONDS * 1000))}
       where exists (select from counted) and exists (select from used)
-      returning *)
+      returning *),
+    kept as (${upload.idempotent ? keep(upload.idempotent, upload.id, now) : sql`select 1`})
     select case
       when not exists (select from counted) then countersign_refuse('grant')
-      when not exists (select from used) then countersign_refuse('quota') end,
+      when not exists (select from used) then countersign_refuse('quota')
+      when not exists (select from kept) then countersign_refuse('key') end,
       (select to_jsonb(reserved) from reserved) as row`)
   if (!found?.row) throw new Error('The reservation answered no row')
   return toSession(found.row)
 }
 
 function refusal(reason: string): Problem {
+  if (reason === 'key') {
+    return new Problem('idempotency-conflict', {
+      detail: 'Another request with this Idempotency-Key has just ended. Repeat this one.',
+      retryAfterSeconds: 1,
+    })
+  }
   if (reason === 'quota') {
     return new Problem('quota-exceeded', {
       detail:

@@ -118,8 +118,6 @@ export const uploads = pgTable(
     processing: jsonb('processing').$type<ProcessingTask[]>(),
     storageUploadId: text('storage_upload_id'),
     generation: integer('generation').notNull().default(1),
-    idempotencyKey: text('idempotency_key'),
-    requestHash: text('request_hash'),
     createdAt: at('created_at').notNull(),
     activeAt: at('active_at').notNull(),
     expiresAt: at('expires_at').notNull(),
@@ -127,6 +125,10 @@ export const uploads = pgTable(
     attempt: integer('attempt').notNull().default(0),
     attemptAt: at('attempt_at'),
     priorAttemptAt: at('prior_attempt_at'),
+    priorDeclared: jsonb('prior_declared').$type<{
+      sizeBytes: number | null
+      checksum: string | null
+    }>(),
     missingSince: at('missing_since'),
     direct: boolean('direct').notNull().default(false),
     listedCrc64: text('listed_crc64'),
@@ -141,10 +143,6 @@ export const uploads = pgTable(
   },
   (table) => [
     primaryKey({ columns: [table.appId, table.uploadId] }),
-    // One session for an Idempotency-Key of a subject and kind of credential.
-    uniqueIndex('uploads_idempotency')
-      .on(table.appId, table.subject, table.credential, table.idempotencyKey)
-      .where(sql`idempotency_key is not null`),
     // Unfinished sessions of a subject: resume and discovery.
     index('uploads_unfinished')
       .on(table.appId, table.subject, table.uploadId)
@@ -159,6 +157,27 @@ export const uploads = pgTable(
     index('uploads_by_storage_upload')
       .on(table.appId, table.storageUploadId)
       .where(sql`storage_upload_id is not null and storage_released_at is null`),
+  ],
+)
+
+/** Which session an Idempotency-Key was answered with, created or resumed: one of a subject and kind of credential. */
+export const idempotencyKeys = pgTable(
+  'idempotency_keys',
+  {
+    appId: appId(),
+    subject: text('subject').notNull(),
+    credential: text('credential').notNull(),
+    idempotencyKey: text('idempotency_key').notNull(),
+    uploadId: text('upload_id').notNull(),
+    requestHash: text('request_hash').notNull(),
+    createdAt: at('created_at').notNull(),
+  },
+  (table) => [
+    primaryKey({
+      columns: [table.appId, table.subject, table.credential, table.idempotencyKey],
+    }),
+    // Those that have served their day.
+    index('idempotency_keys_by_age').on(table.appId, table.createdAt),
   ],
 )
 

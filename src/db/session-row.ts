@@ -36,7 +36,6 @@ export interface UploadRow {
   processing: ProcessingTask[] | null
   storage_upload_id: string | null
   generation: number
-  request_hash: string | null
   created_at: string
   active_at: string
   expires_at: string
@@ -93,7 +92,6 @@ export const toSession = (row: UploadRow): UploadSession => ({
   processing: row.processing ?? undefined,
   storageUploadId: row.storage_upload_id ?? undefined,
   generation: row.generation,
-  requestHash: row.request_hash ?? undefined,
   createdAt: new Date(row.created_at),
   activeAt: new Date(row.active_at),
   expiresAt: new Date(row.expires_at),

@@ -1,6 +1,6 @@
 // Upload sessions in Postgres: each method is one statement, and each transition is guarded by the state it starts from.
 import { type SQL, sql } from 'drizzle-orm'
-import type { UploadsDb } from '../core/ports.ts'
+import type { Declaration, UploadsDb } from '../core/ports.ts'
 import { firstLookAt } from '../core/sweep-rules.ts'
 import {
   ATTEMPT_WINDOW_MS,
@@ -12,7 +12,7 @@ import {
 } from '../core/upload-session.ts'
 import type { Database } from './connect.ts'
 import { dueDb } from './due.ts'
-import { reserve } from './reserve.ts'
+import { keepKey, reserve } from './reserve.ts'
 import { toSession, type UploadRow } from './session-row.ts'
 import { instant, json, transition } from './transition.ts'
 
@@ -47,6 +47,27 @@ function endGuard(
   return sql.join(guards, sql` and `)
 }
 
+const mayOpen = ({ leaseUntil }: UploadSession): SQL =>
+  sql`state = 'initiating' and lease_until = ${instant(leaseUntil)}`
+
+/**
+ * What the first to complete declares holds until its attempt has come to nothing: whoever takes over settles that attempt, and
+ * must not have its object judged by what somebody else declares.
+ */
+const declares = ({ sizeBytes, checksum }: Declaration): SQL => sql`
+          final_size_bytes = case when state = 'open'
+            then coalesce(${sizeBytes ?? null}::bigint, final_size_bytes) else final_size_bytes end,
+          checksum = case when state = 'open' then coalesce(checksum, ${checksum ?? null}) else checksum end,
+          prior_declared = case when state = 'open'
+            then jsonb_build_object('sizeBytes', final_size_bytes, 'checksum', checksum) else prior_declared end`
+
+/** As before the attempt. */
+const UNDECLARED = sql`
+          final_size_bytes = case when prior_declared is null
+            then final_size_bytes else (prior_declared ->> 'sizeBytes')::bigint end,
+          checksum = case when prior_declared is null then checksum else prior_declared ->> 'checksum' end,
+          prior_declared = null`
+
 export function uploadsDb(database: Database): UploadsDb {
   async function read(query: SQL): Promise<UploadSession[]> {
     const rows = await database.execute<{ row: UploadRow }>(query)
@@ -57,6 +78,8 @@ export function uploadsDb(database: Database): UploadsDb {
     ...dueDb(database),
 
     reserve: (upload, now) => reserve(database, upload, now),
+
+    keepKey: (request, uploadId, now) => keepKey(database, request, uploadId, now),
 
     takeOver: (appId, id, now, leaseUntil) =>
       transition(database, {
@@ -72,7 +95,8 @@ export function uploadsDb(database: Database): UploadsDb {
         uploadId: session.id,
         set: sql`state = 'open', storage_upload_id = ${storageUploadId ?? null}, lease_until = null,
           sweep_at = ${instant(firstLookAt(session, now))}`,
-        guard: among(['initiating']),
+        // Whoever took over has aborted what this one began.
+        guard: mayOpen(session),
         event,
       }),
 
@@ -108,8 +132,7 @@ export function uploadsDb(database: Database): UploadsDb {
         uploadId: id,
         set: sql`state = 'completing', lease_until = ${instant(leaseUntil)}, attempt = attempt + 1,
           prior_attempt_at = attempt_at, attempt_at = ${instant(now)}, active_at = ${instant(now)},
-          final_size_bytes = coalesce(${declared.sizeBytes ?? null}::bigint, final_size_bytes),
-          checksum = coalesce(checksum, ${declared.checksum ?? null}), listed_crc64 = null,
+          ${declares(declared)},
           missing_since = case when state = 'open' then null else missing_since end,
           sweep_at = ${instant(after(leaseUntil, 60_000))}`,
         guard: sql`(state = 'open' and expires_at > ${instant(now)})
@@ -121,8 +144,7 @@ export function uploadsDb(database: Database): UploadsDb {
         appId: session.appId,
         uploadId: session.id,
         set: sql`state = 'open', lease_until = null, missing_since = null,
-          attempt_at = ${options.wasAttempt ? sql`attempt_at` : sql`prior_attempt_at`},
-          checksum = ${options.wasAttempt ? sql`checksum` : (options.checksum ?? null)},
+          attempt_at = ${options.wasAttempt ? sql`attempt_at` : sql`prior_attempt_at`}, ${UNDECLARED},
           sweep_at = ${instant(firstLookAt(session, now))}`,
         guard: sql`state = 'completing' and attempt = ${session.attempt}`,
       }),
@@ -137,6 +159,14 @@ export function uploadsDb(database: Database): UploadsDb {
         guard: sql`state = 'completing' and attempt = ${session.attempt}`,
       })
     },
+
+    recordListed: (session, listedCrc64, now) =>
+      transition(database, {
+        appId: session.appId,
+        uploadId: session.id,
+        set: sql`listed_crc64 = ${listedCrc64 ?? null}`,
+        guard: sql`state = 'completing' and attempt = ${session.attempt} and lease_until > ${instant(now)}`,
+      }),
 
     recordDirect: (appId, id, { listedCrc64, checksum }, now) =>
       transition(database, {
@@ -207,7 +237,7 @@ export function uploadsDb(database: Database): UploadsDb {
         appId: session.appId,
         uploadId: session.id,
         set: sql`lease_until = ${instant(now)}`,
-        guard: sql`state = 'initiating'`,
+        guard: mayOpen(session),
       })
     },
   }

@@ -1,11 +1,12 @@
 // Completion, relayed or direct. The store's own listing is checked before the object exists; HEAD decides what is ambiguous.
-import type { Services, StoredUpload } from '../core/ports.ts'
+import type { Declaration, Services, StoredUpload } from '../core/ports.ts'
 import { Problem } from '../core/problem.ts'
-import { isStoreFailure, type StoreFailure } from '../core/store-failure.ts'
+import { isStoreFailure } from '../core/store-failure.ts'
 import { hasEnded, type UploadSession } from '../core/upload-session.ts'
 import { notOpen } from './abort.ts'
 import { failMismatch, finish } from './finish.ts'
 import { expectedSize, lookForObject } from './presence.ts'
+import { objectExists, refusal, uploadLost } from './refusal.ts'
 import { checkParts, type ListedParts, listAllParts } from './stored-parts.ts'
 import { objectSpec } from './tokens.ts'
 
@@ -14,18 +15,13 @@ const LEASE_MS = 90_000
 const WAIT_MS = 25_000
 const POLL_MS = 250
 
-export interface CompleteInput {
-  sizeBytes?: number
-  checksum?: string
-}
-
 export type CompleteServices = Pick<
   Services,
   'uploads' | 'clock' | 'newId' | 'nudgeDeliveries' | 'storeNamed' | 'budget' | 'delay' | 'log'
 >
 
 /** Problems that need no look at the store. */
-export function checkInput(session: UploadSession, { sizeBytes, checksum }: CompleteInput): void {
+export function checkInput(session: UploadSession, { sizeBytes, checksum }: Declaration): void {
   const { plan } = session
   const arrivesWhole = session.method !== 'multipart' // HEAD tells its size.
   if (
@@ -61,7 +57,7 @@ export function checkInput(session: UploadSession, { sizeBytes, checksum }: Comp
 export async function completeUpload(
   services: CompleteServices,
   found: UploadSession,
-  input: CompleteInput,
+  input: Declaration,
 ): Promise<UploadSession> {
   if (found.state === 'completed') return asDeclared(found, input)
   if (hasEnded(found.state)) throw notOpen(found, services.clock())
@@ -69,7 +65,7 @@ export async function completeUpload(
   const waitedSince = services.clock().getTime()
   for (let waited = 0; ; waited += POLL_MS) {
     const reached = await attemptCompletion(services, found, input)
-    if (reached) return reached
+    if (reached) return reached.state === 'completed' ? asDeclared(reached, input) : reached
     const now = services.clock()
     const current = await services.uploads.find(found.appId, found.id)
     if (current?.state === 'completed') return asDeclared(current, input)
@@ -89,18 +85,17 @@ export async function completeUpload(
 /** One attempt, if no other is going on: undefined where the session cannot be claimed. */
 export async function attemptCompletion(
   services: CompleteServices,
-  before: UploadSession,
-  input: CompleteInput,
+  { appId, id }: UploadSession,
+  input: Declaration,
 ): Promise<UploadSession | undefined> {
-  const { appId, id } = before
   const now = services.clock()
   const lease = new Date(now.getTime() + LEASE_MS)
   const claimed = await services.uploads.claimCompletion(appId, id, input, now, lease)
-  return claimed && completeClaimed(services, claimed, before.checksum)
+  return claimed && completeClaimed(services, claimed, input)
 }
 
 /** Who repeats a completion gets its outcome; who declares other bytes than were completed must not take them for theirs. */
-function asDeclared(completed: UploadSession, { sizeBytes, checksum }: CompleteInput) {
+function asDeclared(completed: UploadSession, { sizeBytes, checksum }: Declaration) {
   const { object, id } = completed
   const stored = object?.checksums.crc64
   const [kind, value = ''] = checksum?.split(':') ?? []
@@ -117,22 +112,50 @@ function asDeclared(completed: UploadSession, { sizeBytes, checksum }: CompleteI
   return completed
 }
 
-/** The holder of the lease. Problems found before the store was asked to complete leave no trace of an attempt. */
+/** An attempt that was taken over is settled by what its first holder declared. */
+const isDeclaredOtherwise = (session: UploadSession, { sizeBytes, checksum }: Declaration) =>
+  (checksum !== undefined && checksum !== session.checksum) ||
+  (sizeBytes !== undefined && sizeBytes !== expectedSize(session))
+
+/**
+ * The holder of the lease. Problems found before the store was asked to complete leave no trace of an attempt. Undefined where
+ * there has to be another: somebody else's came to nothing.
+ */
 async function completeClaimed(
   services: CompleteServices,
   session: UploadSession,
-  checksum: string | undefined,
-): Promise<UploadSession> {
+  input: Declaration,
+): Promise<UploadSession | undefined> {
   const { uploads, clock } = services
   try {
     const listed = await listChecked(services, session)
-    const checked = { ...session, listedCrc64: listed?.crc64 }
-    return await settle(services, checked, await makeObject(services, checked, listed))
+    const checked = await withListed(services, session, listed)
+    return checked && (await settle(services, checked, await makeObject(services, checked, listed)))
   } catch (error) {
     if (!(error instanceof Problem)) throw error
-    if (await uploads.reopen(session, { wasAttempt: false, checksum }, clock())) throw error
-    return meanwhile(services, session, error)
+    if (!(await uploads.reopen(session, { wasAttempt: false }, clock()))) {
+      return meanwhile(services, session, error)
+    }
+    if (isDeclaredOtherwise(session, input)) return undefined
+    throw error
   }
+}
+
+/**
+ * The object has to be of the parts that are listed now. Where a direct completion was signed for others, that is recorded before
+ * the store is asked: undefined where the lease was lost meanwhile.
+ */
+async function withListed(
+  { uploads, clock }: CompleteServices,
+  session: UploadSession,
+  listed: Listed | undefined,
+): Promise<UploadSession | undefined> {
+  if (!listed || listed.gone) return session
+  const { crc64: listedCrc64 } = listed
+  if (session.listedCrc64 === undefined || session.listedCrc64 === listedCrc64) {
+    return { ...session, listedCrc64 }
+  }
+  return uploads.recordListed(session, listedCrc64, clock())
 }
 
 /** The lease was lost, so what others made of the session is the answer, not what we saw of it. */
@@ -199,51 +222,6 @@ async function makeObject(
     throw refusal(failure)
   }
 }
-
-/** The bytes of a part are not what was meant: sending it again mends that. */
-const SEND_PARTS_AGAIN = new Set([
-  'InvalidPart',
-  'InvalidPartOrder',
-  'FilePartNotExist',
-  'EntityTooSmall',
-  'InvalidDigest',
-  'InvalidCRC64',
-])
-
-/** A store's failure, in our words. The codes are OSS's and S3's. */
-export function refusal(failure: StoreFailure): Problem {
-  const { code, kind } = failure
-  if (kind === 'no-such-upload') return uploadLost(failure)
-  if (code === 'FileAlreadyExists' || code === 'PreconditionFailed') return objectExists()
-  if (SEND_PARTS_AGAIN.has(code)) {
-    return new Problem('parts-mismatch', {
-      detail: 'The stored parts changed meanwhile. Ask for the status and complete again.',
-      cause: failure,
-    })
-  }
-  // Each of our calls is signed at its own moment, so a definite no is for the operator: key, clock, rights, bucket.
-  return new Problem('storage-unavailable', {
-    detail:
-      kind === 'ambiguous'
-        ? 'The store did not answer as expected. Try again.'
-        : 'The store refused the service. Its operator has to look into storeCode.',
-    cause: failure,
-    retryAfterSeconds: kind === 'ambiguous' ? 2 : undefined,
-    members: { storeCode: code },
-  })
-}
-
-const uploadLost = (cause?: StoreFailure) =>
-  new Problem('storage-upload-lost', {
-    detail: 'The store no longer knows this upload. GET it: it is begun anew, then send the parts.',
-    cause,
-  })
-
-const objectExists = () =>
-  new Problem('object-exists', {
-    detail:
-      'Another object has this key, and the policy says never to overwrite. Abort this upload and use another name.',
-  })
 
 /** HEAD decides. Without the session's own object the outcome stays open only where the store may still bring it. */
 async function settle(

@@ -6,8 +6,8 @@ import { Problem } from '../core/problem.ts'
 import { isStoreFailure, type StoreFailure } from '../core/store-failure.ts'
 import type { CompletedObject, UploadSession } from '../core/upload-session.ts'
 import { notOpen } from './abort.ts'
-import { refusal } from './complete.ts'
 import { isOwn } from './presence.ts'
+import { refusal } from './refusal.ts'
 
 const CONCURRENCY = 5
 /** No copy begins later than this; the answer names what was copied, and the client asks for the rest. */

@@ -3,13 +3,12 @@ import { digestHex } from '../core/bytes.ts'
 import { uploadEvent } from '../core/event.ts'
 import { DEFAULT_KEY_TEMPLATE, renderKey } from '../core/object-key.ts'
 import { largestSize, POLICY_DEFAULTS } from '../core/policy.ts'
-import type { App, NewUpload, Services } from '../core/ports.ts'
+import type { App, IdempotentRequest, NewUpload, Services } from '../core/ports.ts'
 import type { Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import { planProcessing } from '../core/processing.ts'
 import { ignoreStoreFailure, isStoreFailure } from '../core/store-failure.ts'
 import { hasEnded, type UploadMethod, type UploadSession } from '../core/upload-session.ts'
-import { refusal } from './complete.ts'
 import {
   type CreateInput,
   checkCredential,
@@ -20,6 +19,7 @@ import {
   subjectOf,
 } from './decide.ts'
 import { endSession } from './end.ts'
+import { refusal } from './refusal.ts'
 import { abortOrphans, abortUntilGone, releaseStorage } from './release.ts'
 import { objectSpec } from './tokens.ts'
 
@@ -27,7 +27,6 @@ import { objectSpec } from './tokens.ts'
 const LEASE_MS = 30_000
 const WAIT_MS = 5_000
 const POLL_MS = 100
-const IDEMPOTENCY_MS = 24 * 3600_000
 
 export type CreateServices = Pick<
   Services,
@@ -54,8 +53,7 @@ export function newUpload(
   principal: Principal,
   input: CreateInput,
   decision: Decision,
-  idempotency: { key?: string; requestHash?: string },
-  method?: UploadMethod,
+  { idempotent, method }: { idempotent?: IdempotentRequest; method?: UploadMethod } = {},
 ): NewUpload {
   const { app, policy, policyName, plan, store } = decision
   const now = clock()
@@ -95,8 +93,7 @@ export function newUpload(
     activeAt: now,
     expiresAt: new Date(now.getTime() + lifetime),
     leaseUntil: new Date(now.getTime() + LEASE_MS),
-    idempotencyKey: idempotency.key,
-    requestHash: idempotency.requestHash,
+    idempotent,
     quota: policy.quota ?? {},
   }
 }
@@ -142,11 +139,24 @@ export async function createUpload(
   subjectOf(principal, input)
   const decision = await decide(services, principal, input)
   const { app } = decision
-  const resumable = await findResumable(services, principal, input, decision)
-  if (resumable) return { kind: 'resumed', session: resumable, app }
   const requestHash = await digestHex(JSON.stringify(input))
-  const idempotency = { key: idempotencyKey, requestHash }
-  const upload = newUpload(services, principal, input, decision, idempotency, input.method)
+  const subject = subjectOf(principal, input)
+  const idempotent =
+    idempotencyKey === undefined
+      ? undefined
+      : { appId: app.id, subject, credential: principal.kind, key: idempotencyKey, requestHash }
+  const resumable = await findResumable(services, principal, input, decision)
+  // A repeat is answered with what the first was answered with, whatever can be resumed by now.
+  if (
+    resumable &&
+    (!idempotent || (await services.uploads.keepKey(idempotent, resumable.id, services.clock())))
+  ) {
+    return { kind: 'resumed', session: resumable, app }
+  }
+  const upload = newUpload(services, principal, input, decision, {
+    idempotent,
+    method: input.method,
+  })
   const reservation = await reserve(services, upload)
   if (reservation.kind === 'reserved') {
     return { kind: 'created', session: await begin(services, reservation.session), app }
@@ -160,15 +170,8 @@ export async function createUpload(
 }
 
 export async function reserve({ uploads, apps, clock }: CreateServices, upload: NewUpload) {
-  const now = clock()
   try {
-    const reservation = await uploads.reserve(upload, now)
-    const expired =
-      reservation.kind === 'repeated' &&
-      now.getTime() - reservation.session.createdAt.getTime() > IDEMPOTENCY_MS
-    if (!expired) return reservation
-    await uploads.forgetIdempotencyKeys(upload.appId, new Date(now.getTime() - IDEMPOTENCY_MS))
-    return await uploads.reserve(upload, now)
+    return await uploads.reserve(upload, clock())
   } catch (error) {
     const exhausted = error instanceof Problem && error.code === 'grant-exhausted'
     if (exhausted && upload.grantId && (await apps.grantIsRevoked(upload.appId, upload.grantId))) {
@@ -207,7 +210,9 @@ async function begin(services: CreateServices, session: UploadSession): Promise<
     )
   }
   const current = await uploads.find(session.appId, session.id)
-  if (current && !hasEnded(current.state)) return current // A repeat took over, and was faster.
+  // A repeat took over.
+  if (current?.state === 'initiating') return awaitFirst(services, current)
+  if (current && !hasEnded(current.state)) return current
   throw new Problem('upload-not-open', {
     detail: 'The upload was ended while it was being created. Create a new one.',
   })

@@ -9,9 +9,9 @@ import { isStoreFailure } from '../core/store-failure.ts'
 import { CREDENTIAL_SECONDS } from '../core/sweep-rules.ts'
 import type { UploadSession } from '../core/upload-session.ts'
 import { notOpen } from './abort.ts'
-import { refusal } from './complete.ts'
 import { type CreateServices, failReservation, newUpload, reserve } from './create.ts'
 import { type CreateInput, checkCredential, decide, grantExpired, subjectOf } from './decide.ts'
+import { refusal } from './refusal.ts'
 
 export interface Issued extends TemporaryCredentials {
   session?: UploadSession
@@ -67,7 +67,9 @@ export async function createWithCredentials(
     throw notOffered('The policy does not offer credentials: create an upload instead.')
   }
   checkIssuer(store)
-  const upload = newUpload(services, principal, input, decision, {}, 'credentials')
+  const upload = newUpload(services, principal, input, decision, {
+    method: 'credentials',
+  })
   if (!upload.key.includes(upload.id)) {
     throw notOffered('For credentials the policy’s keyTemplate must contain {uploadId}.')
   }

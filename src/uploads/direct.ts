@@ -1,11 +1,12 @@
 // Direct completion: after the same check as for the relayed one, the client gets a signed Complete whose callback
 // brings the completion token back to us.
-import type { Services, SignedRequest } from '../core/ports.ts'
+import type { Declaration, Services, SignedRequest } from '../core/ports.ts'
 import { Problem } from '../core/problem.ts'
 import { isStoreFailure } from '../core/store-failure.ts'
 import type { UploadSession } from '../core/upload-session.ts'
 import { notOpen } from './abort.ts'
-import { type CompleteInput, checkInput, refusal } from './complete.ts'
+import { checkInput } from './complete.ts'
+import { refusal } from './refusal.ts'
 import { checkParts, listAllParts } from './stored-parts.ts'
 import { callbackRequest, mintTokens, objectSpec, offersDirect } from './tokens.ts'
 import { validityFor } from './validity.ts'
@@ -25,7 +26,7 @@ export interface DirectCompletion extends SignedRequest {
 export async function signDirectCompletion(
   services: DirectServices,
   session: UploadSession,
-  input: CompleteInput,
+  input: Declaration,
 ): Promise<DirectCompletion> {
   const { uploads, clock, storeNamed } = services
   const now = clock()

@@ -26,7 +26,6 @@ const NO_STORE_MS = 15 * 60_000
 /** Apps are asked in turn, so many sessions of each at a time. */
 const BATCH = 25
 const ROUNDS = 40
-const IDEMPOTENCY_MS = 24 * 3600_000
 
 export async function sweep(services: SweepServices): Promise<SweepCounts> {
   const run = beginRun(services, RUN_MS)
@@ -38,7 +37,7 @@ export async function sweep(services: SweepServices): Promise<SweepCounts> {
     await ofApp(run, app, async () => {
       await sweepInbox(run, app)
       const { uploads, clock } = services
-      await uploads.forgetIdempotencyKeys(app, new Date(clock().getTime() - IDEMPOTENCY_MS))
+      await uploads.forgetIdempotencyKeys(app, clock())
     })
   }
   let due = apps

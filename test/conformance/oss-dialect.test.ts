@@ -8,7 +8,7 @@ import {
   readConfiguration,
   writeConfiguration,
 } from '../../src/storage/bucket-xml.ts'
-import { refusal } from '../../src/uploads/complete.ts'
+import { refusal } from '../../src/uploads/refusal.ts'
 import { answering } from '../support/oss-answering.ts'
 import errors from '../vectors/oss-errors.json' with { type: 'json' }
 import bodies from '../vectors/oss-xml.json' with { type: 'json' }

@@ -325,6 +325,31 @@ describe('create ∥ create with one Idempotency-Key', () => {
     await expectOneOutcome(field.harness, field.app, one.body.id, 'open')
   })
 
+  it('the first, whose upload was aborted by who took over, does not open the session with it', async () => {
+    const slow = gate(field.uploads(), 'open', { when: 'before' })
+    const first = field.create({ subject: 'ida' }, key('k4'))
+    await slow.reached // begun at the store, and the database keeps it waiting
+    field.harness.advance({ seconds: 31 })
+    const quick = gate(field.uploads(), 'open', { when: 'before' })
+    const second = field.create({ subject: 'ida' }, key('k4'))
+    await quick.reached
+    const waiting = gate(field.harness.services, 'delay', { when: 'before' })
+    slow.open()
+    await waiting.reached // it has seen that it came too late
+    quick.open()
+    const two = await second
+    waiting.open()
+    const one = await first
+
+    expect(two).toMatchObject({ status: 200, body: { state: 'open' } })
+    expect(one.body).toMatchObject({ id: two.body.id, state: 'open' })
+    for (const { body } of [one, two]) {
+      expect((await putPart(body.parts[0], BYTES, 100 * KiB)).status).toBe(200)
+    }
+    await expectNoOrphans(field.harness, one.body.key, [await field.storageUploadId(one.body)])
+    await expectOneOutcome(field.harness, field.app, one.body.id, 'open')
+  })
+
   it('an initiate that arrives after its session was given up is found by its key', async () => {
     const held = gate(field.store(), 'initiate', { when: 'before' })
 

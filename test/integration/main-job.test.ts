@@ -282,6 +282,33 @@ describe('a repeated create', () => {
     expect(second.body.id).toBe(first.body.id)
     expect(other).toMatchObject({ status: 422, body: { code: 'idempotency-key-reused' } })
   })
+
+  it('answers a resume the same for the same Idempotency-Key, also when that upload is done', async () => {
+    const bytes = someBytes(1000)
+    const headers = { 'idempotency-key': 'again' }
+    const resume = { filename: 'a.bin', sizeBytes: 1000, fingerprint: 'again', resume: true }
+    const first = await create({ ...resume, resume: undefined })
+    expect(await create(resume, headers)).toMatchObject({
+      status: 200,
+      body: { id: first.body.id },
+    })
+    await putPart(first.body.parts[0], bytes, 1000)
+    const path = `/v1/uploads/${first.body.id}/complete`
+    await harness.call('POST', path, first.body.completionToken, {})
+    // Another one of the same file, which could be resumed now.
+    const another = await create(resume)
+    expect(another.body.id).not.toBe(first.body.id)
+
+    const repeated = await create(resume, headers)
+
+    expect(repeated).toMatchObject({ status: 200, body: { id: first.body.id, state: 'completed' } })
+    expect(await create({ ...resume, filename: 'b.bin' }, headers)).toMatchObject({
+      status: 422,
+      body: { code: 'idempotency-key-reused' },
+    })
+    harness.advance({ hours: 25 })
+    expect((await create(resume, headers)).body.id).not.toBe(first.body.id)
+  })
 })
 
 describe('webhooks', () => {

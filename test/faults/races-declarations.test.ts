@@ -1,0 +1,136 @@
+// What is declared and what was checked before a completion, raced by another completion of the same session: the object that one
+// of them made is never judged by the other's words, and never passes unchecked.
+import { beforeAll, describe, expect, it } from 'vitest'
+import { crc64 } from '../../src/core/crc64.ts'
+import { gate, gateListing } from '../support/gates.ts'
+import { putPart, someBytes } from '../support/harness.ts'
+import { expectOneOutcome, settle } from '../support/invariants.ts'
+import { BYTES, KiB, OTHER_BYTES, useRaceField } from './race-field.ts'
+
+const field = useRaceField()
+const PART = 100 * KiB
+const sum = (bytes: Uint8Array) => `crc64:${crc64(bytes)}`
+const SHORTER = BYTES.slice(0, 220 * KiB)
+
+beforeAll(() => field.policy('streams', { maxSizeBytes: 1_000_000 }))
+
+/** A stream, with all its parts sent. */
+async function streamed() {
+  const { body: created } = await field.create({ sizeBytes: undefined, policy: 'streams' })
+  const path = `/v1/uploads/${created.id}/parts`
+  const last = { partNumber: 3, sizeBytes: BYTES.length - 2 * PART }
+  const { body } = await field.harness.call('POST', path, created.uploadToken, {
+    partNumbers: [1, 2, 3],
+    last,
+  })
+  for (const part of body.parts) expect((await putPart(part, BYTES, PART)).status).toBe(200)
+  return created
+}
+
+const put = async (created: Record<string, any>, number: number, bytes: Uint8Array<ArrayBuffer>) =>
+  expect((await putPart(created.parts[number - 1], bytes, PART)).status).toBe(200)
+
+/** The first completion has had the object made, and nobody hears of it: its lease ends. */
+async function madeAndSilent(created: Record<string, any>, body: unknown) {
+  const held = gate(field.store(), 'complete', { when: 'after' })
+  const answer = field.complete(created, body)
+  await held.reached
+  field.harness.advance({ minutes: 2 })
+  return { answer, open: held.open }
+}
+
+describe('complete ∥ complete that declares something else', () => {
+  it.each([
+    ['another checksum', () => field.sent(), {}, { checksum: sum(OTHER_BYTES) }],
+    ['another size', () => streamed(), { sizeBytes: BYTES.length }, { sizeBytes: SHORTER.length }],
+  ])('%s: the object of the first stays, and the second is told', async (_, make, one, two) => {
+    const created = await make()
+    const first = await madeAndSilent(created, one)
+
+    const second = await field.complete(created, two)
+    first.open()
+
+    expect(second.status).toBe(422)
+    expect(['checksum-mismatch', 'parts-mismatch']).toContain(second.body.code)
+    expect(await first.answer).toMatchObject({ status: 200, body: { state: 'completed' } })
+    const { body } = await field.status(created)
+    expect(body.object).toMatchObject({ sizeBytes: BYTES.length })
+    await expectOneOutcome(field.harness, field.app, created.id, 'completed')
+  })
+
+  it('takes its turn where the first comes to nothing', async () => {
+    const created = await streamed()
+    const listed = gateListing(field.store(), 'before')
+    const first = field.complete(created, { sizeBytes: SHORTER.length })
+    await listed.reached
+    field.harness.advance({ minutes: 2 })
+
+    const second = await field.complete(created, { sizeBytes: BYTES.length, checksum: sum(BYTES) })
+    listed.open()
+
+    expect(second).toMatchObject({ status: 200, body: { state: 'completed' } })
+    expect(await first).toMatchObject({ status: 422, body: { code: 'parts-mismatch' } })
+    await expectOneOutcome(field.harness, field.app, created.id, 'completed')
+  })
+
+  it('is not bound by a declaration whose check failed', async () => {
+    const created = await streamed()
+    const wrong = { sizeBytes: SHORTER.length, checksum: sum(SHORTER) }
+
+    expect(await field.complete(created, wrong)).toMatchObject({ status: 422 })
+    const session = await field.find(created.id)
+    expect([session!.finalSizeBytes, session!.checksum]).toEqual([undefined, undefined])
+    const right = { sizeBytes: BYTES.length, checksum: sum(BYTES) }
+    expect(await field.complete(created, right)).toMatchObject({ status: 200 })
+    await expectOneOutcome(field.harness, field.app, created.id, 'completed')
+  })
+})
+
+describe('a relayed completion ∥ a direct one', () => {
+  const failed = async (created: Record<string, any>) => {
+    expect(await field.find(created.id)).toMatchObject({ failure: 'object-mismatch' })
+    expect(await field.store().head(created.key)).toBeUndefined()
+    await settle(field.harness)
+    await expectOneOutcome(field.harness, field.app, created.id, 'failed')
+  }
+
+  it('does not take an object of other parts than were checked', async () => {
+    const created = await field.sent()
+    const { body: signed } = await field.complete(created, { mode: 'direct' })
+    await put(created, 1, OTHER_BYTES)
+    expect((await field.completeAtStore(signed.direct)).status).toBe(200)
+    expect(await field.find(created.id)).toMatchObject({ state: 'open' })
+
+    const relayed = await field.complete(created)
+
+    expect(relayed).toMatchObject({ status: 409, body: { code: 'object-mismatch' } })
+    await failed(created)
+  })
+
+  it('whose own check failed leaves the direct one to be compared', async () => {
+    const created = await field.sent()
+    const { body: signed } = await field.complete(created, { mode: 'direct' })
+    await put(created, 1, OTHER_BYTES)
+    const checksum = sum(someBytes(250 * KiB, 9))
+    expect(await field.complete(created, { checksum })).toMatchObject({ status: 422 })
+
+    expect((await field.completeAtStore(signed.direct)).status).toBe(200)
+    await field.status(created)
+
+    await failed(created)
+  })
+
+  it('makes an object of the parts that are there now, and is believed even when it was not heard of', async () => {
+    const created = await field.sent()
+    await field.complete(created, { mode: 'direct' })
+    await put(created, 1, OTHER_BYTES)
+
+    const relayed = await madeAndSilent(created, {})
+    field.harness.advance({ minutes: 1 })
+    await field.harness.sweep()
+    relayed.open()
+
+    expect(await relayed.answer).toMatchObject({ status: 200, body: { state: 'completed' } })
+    await expectOneOutcome(field.harness, field.app, created.id, 'completed')
+  })
+})
