@@ -34,6 +34,7 @@ export const ramPolicy = (
         'oss:PutObject',
         'oss:GetObject',
         'oss:DeleteObject',
+        'oss:DeleteObjectVersion',
         'oss:AbortMultipartUpload',
         'oss:ListParts',
         ...(tags ? ['oss:PutObjectTagging'] : []),

@@ -216,7 +216,8 @@ export interface ObjectStore {
   listUploadsBelow(prefix: string, after?: StoredUpload): Promise<ListedUploadsPage>
   head(key: string): Promise<StoredObject | undefined>
   putEmpty(object: ObjectSpec): Promise<void>
-  delete(key: string, only: { ifMatch: string }): Promise<void>
+  /** The one object that was seen: in a versioned bucket its version, which would otherwise be hidden and stay. */
+  delete(key: string, only: { ifMatch: string; versionId?: string }): Promise<void>
   /** Where a client's own SDK finds the bucket. */
   readonly location: { endpoint: string; region: string; bucket: string }
   /** POST /v1/credentials. Present where the deployment has a role for it. `session` has 2 to 32 characters. */

@@ -70,7 +70,7 @@ async function deleteOwn(
   const store = storeNamed(session.store)
   const object = await store.head(session.key)
   if (!object || !isOwn(session, object)) return true
-  await store.delete(object.key, { ifMatch: object.etag })
+  await store.delete(object.key, { ifMatch: object.etag, versionId: object.versionId })
   const left = await store.head(session.key)
   return !left || !isOwn(session, left)
 }

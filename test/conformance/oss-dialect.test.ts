@@ -66,6 +66,22 @@ describe('a copy', () => {
   })
 })
 
+describe('a deletion', () => {
+  it.each([
+    [{ ifMatch: 'ABC' }, ''],
+    [{ ifMatch: 'ABC', versionId: 'CAEQ+/=' }, '?versionId=CAEQ%2B%2F%3D'],
+  ])('of %j names what was seen', async (only, query) => {
+    const { store, asked } = answering(200, '')
+
+    await store.delete('a.bin', only)
+
+    const [{ url, init }] = asked as [(typeof asked)[number]]
+    expect(url).toBe(`https://examplebucket.oss-cn-hangzhou.aliyuncs.com/a.bin${query}`)
+    expect(init?.method).toBe('DELETE')
+    expect(new Headers(init?.headers).get('if-match')).toBe('"ABC"')
+  })
+})
+
 describe('answers of the store', () => {
   it.each(['initiate-result', 'initiate-result-url'])('%s', async (id) => {
     const { store } = answering(200, sample(id))

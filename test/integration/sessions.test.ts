@@ -190,6 +190,28 @@ describe('whose object it is', () => {
     })
   })
 
+  it('is deleted by its version, where the bucket has versions', async () => {
+    const { body: created } = await create({ sizeBytes: 1000 })
+    await putPart(created.parts[0], someBytes(1000), 1000)
+    const store = harness.services.storeNamed('default')
+    const original = { head: store.head, delete: store.delete }
+    const deleted: unknown[] = []
+    store.head = async (key) => {
+      const object = await original.head(key)
+      return object && { ...object, versionId: 'v1' }
+    }
+    store.delete = (key, only) => {
+      deleted.push([key, only.versionId])
+      return original.delete(key, { ifMatch: only.ifMatch })
+    }
+
+    const aborted = await harness.call('DELETE', `/v1/uploads/${created.id}`, app.apiKey)
+    Object.assign(store, original)
+
+    expect(aborted).toMatchObject({ status: 200, body: { state: 'aborted' } })
+    expect(deleted).toEqual([[created.key, 'v1']])
+  })
+
   it('after completion an abort is refused and the object stays', async () => {
     const { body: created } = await create()
     await sendAll(created)

@@ -39,9 +39,10 @@ export function ossObjects(send: SendToOss): Pick<ObjectStore, 'head' | 'putEmpt
       }
     },
 
-    async delete(key, { ifMatch }) {
+    async delete(key, { ifMatch, versionId }) {
+      const query = versionId === undefined ? [] : [['versionId', versionId] as const]
       await send(
-        { method: 'DELETE', key, headers: { 'if-match': quoted(ifMatch) } },
+        { method: 'DELETE', key, query, headers: { 'if-match': quoted(ifMatch) } },
         undefined,
         [404, 412],
       )

@@ -60,6 +60,7 @@ describe('RAM', () => {
             'oss:PutObject',
             'oss:GetObject',
             'oss:DeleteObject',
+            'oss:DeleteObjectVersion',
             'oss:AbortMultipartUpload',
             'oss:ListParts',
           ],
