@@ -1,5 +1,5 @@
--- The event log becomes partitioned by month (docs/decisions/0004-event-log.md). Rows keep what they say; they go into the
--- default partition, from which the service moves them into months.
+-- The event log becomes partitioned by month (docs/decisions/0004-event-log.md). Rows keep what they say, and each goes into
+-- its month: moving them later would keep writers waiting.
 ALTER TABLE "upload_events" RENAME TO "upload_events_whole";
 --> statement-breakpoint
 CREATE TABLE "upload_events" (
@@ -16,6 +16,17 @@ CREATE TABLE "upload_events" (
 --> statement-breakpoint
 -- An event whose month has no partition yet: writing never fails.
 CREATE TABLE "upload_events_default" PARTITION OF "upload_events" DEFAULT;
+--> statement-breakpoint
+DO $$
+DECLARE month timestamp;
+BEGIN
+	FOR month IN SELECT DISTINCT date_trunc('month', "at" AT TIME ZONE 'UTC') FROM "upload_events_whole" LOOP
+		EXECUTE format('CREATE TABLE %I PARTITION OF "upload_events" FOR VALUES FROM (%L) TO (%L)',
+			'upload_events_' || to_char(month, 'YYYY_MM'),
+			to_char(month, 'YYYY-MM-DD"T"00:00:00"Z"'),
+			to_char(month + interval '1 month', 'YYYY-MM-DD"T"00:00:00"Z"'));
+	END LOOP;
+END $$;
 --> statement-breakpoint
 INSERT INTO "upload_events" ("app_id", "upload_id", "revision", "event_id", "type", "at", "body", "hash")
 SELECT "app_id", "upload_id", "revision", "event_id", "type", "at", "body", "hash" FROM "upload_events_whole";

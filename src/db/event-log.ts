@@ -1,7 +1,6 @@
 // The months of the event log as partitions: made ahead, dropped whole. An event whose month has none falls into the
 // default partition, so that writing never fails, and is moved when the month is made (docs/decisions/0004-event-log.md).
 import { type SQL, sql } from 'drizzle-orm'
-import { databaseFailure } from '../core/database-failure.ts'
 import { type EventLogDb, idBefore, type Month, monthAfter, startOf } from '../core/retention.ts'
 import type { Database } from './connect.ts'
 import { postgresError } from './reserve.ts'
@@ -9,8 +8,11 @@ import { instant } from './transition.ts'
 
 /** Changing partitions locks the log; whoever writes to it must not queue up behind our own wait. */
 const LOCK_TIMEOUT = sql`set local lock_timeout = '2s'`
-/** A stray was written between the move and the attach; another process has just made the month. */
-const OVERTAKEN = ['23514', '42P07']
+/**
+ * No lock in time, a deadlock's loser; a stray was written between the move and the attach; another process has just made the
+ * month. A statement that ran into its time-out is none of them: the next run would not be faster.
+ */
+const OVERTAKEN = ['55P03', '40P01', '23514', '42P07']
 
 const partition = (month: Month): SQL =>
   sql`${sql.identifier(`upload_events_${month.replace('-', '_')}`)}`
@@ -33,8 +35,7 @@ export function eventLogDb(database: Database): EventLogDb {
         return true
       })
     } catch (error) {
-      const overtaken = OVERTAKEN.includes(postgresError(error)?.code ?? '')
-      if (overtaken || databaseFailure(error) === 'slow') return false
+      if (OVERTAKEN.includes(postgresError(error)?.code ?? '')) return false
       throw error
     }
   }

@@ -46,6 +46,9 @@ it('the event log is cut into months with every row as it was', async () => {
 
   expect([...(await log())]).toEqual(rows)
   expect(rows).toHaveLength(60)
+  expect([...(await sql`select * from upload_events_default`)]).toEqual([])
+  const places = await sql`select distinct tableoid::regclass::text as place from upload_events`
+  expect(places.length).toBeGreaterThan(15)
   await sql.end()
   await rm(before, { recursive: true, force: true })
   await fresh.drop()
