@@ -130,6 +130,21 @@ describe('months of the event log', () => {
     expect(harness.lines.join()).toContain('could not be made')
   })
 
+  it('that take too long to make are an error in the log, not a matter of the next run', async () => {
+    const id = await complete()
+    await sql`create function too_long() returns trigger language plpgsql as $$
+      begin raise 'canceling statement due to statement timeout' using errcode = '57014'; end $$`
+    await sql`create trigger too_long before delete on upload_events_default
+      for each statement execute function too_long()`
+
+    await harness.keepHouse()
+
+    expect(harness.lines.join()).toMatch(
+      /"error","message":"a month of the event log could not be made/,
+    )
+    expect(await places(id)).toEqual(['upload_events_default', 'upload_events_default'])
+  })
+
   it('are dropped when they ended before the retention, and not while a session needs them', async () => {
     await harness.keepHouse()
     const ended = await complete()
