@@ -6,11 +6,14 @@ export const KiB = 1024
 export const SHAPES = { parts: 110 * KiB, single: 700, empty: 0 } as const
 export type Shape = keyof typeof SHAPES
 export const PART_SIZE = 100 * KiB
+/** More than the lease of a completion or an initiate. */
+const IN_FLIGHT_MINUTES = 2
 export const SUBJECTS = ['ada', 'bo'] as const
 
 export type Command = { via?: number } & (
   | { do: 'create'; who: number; shape: Shape; key?: number }
-  | { do: 'resume' | 'sign' | 'complete' | 'direct' | 'post'; slot: number }
+  | { do: 'sign' | 'complete' | 'direct' | 'post'; slot: number }
+  | { do: 'resume'; slot: number; key?: number }
   | { do: 'callback' | 'abort' | 'get' | 'lose' | 'upload'; slot: number }
   | { do: 'put'; slot: number; part: number; version: number }
   | { do: 'advance'; minutes: number }
@@ -25,8 +28,10 @@ export interface Upload {
   key: string
   subject: string
   shape: Shape
-  /** Seeds of the bytes that may be stored as each part; the last is the newest. */
+  /** Seeds of the bytes that may be stored as each part. */
   versions: Map<number, Set<number>>
+  /** Of them, those that have arrived: whatever arrives later takes their place. */
+  arrived: Map<number, Set<number>>
   uploadToken: string
   completionToken: string
   parts: Map<number, { url: string; headers: Record<string, string>; sizeBytes: number }>
@@ -48,7 +53,7 @@ export interface Clients {
   world: World
   app: RunApp
   uploads: Upload[]
-  /** Sessions that each Idempotency-Key of a subject was answered with, and when they were created. */
+  /** Sessions that each Idempotency-Key of a subject was answered with, and since when the key stood for each. */
   keys: Map<string, Map<string, number>>
 }
 
@@ -128,15 +133,15 @@ async function create(
     ...(resume ? { resume } : {}),
   }
   const headers: Record<string, string> =
-    key === undefined ? {} : { 'idempotency-key': `key-${key}-${shape}` }
+    key === undefined ? {} : { 'idempotency-key': `${resume ? 'again' : 'key'}-${key}-${shape}` }
   const { apiKey } = clients.app
   const reply = await call(clients, instance, 'POST', '/v1/uploads', apiKey, body, headers)
   const { id } = reply.body
   if (reply.status > 201) return { command, text: said(reply), faults: reply.faults, reply }
   if (key !== undefined) {
     const name = `${subject} ${headers['idempotency-key']}`
-    const createdAt = Date.parse(reply.body.createdAt)
-    clients.keys.set(name, (clients.keys.get(name) ?? new Map()).set(id, createdAt))
+    const since = await keptSince(clients, subject, headers['idempotency-key']!, id)
+    clients.keys.set(name, (clients.keys.get(name) ?? new Map()).set(id, since))
   }
   let upload = clients.uploads.find((known) => known.id === id)
   if (!upload) {
@@ -147,6 +152,7 @@ async function create(
       subject,
       shape,
       versions: new Map(),
+      arrived: new Map(),
       uploadToken: '',
       completionToken: '',
       parts: new Map(),
@@ -158,6 +164,23 @@ async function create(
   learn(clients, upload, reply.body)
   const { state } = reply.body
   return { command, slot: upload.slot, text: said(reply), state, faults: reply.faults, reply }
+}
+
+/** Since when the key stands for the session; its creation where it has been taken for another one since. */
+async function keptSince(
+  { world, app }: Clients,
+  subject: string,
+  key: string,
+  id: string,
+): Promise<number> {
+  const [row] = await world.port.outside(
+    () => world.sql<Array<{ since: Date }>>`
+      select coalesce(k.created_at, u.created_at) as since
+      from uploads u left join idempotency_keys k
+        on k.app_id = u.app_id and k.upload_id = u.upload_id and k.subject = ${subject} and k.idempotency_key = ${key}
+      where u.app_id = ${app.appId} and u.upload_id = ${id}`,
+  )
+  return row!.since.getTime()
 }
 
 /** Signs anew where the URLs at hand have ended, as a client does. */
@@ -194,8 +217,10 @@ async function put(
   await freshParts(clients, instance, upload)
   const signed = upload.parts.get(part)
   if (!signed) return { ...seen, text: 'no URL' }
-  const earlier = upload.versions.get(part) ?? new Set<number>()
-  upload.versions.set(part, new Set([...earlier, version]))
+  const may = setOf(upload.versions, part).add(version)
+  const arrived = setOf(upload.arrived, part)
+  arrived.delete(version)
+  const earlier = [...arrived]
   const { status } = await world.port.cross('client', 'client.put', () =>
     world.fetchWhole(signed.url, {
       method: 'PUT',
@@ -203,7 +228,19 @@ async function put(
       body: contentOf(upload.shape, part, version),
     }),
   )
-  return { ...seen, text: String(status), state: status === 200 ? 'stored' : undefined }
+  if (status !== 200) return { ...seen, text: String(status) }
+  for (const replaced of earlier) {
+    may.delete(replaced)
+    arrived.delete(replaced)
+  }
+  arrived.add(version)
+  return { ...seen, text: '200', state: 'stored' }
+}
+
+function setOf(map: Map<number, Set<number>>, part: number): Set<number> {
+  const found = map.get(part) ?? new Set<number>()
+  map.set(part, found)
+  return found
 }
 
 async function post(clients: Clients, upload: Upload, command: Command): Promise<Observation> {
@@ -249,9 +286,13 @@ async function act(clients: Clients, command: Command, instance: Instance): Prom
       const { reply: _, ...seen } = await create(clients, instance, SUBJECTS[who]!, shape, { key })
       return [{ ...seen, command }]
     }
-    case 'advance':
-      world.advance(command.minutes * 60_000)
+    case 'advance': {
+      const jump = async () => world.advance(command.minutes * 60_000)
+      // Between the awaits of the others, as far as a request may take so long; a signature does not outlive more.
+      if (command.minutes <= IN_FLIGHT_MINUTES) await world.port.outside(jump)
+      else await jump()
       return [{ command, text: '', faults: [] }]
+    }
     case 'sweep':
       return [{ command, text: '', faults: (await world.sweep(instance)).faults }]
     case 'deliver':
@@ -293,6 +334,7 @@ async function actOn(
     case 'resume': {
       const { reply: _, ...found } = await create(clients, instance, subject, shape, {
         resume: true,
+        key: command.key,
       })
       return [{ ...found, command }]
     }

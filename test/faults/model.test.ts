@@ -8,6 +8,10 @@ import { startWorld, type World } from './world.ts'
 
 const RUNS = Number(process.env.FAULTS_RUNS ?? 1000)
 
+/** Of the sessions and faults that so many scripts see, at the very least. */
+const LEAST_SHARE = { completed: 0.15, aborted: 0.08, expired: 0.3, failed: 0.005, faults: 0.1 }
+const atLeast = (least: number) => (count: number) => count >= Math.floor(least)
+
 let world: World
 beforeAll(async () => {
   world = await startWorld()
@@ -35,4 +39,8 @@ it(`${RUNS} random scripts do what the model allows`, async () => {
     : ''
 
   expect(story).toBe('')
+  // Scripts that come to nothing would prove nothing.
+  for (const [what, share] of Object.entries(LEAST_SHARE)) {
+    expect([what, tally.get(what) ?? 0]).toEqual([what, expect.toSatisfy(atLeast(RUNS * share))])
+  }
 })

@@ -6,16 +6,16 @@ import type { Command, Observation, Shape } from './commands.ts'
 
 const WINDOW_MS = 15 * 60_000
 const IDLE_MS = 24 * 3600_000
-const ALL_PARTS = 0b11
+const NO_PARTS = '--'
 
 export interface Belief {
   phase: UploadState
   /** The store knows the storage upload. */
   alive: boolean
-  /** A bit for each part that is stored. */
-  stored: number
-  /** A part was sent again: what is stored need not be what was checked before a direct completion. */
-  resent: boolean
+  /** The version of each part that is stored, or a dash. */
+  parts: string
+  /** The parts as they were when a direct completion was signed, or a relayed one listed them since; empty before that. */
+  checked: string
   /** The session's own object is in the store. */
   object: boolean
   /** It is not made of the parts that were checked: it is never finished, and fails the session. */
@@ -35,41 +35,55 @@ export interface Facts {
 export interface Span {
   from: number
   to: number
+  /** The moments between at which it may have happened: the clock jumps. */
+  times: readonly number[]
 }
 
-type Step = (belief: Belief, facts: Facts, span: Span) => Belief | undefined
+type Step = (belief: Belief, facts: Facts, span: Span) => Belief | Belief[] | undefined
 
 const unfinished = ({ phase }: Belief) => phase === 'open' || phase === 'completing'
 const outsideWindow = ({ attemptAt }: Belief, at: number) => at - attemptAt >= WINDOW_MS
-const complete = ({ stored, alive }: Belief) => alive && stored === ALL_PARTS
+const complete = ({ parts, alive }: Belief) => alive && !parts.includes('-')
+/** Of a completed storage upload nothing is left. */
+const USED = { object: true, alive: false, parts: NO_PARTS }
 
 const STEPS = {
-  claim: (b, _, { from }) =>
-    unfinished(b) ? { ...b, phase: 'completing', attemptAt: from } : undefined,
+  claim: (b, _, { times }) =>
+    unfinished(b)
+      ? times.map((attemptAt) => ({ ...b, phase: 'completing' as const, attemptAt }))
+      : undefined,
+  /** A relayed completion has seen the parts as they are. */
+  recheck: (b) => (b.checked && complete(b) ? { ...b, checked: b.parts } : undefined),
   makeObject(b, { shape }) {
     if (shape === 'single' || b.object) return undefined
     if (shape === 'empty') return b.phase === 'completing' ? { ...b, object: true } : undefined
-    return complete(b) ? { ...b, object: true, alive: false, stored: 0 } : undefined
+    return complete(b) ? { ...b, ...USED, checked: b.checked && b.parts } : undefined
   },
-  makeAnother: (b) =>
-    complete(b) && b.resent && !b.object
-      ? { ...b, object: true, differs: true, alive: false, stored: 0 }
+  /** The store takes whatever is there. */
+  makeDirectly: (b) =>
+    complete(b) && b.checked && !b.object
+      ? { ...b, ...USED, differs: b.checked !== b.parts }
       : undefined,
   finish: (b) =>
     unfinished(b) && b.object && !b.differs ? { ...b, phase: 'completed' } : undefined,
   failDiffering: (b) => (unfinished(b) && b.differs ? { ...b, phase: 'failed' } : undefined),
   reopen: (b) => (b.phase === 'completing' ? { ...b, phase: 'open' } : undefined),
   forgetAttempt: (b) => (b.phase === 'open' ? { ...b, attemptAt: 0 } : undefined),
-  recordAttempt: (b, _, { from }) => (b.phase === 'open' ? { ...b, attemptAt: from } : undefined),
+  signDirect: (b, _, { times }) =>
+    b.phase === 'open' && complete(b)
+      ? times.map((attemptAt) => ({ ...b, attemptAt, checked: b.parts }))
+      : undefined,
   heal(b, { shape }, { to }) {
     const lost = shape === 'parts' && !b.alive && !b.object
     if (b.phase !== 'open' || !lost || !outsideWindow(b, to)) return undefined
     if (b.generation >= 3) return { ...b, phase: 'failed' }
-    return { ...b, alive: true, stored: 0, resent: false, generation: b.generation + 1 }
+    return { ...b, alive: true, parts: NO_PARTS, checked: '', generation: b.generation + 1 }
   },
   abort: (b, _, { to }) =>
     b.phase === 'open' && outsideWindow(b, to) ? { ...b, phase: 'aborted' } : undefined,
-  expire(b, { createdAt, expiresAt }, { to }) {
+  // What a completion has made is found first; a single PUT may come while the sweep looks.
+  expire(b, { shape, createdAt, expiresAt }, { to }) {
+    if (b.object && shape !== 'single') return undefined
     const due = to >= Math.min(createdAt + IDLE_MS, expiresAt)
     return b.phase === 'open' && due && outsideWindow(b, to)
       ? { ...b, phase: 'expired' }
@@ -81,22 +95,23 @@ const STEPS = {
       : undefined,
   release: (b) =>
     b.phase === 'aborted' || b.phase === 'expired' || b.phase === 'failed'
-      ? { ...b, alive: false, stored: 0, object: false, differs: false }
+      ? { ...b, alive: false, parts: NO_PARTS, object: false, differs: false }
       : undefined,
-  lose: (b) => (b.alive ? { ...b, alive: false, stored: 0 } : undefined),
+  lose: (b) => (b.alive ? { ...b, alive: false, parts: NO_PARTS } : undefined),
 } satisfies Record<string, Step>
 
 const store =
-  (part: number): Step =>
-  (b, { shape }) => {
+  (part: number, version: number) =>
+  (b: Belief, { shape }: Facts): Belief | undefined => {
     if (shape === 'single') return { ...b, object: true }
     if (!b.alive) return undefined
-    const bit = 1 << (part - 1)
-    return { ...b, stored: b.stored | bit, resent: b.resent || (b.stored & bit) !== 0 }
+    const parts = [...b.parts]
+    parts[part - 1] = String(version)
+    return { ...b, parts: parts.join('') }
   }
 
 const { finish, failDiffering, heal, release, makeObject, claim, reopen } = STEPS
-const { forgetAttempt, recordAttempt } = STEPS
+const { forgetAttempt, recheck, signDirect, makeDirectly } = STEPS
 /** What a look at the session may come to. */
 const ASKING: Step[] = [finish, failDiffering, heal, release]
 
@@ -109,14 +124,15 @@ export function stepsOf(command: Command): Step[] {
       return ASKING
     // Where the URLs at hand and the token have ended, a client asks for the session first.
     case 'put':
-      return [...ASKING, store(command.part)]
+      return [...ASKING, store(command.part, command.version)]
     case 'upload':
-      return [...ASKING, store(1), store(2)]
+      return [...ASKING, store(1, 0), store(2, 0)]
     case 'complete':
-      return [claim, makeObject, finish, failDiffering, release, reopen, forgetAttempt]
+      return [claim, recheck, makeObject, finish, failDiffering, release, reopen, forgetAttempt]
     case 'direct':
+      return [signDirect, makeDirectly, finish]
     case 'post':
-      return [recordAttempt, makeObject, STEPS.makeAnother, finish]
+      return [makeDirectly, finish]
     case 'callback':
       return [finish]
     case 'abort':
@@ -142,8 +158,7 @@ export function reachable(
   const found = new Map(beliefs.map((belief) => [asText(belief), belief]))
   for (const belief of found.values()) {
     for (const step of steps) {
-      const next = step(belief, facts, span)
-      if (next) found.set(asText(next), next)
+      for (const next of [step(belief, facts, span) ?? []].flat()) found.set(asText(next), next)
     }
   }
   return [...found.values()]
@@ -162,7 +177,7 @@ function completeAlone(b: Belief, { shape, expiresAt }: Facts, now: number): Out
   if (b.phase === 'open' && now >= expiresAt) return [['409 upload-expired', b]]
   const waits: Outcome[] = b.phase === 'completing' ? [['202 completing', b]] : []
   const opened = { ...b, phase: 'open' as const }
-  const done = { ...b, phase: 'completed' as const, alive: false, stored: 0, object: true }
+  const done = { ...b, phase: 'completed' as const, ...USED }
   if (b.differs) return [...waits, ['409 object-mismatch', failedAndGone(b)]]
   if (b.object || shape === 'empty' || (shape === 'parts' && complete(b))) {
     return [...waits, ['200 completed', done]]
@@ -187,7 +202,7 @@ function statusAlone(b: Belief, { shape, expiresAt }: Facts, now: number): Outco
   if (b.phase === 'completing') return [['200 completing', b]]
   if (!outsideWindow(b, now)) return [['409 upload-completing', b]]
   if (now >= expiresAt) return [['409 upload-expired', b]]
-  const healed = heal(b, { shape, createdAt: 0, expiresAt }, { from: now, to: now })!
+  const healed = heal(b, { shape, createdAt: 0, expiresAt }, { from: now, to: now, times: [now] })!
   return [[`200 ${healed.phase}`, healed]]
 }
 
@@ -197,6 +212,25 @@ function abortAlone(b: Belief, now: number): Outcome[] {
   if (b.phase !== 'open') return [[endedAs(b), b]]
   if (!outsideWindow(b, now)) return [['409 upload-completing', b]]
   return [['200 aborted', release({ ...b, phase: 'aborted' })!]]
+}
+
+/** A part of an open session that nobody disturbs is stored. */
+function putAlone(
+  command: Extract<Command, { do: 'put' }>,
+  b: Belief,
+  facts: Facts,
+  now: number,
+): Outcome[] | undefined {
+  const isOpen = facts.shape === 'parts' && b.phase === 'open' && b.alive
+  if (!isOpen || now >= facts.expiresAt) return undefined
+  return [['200', store(command.part, command.version)(b, facts)!]]
+}
+
+/** What was checked a moment ago is what the store makes, and its callback says so. */
+function directAlone(b: Belief, { shape, expiresAt }: Facts, now: number): Outcome[] | undefined {
+  const isReady = shape === 'parts' && b.phase === 'open' && complete(b) && !b.object
+  if (!isReady || now >= expiresAt) return undefined
+  return [['200 completed', { ...b, phase: 'completed', ...USED, attemptAt: now }]]
 }
 
 /** Outcomes of a command that nothing disturbed, or undefined where the steps say it all. */
@@ -213,6 +247,10 @@ export function outcomesAlone(
       return statusAlone(b, facts, now)
     case 'abort':
       return abortAlone(b, now)
+    case 'put':
+      return putAlone(command, b, facts, now)
+    case 'direct':
+      return directAlone(b, facts, now)
     default:
       return undefined
   }

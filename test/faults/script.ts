@@ -55,6 +55,10 @@ const anyCommand = fc
       },
       { weight: 5, arbitrary: on('complete', 'complete', 'direct', 'direct', 'post') },
       { weight: 4, arbitrary: on('get', 'resume', 'sign', 'callback') },
+      {
+        weight: 1,
+        arbitrary: fc.record({ do: fc.constant('resume'), slot, key: fc.nat({ max: 1 }) }),
+      },
       { weight: 3, arbitrary: on('abort', 'lose') },
       {
         weight: 2,
@@ -69,11 +73,26 @@ const anyCommand = fc
   })
   .map(({ via, what }) => ({ ...what, via }) as Command)
 
+/** Most scripts begin as clients do; what comes of it is left to chance. */
+const anyBeginning = fc.constantFrom<Command[][]>(
+  [],
+  [[{ do: 'create', who: 0, shape: 'parts' }]],
+  [[{ do: 'create', who: 0, shape: 'parts' }], [{ do: 'upload', slot: 0 }]],
+  [[{ do: 'create', who: 0, shape: 'single' }], [{ do: 'upload', slot: 0 }]],
+)
+
+const anyRounds = fc
+  .tuple(
+    anyBeginning,
+    fc.array(fc.array(anyCommand, { minLength: 1, maxLength: 3 }), {
+      minLength: 1,
+      maxLength: 10,
+    }),
+  )
+  .map(([beginning, rounds]) => [...beginning, ...rounds])
+
 export const anyScript: fc.Arbitrary<Script> = fc.record({
-  rounds: fc.array(fc.array(anyCommand, { minLength: 1, maxLength: 3 }), {
-    minLength: 1,
-    maxLength: 10,
-  }),
+  rounds: anyRounds,
   faults: fc.array(fc.record({ at: fc.nat({ max: 120 }), kind: fc.constantFrom(...FAULTS) }), {
     maxLength: 3,
   }),
@@ -94,8 +113,8 @@ const asFound = (facts: Facts): Belief[] => [
   {
     phase: 'open',
     alive: facts.shape === 'parts',
-    stored: 0,
-    resent: false,
+    parts: '--',
+    checked: '',
     object: false,
     differs: false,
     attemptAt: 0,
@@ -115,7 +134,7 @@ export async function runScript(world: World, script: Script, tally: Tally): Pro
     const from = world.clock().getTime()
     const before = run.clients.uploads.map(({ slot: known }) => known)
     const seen = (await Promise.all(commands.map((command) => run.perform(command)))).flat()
-    const span = { from, to: world.clock().getTime() }
+    const span = spanOf(commands, from, world.clock().getTime())
     for (const one of seen) for (const _ of one.faults) count(tally, 'faults')
     const wrong = narrow(run, model, { commands, seen, before, span })
     const quota = await quotaFindings(world, run.clients.app.appId)
@@ -135,6 +154,19 @@ const addressed = (commands: readonly Command[], known: number): Command[] =>
     if (!('slot' in command)) return [command]
     return known ? [{ ...command, slot: command.slot % known }] : []
   })
+
+/** Each jump of the clock may have come before or after what else happened in the round. */
+function spanOf(commands: readonly Command[], from: number, to: number): Span {
+  const times = new Set([from, to])
+  for (const command of commands) {
+    if (command.do !== 'advance') continue
+    for (const time of [...times]) {
+      const later = time + command.minutes * 60_000
+      if (later <= to) times.add(later)
+    }
+  }
+  return { from, to, times: [...times] }
+}
 
 interface Round {
   commands: readonly Command[]
@@ -167,7 +199,8 @@ function narrow(run: Run, model: Map<number, Believed>, round: Round): string[] 
     }
     const mine = seen.filter((one) => one.slot === upload.slot)
     const touching = commands.filter(
-      (command) => !('slot' in command) || command.slot === upload.slot || isNew,
+      (command) =>
+        !('slot' in command) || command.do === 'resume' || command.slot === upload.slot || isNew,
     )
     const alone = commands.length === 1 && seen.every(({ faults }) => !faults.length)
     const after = alone ? afterAlone(known, commands[0]!, mine, span, found) : undefined
@@ -233,7 +266,8 @@ async function endFindings(
   const now = world.clock().getTime()
   return run.clients.uploads.flatMap(({ slot: number, id }) => {
     const { facts, beliefs } = model.get(number)!
-    const may = reachable(beliefs, stepsOf({ do: 'sweep' }), facts, { from: now, to: now })
+    const span = { from: now, to: now, times: [now] }
+    const may = reachable(beliefs, stepsOf({ do: 'sweep' }), facts, span)
     const row = rows.find(({ upload_id }) => upload_id === id)
     const state = row?.state
     if (may.some(({ phase }) => phase === state)) return []
