@@ -50,8 +50,9 @@ const seedUploads = (count) => `
 
 const SEED_EVENTS = `
   insert into upload_events (app_id, upload_id, revision, event_id, type, at, body, hash)
-  select app_id, upload_id, revision, 'evt_' || substr(upload_id, 5), 'upload.created', created_at,
-    repeat('x', 600), log_hash from uploads`
+  select app_id, upload_id, revision + later, 'evt_' || substr(upload_id, 5), type, created_at,
+    repeat('x', 600), log_hash
+  from uploads cross join (values (0, 'upload.created'), (1, 'upload.completed')) event (later, type)`
 const SEED_DELIVERIES = `
   insert into deliveries (app_id, delivery_id, event_id, upload_id, endpoint_id, type, body, state, attempt_count, created_at)
   select app_id, 'dlv_' || substr(upload_id, 5), 'evt_' || substr(upload_id, 5), upload_id, 'whe_1', 'upload.completed',

@@ -77,6 +77,28 @@ describe('a request', () => {
     expect(cost).toEqual({ statements: 0, storeCalls: 0 })
   })
 
+  it('that creates and one that completes make so many statements', async () => {
+    const bytes = someBytes(150 * KiB)
+    let created: Record<string, any> = {}
+    const creating = await costOf(async () => {
+      created = (await create()).body
+    })
+    for (const part of created.parts) await putPart(part, bytes, 100 * KiB)
+    const completing = await costOf(() =>
+      harness.call('POST', `/v1/uploads/${created.id}/complete`, created.completionToken, {}),
+    )
+
+    const { body: grant } = await harness.call('POST', '/v1/grants', app.apiKey, { subject: 'ada' })
+    const granted = await costOf(() =>
+      harness.call('POST', '/v1/uploads', grant.grant, { filename: 'a.bin', sizeBytes: 10 }),
+    )
+
+    // The policy, the reservation, the opening: a grant is its own credential.
+    expect(granted.statements).toBe(3)
+    // The api key, the policy, the reservation, the opening. The session, its claim, its end.
+    expect([creating.statements, completing.statements]).toEqual([4, 3])
+  })
+
   it('that completes makes three store calls: the list, the completion, HEAD', async () => {
     const { body } = await create()
     const bytes = someBytes(150 * KiB)
