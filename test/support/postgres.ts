@@ -126,6 +126,8 @@ const NOTING = {
     shared_preload_libraries: 'pg_stat_statements',
     'pg_stat_statements.max': '20000',
     'pg_stat_statements.track_utility': 'off',
+    // Its workers are a superuser's: a database that one is in cannot be dropped by force.
+    autovacuum: 'off',
   },
   superuserStatements: [
     'create extension pg_stat_statements',
