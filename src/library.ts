@@ -7,6 +7,7 @@ import { deliverDue } from './delivery/deliver.ts'
 import { httpApp } from './http/app.ts'
 import { publicPath } from './http/public-path.ts'
 import { jsonLog } from './log.ts'
+import { background } from './node/background.ts'
 import { type Jobs, startJobs } from './node/jobs.ts'
 import { nodeSender } from './node/send-webhook.ts'
 import { runScheduled } from './scheduled.ts'
@@ -49,15 +50,12 @@ export function countersign(
       statementMs: config.databaseStatementMs,
     })
     const sender = nodeSender({ allowPrivate: config.allowPrivateTargets })
-    const background = new Set<Promise<unknown>>()
+    const after = background(log)
     const processWide = await processServices({
       ...configured(config),
       verifyRsaMd5,
       log,
-      background(work) {
-        const settled = work.catch(() => {}).finally(() => background.delete(settled))
-        background.add(settled)
-      },
+      background: after.keep,
       nudgeDeliveries: () => jobs?.deliveries.nudge(),
       sendWebhook: sender.send,
     })
@@ -65,7 +63,7 @@ export function countersign(
       services: processWide.forDatabase(database),
       housekeeping: processWide.housekeepingFor(database),
       async close() {
-        await Promise.all(background)
+        await after.ended()
         sender.close()
         await close()
       },
