@@ -11,7 +11,7 @@ import { type Repeated, repeat } from './timers.ts'
 
 const DELIVER_EVERY_MS = 1_000
 const SWEEP_EVERY_MS = 60_000
-const HOUSEKEEPING_EVERY_MS = 3_600_000
+export const HOUSEKEEPING_EVERY_MS = 3_600_000
 /** Twice what a webhook may take. A store may keep us waiting for longer; its leases end. */
 const STOP_MS = 30_000
 
