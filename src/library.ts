@@ -1,5 +1,6 @@
 // `countersign(…)` on Node: the whole API as a Hono app for one's own server, and the work that goes on beside it.
 import { parseConfig, type Variables } from './config.ts'
+import { errorText } from './core/error-text.ts'
 import type { Countersign } from './countersign.ts'
 import { connect } from './db/connect.ts'
 import { migrate } from './db/migrate.ts'
@@ -7,12 +8,13 @@ import { deliverDue } from './delivery/deliver.ts'
 import { httpApp } from './http/app.ts'
 import { publicPath } from './http/public-path.ts'
 import { jsonLog } from './log.ts'
-import { type Jobs, startJobs } from './node/jobs.ts'
+import { background } from './node/background.ts'
+import { HOUSEKEEPING_EVERY_MS, type Jobs, startJobs } from './node/jobs.ts'
 import { nodeSender } from './node/send-webhook.ts'
 import { runScheduled } from './scheduled.ts'
 import { configured, processServices } from './services.ts'
 import { verifyRsaMd5 } from './storage/oss/rsa-native.ts'
-import { keepHouse } from './uploads/housekeeping.ts'
+import { type HousekeepingServices, keepHouse } from './uploads/housekeeping.ts'
 
 export { ConfigError, type Variables } from './config.ts'
 export type { Countersign } from './countersign.ts'
@@ -41,7 +43,10 @@ export function countersign(
   const write = options.log ?? ((line: string) => void process.stderr.write(`${line}\n`))
   const log = jsonLog(write, { level: config.logLevel, clock: () => new Date() })
   let opened: ReturnType<typeof open> | undefined
-  let jobs: Jobs | undefined
+  let started: Promise<Jobs> | undefined
+  /** The last close: whatever is begun or closed after it waits for it. */
+  let closed = Promise.resolve()
+  let tidiedAt = Number.NEGATIVE_INFINITY
 
   async function open() {
     const { database, close } = connect(config.databaseUrl!, {
@@ -49,23 +54,24 @@ export function countersign(
       statementMs: config.databaseStatementMs,
     })
     const sender = nodeSender({ allowPrivate: config.allowPrivateTargets })
-    const background = new Set<Promise<unknown>>()
+    const after = background(log)
     const processWide = await processServices({
       ...configured(config),
       verifyRsaMd5,
       log,
-      background(work) {
-        const settled = work.catch(() => {}).finally(() => background.delete(settled))
-        background.add(settled)
-      },
-      nudgeDeliveries: () => jobs?.deliveries.nudge(),
+      background: after.keep,
+      nudgeDeliveries: () =>
+        void started?.then(
+          ({ deliveries }) => deliveries.nudge(),
+          () => {},
+        ),
       sendWebhook: sender.send,
     })
     return {
       services: processWide.forDatabase(database),
       housekeeping: processWide.housekeepingFor(database),
       async close() {
-        await Promise.all(background)
+        await after.ended()
         sender.close()
         await close()
       },
@@ -75,33 +81,68 @@ export function countersign(
     opened ??= open()
     return opened
   }
-  const services = async () => (await running()).services
+
+  async function begin(): Promise<Jobs> {
+    await closed.catch(() => {})
+    await migrate(config.databaseUrl!)
+    const { services, housekeeping } = await running()
+    const jobs = startJobs(services, housekeeping, config.retention, log)
+    jobs.begin()
+    return jobs
+  }
+
+  async function end(begun: typeof started): Promise<void> {
+    // Whoever called `start` is told of its failure.
+    const jobs = await begun?.catch(() => undefined)
+    await jobs?.stop()
+    const connected = opened
+    opened = undefined
+    await (await connected)?.close()
+  }
+
+  /** What fails is logged, is due again, and keeps nothing else from its turn. */
+  const step = (name: string, run: () => Promise<unknown>) =>
+    run().catch((error: unknown) => log('error', `${name} failed`, { error: errorText(error) }))
+
+  /** Of a schedule that calls each minute, once an hour: it looks through every app. */
+  async function tidy(housekeeping: HousekeepingServices): Promise<void> {
+    const now = housekeeping.clock().getTime()
+    if (now - tidiedAt < HOUSEKEEPING_EVERY_MS) return
+    tidiedAt = now
+    await keepHouse(housekeeping, { keep: config.retention })
+  }
 
   const app = httpApp({
-    servicesFor: services,
+    servicesFor: async () => (await running()).services,
     basePath: () => publicPath(config.publicUrl),
   })
   return Object.assign(app, {
     async scheduled() {
-      await deliverDue(await services())
-      await runScheduled(await services())
-      await keepHouse((await running()).housekeeping, { keep: config.retention })
+      const { services, housekeeping } = await running()
+      await step('delivery', () => deliverDue(services))
+      await step('sweep', () => runScheduled(services))
+      await step('housekeeping', () => tidy(housekeeping))
     },
     async queue() {
-      await deliverDue(await services())
+      const { services } = await running()
+      await step('delivery', () => deliverDue(services))
     },
     async start() {
-      if (jobs) return
-      await migrate(config.databaseUrl!)
-      const { services, housekeeping } = await running()
-      jobs = startJobs(services, housekeeping, config.retention, log)
-      jobs.begin()
+      started ??= begin()
+      const begun = started
+      try {
+        await begun
+      } catch (error) {
+        // The next call tries again.
+        if (started === begun) started = undefined
+        throw error
+      }
     },
-    async close() {
-      await jobs?.stop()
-      jobs = undefined
-      await (await opened)?.close()
-      opened = undefined
+    close() {
+      const begun = started
+      started = undefined
+      closed = closed.catch(() => {}).then(() => end(begun))
+      return closed
     },
   })
 }

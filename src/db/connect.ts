@@ -25,11 +25,18 @@ const limits = (statementMs: number) => ({
   idle_in_transaction_session_timeout: statementMs,
 })
 
+/**
+ * Managed databases add `channel_binding=…` to their URLs. That is for libpq; the driver would hand it on to the server, which
+ * refuses a parameter that it does not know.
+ */
+export const driverUrl = (url: string): string =>
+  url.replace(/([?&])channel_binding=[^&]*(&|$)/, (_, before, after) => (after ? before : ''))
+
 export function connect(
   url: string,
   { maxConnections, statementMs = STATEMENT_MS, socket, onStatement }: ConnectOptions,
 ) {
-  const client = postgres(url, {
+  const client = postgres(driverUrl(url), {
     max: maxConnections,
     idle_timeout: 60,
     connect_timeout: 10,

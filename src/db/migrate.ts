@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator'
 import postgres from 'postgres'
+import { driverUrl } from './connect.ts'
 
 const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url))
 const LOCK = 0x636f756e // "coun"; drizzle's migrator takes no lock of its own.
@@ -17,7 +18,11 @@ const WITHOUT_LIMITS = {
 
 /** Applies what is missing, in order, forward only. Safe to run from several processes at the same time. */
 export async function migrate(url: string): Promise<void> {
-  const client = postgres(url, { max: 1, onnotice: () => {}, connection: WITHOUT_LIMITS })
+  const client = postgres(driverUrl(url), {
+    max: 1,
+    onnotice: () => {},
+    connection: WITHOUT_LIMITS,
+  })
   try {
     await client`select pg_advisory_lock(${LOCK})`
     await applyMigrations(drizzle(client), { migrationsFolder: MIGRATIONS })

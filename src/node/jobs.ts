@@ -1,23 +1,38 @@
 // What a Node process does on its own: deliveries each second, the sweep each minute, housekeeping each hour.
+import type { Budget } from '../core/budget.ts'
 import type { Log } from '../core/ports.ts'
 import type { Retention } from '../core/retention.ts'
 import { type DeliverServices, deliverDue } from '../delivery/deliver.ts'
 import { runScheduled } from '../scheduled.ts'
 import { type HousekeepingServices, keepHouse } from '../uploads/housekeeping.ts'
 import type { SweepServices } from '../uploads/sweep.ts'
+import { inTime } from './in-time.ts'
 import { type Repeated, repeat } from './timers.ts'
 
 const DELIVER_EVERY_MS = 1_000
 const SWEEP_EVERY_MS = 60_000
-const HOUSEKEEPING_EVERY_MS = 3_600_000
+export const HOUSEKEEPING_EVERY_MS = 3_600_000
+/** Twice what a webhook may take. A store may keep us waiting for longer; its leases end. */
+const STOP_MS = 30_000
 
 export interface Jobs {
   deliveries: Repeated
   /** A first run of what comes seldom: what an earlier process left does not wait for the hour. */
   begin(): void
-  /** Resolves when none is under way any more. */
+  /**
+   * Nothing is begun from now on: no run, and within a run no batch, session or page. Resolves when what is under way is over,
+   * and after half a minute in any case: what was claimed and not settled comes again when its lease ends.
+   */
   stop(): Promise<void>
 }
+
+/** Once the signal aborts, nothing is left of it: a run that is to stop ends where one does that has spent its budget. */
+const until = (signal: AbortSignal, budget: Budget): Budget => ({
+  get left() {
+    return signal.aborted ? 0 : budget.left
+  },
+  spend: () => budget.spend(),
+})
 
 export function startJobs(
   services: DeliverServices & SweepServices,
@@ -27,23 +42,35 @@ export function startJobs(
 ): Jobs {
   const ending = new AbortController()
   const { signal } = ending
-  const deliveries = repeat('delivery', DELIVER_EVERY_MS, () => deliverDue(services), log)
-  const sweeping = repeat('sweep', SWEEP_EVERY_MS, () => runScheduled(services), log)
+  const work = { ...services, budget: until(signal, services.budget) }
+  const tidying = {
+    ...housekeepingServices,
+    budget: until(signal, housekeepingServices.budget),
+  }
+  const deliveries = repeat('delivery', DELIVER_EVERY_MS, () => deliverDue(work), log)
+  const sweeping = repeat('sweep', SWEEP_EVERY_MS, () => runScheduled(work), log)
   const housekeeping = repeat(
     'housekeeping',
     HOUSEKEEPING_EVERY_MS,
-    () => keepHouse(housekeepingServices, { keep, signal }),
+    () => keepHouse(tidying, { keep, signal }),
     log,
   )
+  let stopping: Promise<void> | undefined
+  async function end(): Promise<void> {
+    ending.abort()
+    const over = Promise.all([deliveries.stop(), sweeping.stop(), housekeeping.stop()])
+    if (await inTime(over, STOP_MS)) return
+    log('warn', 'what is under way is left: it comes again when its lease ends')
+  }
   return {
     deliveries,
     begin() {
       sweeping.nudge()
       housekeeping.nudge()
     },
-    async stop() {
-      ending.abort()
-      await Promise.all([deliveries.stop(), sweeping.stop(), housekeeping.stop()])
+    stop() {
+      stopping ??= end()
+      return stopping
     },
   }
 }

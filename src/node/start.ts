@@ -15,6 +15,7 @@ import { publicPath } from '../http/public-path.ts'
 import { processServices } from '../services.ts'
 import { startEmbeddedStore } from '../storage/embedded/index.ts'
 import { verifyRsaMd5 } from '../storage/oss/rsa-native.ts'
+import { background } from './background.ts'
 import {
   demoApp,
   embeddedKeys,
@@ -92,7 +93,7 @@ async function startAll(
 
   let url = config.publicUrl ?? ''
   let ready = true
-  const background = new Set<Promise<unknown>>()
+  const after = background(log)
   const processWide = await processServices({
     secretKeys: config.secretKeys ?? generated!.secretKeys,
     adminKey,
@@ -104,17 +105,14 @@ async function startAll(
     embeddedCallbackKey: store?.callbackKey,
     verifyRsaMd5,
     log,
-    background(work) {
-      const settled = work.catch(() => {}).finally(() => background.delete(settled))
-      background.add(settled)
-    },
+    background: after.keep,
     nudgeDeliveries: () => jobs.deliveries.nudge(),
     sendWebhook: sender.send,
   })
   const services = processWide.forDatabase(database)
   const housekeeping = processWide.housekeepingFor(database)
   const jobs = startJobs(services, housekeeping, config.retention, log)
-  stops.push(jobs.stop, () => Promise.all(background))
+  stops.push(jobs.stop, after.ended)
 
   const listening = await listen(config)
   stops.push(listening.close)
@@ -140,6 +138,8 @@ async function startAll(
     async stop() {
       // Whoever balances the load must see it before the first connection is refused.
       ready = false
+      // Requests are still served, but nobody waits for a run that is begun now.
+      void jobs.stop()
       await delay(config.drainSeconds * 1000)
       await stop()
     },

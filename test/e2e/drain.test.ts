@@ -1,19 +1,24 @@
 // SIGTERM, as a load balancer lives through it: first /readyz says no, then the port closes, and nothing under way is lost.
 import { connect as openSocket } from 'node:net'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterEach, beforeEach, expect, it } from 'vitest'
 import { freshDatabase } from '../support/postgres.ts'
+import { startReceiver } from '../support/receiver.ts'
 import { type Service, startService } from '../support/service.ts'
 
 let database: Awaited<ReturnType<typeof freshDatabase>>
 let service: Service
 
-beforeAll(async () => {
-  database = await freshDatabase()
-  service = await startService({
+const start = (dataDir?: string) =>
+  startService({
+    dataDir,
     environment: { DATABASE_URL: database.serviceUrl, DRAIN_SECONDS: '2' },
   })
+
+beforeEach(async () => {
+  database = await freshDatabase()
+  service = await start()
 })
-afterAll(() => database.drop())
+afterEach(() => database.drop())
 
 const BODY = JSON.stringify({ subject: 'ada', filename: 'a.bin', sizeBytes: 9 })
 
@@ -40,13 +45,21 @@ function beginSlowly() {
   return { finish: () => socket.write(BODY.slice(10)), ended }
 }
 
-const create = () =>
-  fetch(`${service.url}/v1/uploads`, {
+const post = (path: string, key: string, body: string) =>
+  fetch(`${service.url}${path}`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${service.apiKey}`, 'content-type': 'application/json' },
-    body: BODY,
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body,
   })
+const create = (apiKey = service.apiKey) => post('/v1/uploads', apiKey, BODY)
 const readiness = () => fetch(`${service.url}/readyz`).then(({ status }) => status)
+
+/** An app that wants its webhooks at this address. */
+async function appAt(url: string): Promise<string> {
+  const { apiKey } = await (await post('/v1/apps', service.adminKey, '{"name":"mine"}')).json()
+  expect((await post('/v1/webhook-endpoints', apiKey, JSON.stringify({ url }))).status).toBe(201)
+  return apiKey
+}
 
 /** Asks again and again: what is waited for is another process's doing. */
 async function until<Value>(ask: () => Promise<Value>, wanted: (value: Value) => boolean) {
@@ -71,4 +84,29 @@ it('answers 503 at /readyz while it still serves, ends what is under way after t
 
   expect(await slow.ended).toMatch(/^HTTP\/1\.1 201 /)
   expect(await exited).toBe(0)
+})
+
+it('begins no delivery after SIGTERM, however many are due and however silent the receiver; the next process makes them', async () => {
+  const receiver = await startReceiver()
+  const apps = await Promise.all(Array.from({ length: 10 }, () => appAt(receiver.url)))
+  const release = receiver.hold()
+  await create(apps[0])
+  await receiver.arrived(1)
+  await Promise.all(apps.map((apiKey) => create(apiKey)))
+
+  const exited = service.stop({ remove: false })
+  await until(readiness, (status) => status === 503)
+  const begun = receiver.received.length
+  // Served while draining; nobody is nudged by it any more.
+  expect((await create(apps[0])).status).toBe(201)
+  release()
+
+  expect(await exited).toBe(0)
+  expect(receiver.received).toHaveLength(begun)
+  service = await start(service.dataDir)
+  await receiver.arrived(1 + apps.length + 1)
+  expect(await service.stop()).toBe(0)
+  const told = receiver.received.map(({ headers }) => headers['webhook-id'])
+  expect(new Set(told).size).toBe(told.length)
+  await receiver.stop()
 })

@@ -3,7 +3,19 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Hono } from 'hono'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import postgres from 'postgres'
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  it,
+  type MockInstance,
+  vi,
+} from 'vitest'
+import { migrate } from '../../src/db/migrate.ts'
 import { ConfigError, type Countersign, countersign } from '../../src/library.ts'
 import { type EmbeddedStore, startEmbeddedStore } from '../../src/storage/embedded/index.ts'
 import { putPart, someBytes } from '../support/harness.ts'
@@ -113,22 +125,174 @@ it('names all that is missing at once, and opens nothing', () => {
   for (const name of names) expect(() => countersign({})).toThrow(name)
 })
 
-it('delivers when its schedule is called, and by itself once started', async () => {
-  reached = (request) => uploads.fetch(request)
-  const receiver = await startReceiver()
+/** A new app whose webhooks come to the receiver. */
+async function appAt(receiver: { url: string }) {
   const app = (await call('POST', '/v1/apps', ADMIN_KEY, { name: 'mine' })).body
   const endpoint = { url: receiver.url, events: ['upload.created'] }
   await call('POST', '/v1/webhook-endpoints', app.apiKey, endpoint)
   const asked = { subject: 'ada', filename: 'a', sizeBytes: SIZE }
+  const create = async () => (await call('POST', '/v1/uploads', app.apiKey, asked)).body
+  return { create, apiKey: app.apiKey as string }
+}
 
-  await call('POST', '/v1/uploads', app.apiKey, asked)
+it('delivers when its schedule is called, and by itself once started', async () => {
+  reached = (request) => uploads.fetch(request)
+  const receiver = await startReceiver()
+  const { create } = await appAt(receiver)
+
+  await create()
   expect(receiver.received).toHaveLength(0)
   await uploads.scheduled()
   expect(receiver.received).toHaveLength(1)
 
   await uploads.start()
-  await call('POST', '/v1/uploads', app.apiKey, asked)
+  await create()
   await receiver.arrived(2)
   await uploads.close()
   await receiver.stop()
+})
+
+describe('start and close', () => {
+  let begun: MockInstance<typeof setInterval>
+  let ended: MockInstance<typeof clearInterval>
+  beforeEach(() => {
+    reached = (request) => uploads.fetch(request)
+    begun = vi.spyOn(globalThis, 'setInterval')
+    ended = vi.spyOn(globalThis, 'clearInterval')
+  })
+  afterEach(() => vi.restoreAllMocks())
+
+  /** Each of the three jobs has one. */
+  const timers = () => begun.mock.results.map(({ value }) => value)
+  const running = () => timers().filter((timer) => !ended.mock.calls.flat().includes(timer))
+
+  it('two starts at once are one, and one close ends it', async () => {
+    await Promise.all([uploads.start(), uploads.start()])
+    expect(running()).toHaveLength(3)
+    await uploads.start()
+    expect(running()).toHaveLength(3)
+
+    await uploads.close()
+
+    expect(running()).toEqual([])
+  })
+
+  it('a close while it starts ends what the start begins', async () => {
+    const started = uploads.start()
+
+    await uploads.close()
+    await started
+
+    expect(timers()).toHaveLength(3)
+    expect(running()).toEqual([])
+  })
+
+  it('started again while it closes, it works: the last call counts', async () => {
+    const receiver = await startReceiver()
+    const { create } = await appAt(receiver)
+    await uploads.start()
+    const release = receiver.hold()
+    await create()
+    await receiver.arrived(1)
+
+    const calls = [uploads.close(), uploads.start()]
+    // A start that did not wait for the close would be over when this is.
+    await migrate(fresh.url)
+    release()
+    await Promise.all(calls)
+    await create()
+    await receiver.arrived(2)
+    await Promise.all([uploads.close(), uploads.start(), uploads.close()])
+
+    expect(running()).toEqual([])
+    await receiver.stop()
+  })
+
+  it('a second close takes no connection from what the first one waits for', async () => {
+    const receiver = await startReceiver()
+    const { create, apiKey } = await appAt(receiver)
+    await uploads.start()
+    const release = receiver.hold()
+    const { id } = await create()
+    await receiver.arrived(1)
+
+    const calls = [uploads.close(), uploads.close()]
+    await migrate(fresh.url)
+    release()
+    await Promise.all(calls)
+
+    const { body } = await call('GET', `/v1/uploads/${id}/deliveries`, apiKey)
+    expect(body.deliveries).toMatchObject([{ state: 'delivered' }])
+    await receiver.stop()
+  })
+
+  it('a start that failed may be tried again', async () => {
+    const sql = postgres(fresh.url, { max: 1, onnotice: () => {} })
+    const [schema] =
+      await sql`select schemaname from pg_tables where tablename = '__drizzle_migrations'`
+    await sql`alter table ${sql(schema!.schemaname)}.__drizzle_migrations rename to kept`
+    await expect(uploads.start()).rejects.toThrow()
+    await sql`drop table if exists ${sql(schema!.schemaname)}.__drizzle_migrations`
+    await sql`alter table ${sql(schema!.schemaname)}.kept rename to __drizzle_migrations`
+
+    await uploads.start()
+
+    expect(running()).toHaveLength(3)
+    await uploads.close()
+    await sql.end()
+  })
+})
+
+describe('the schedule', () => {
+  let sql: postgres.Sql
+  let mine: Countersign
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['Date'], now: new Date('2040-05-15T12:00:00Z') })
+    sql = postgres(fresh.url, { max: 1, onnotice: () => {} })
+    mine = countersign(variables, { log: (line) => void lines.push(line) })
+    reached = (request) => mine.fetch(request)
+  })
+  afterEach(async () => {
+    vi.useRealTimers()
+    await mine.close()
+    await sql.end()
+  })
+
+  const pass = (minutes: number) => vi.setSystemTime(Date.now() + minutes * 60_000)
+  /** Housekeeping makes the partitions of this month and two more. */
+  const houseIsKept = async () =>
+    (await sql`select to_regclass('upload_events_2040_07') as made`)[0]!.made !== null
+  const unkeepHouse = () => sql`drop table if exists upload_events_2040_07`
+
+  it('keeps house once an hour, however often it is called', async () => {
+    await mine.scheduled()
+    expect(await houseIsKept()).toBe(true)
+    await unkeepHouse()
+
+    pass(59)
+    await mine.scheduled()
+    expect(await houseIsKept()).toBe(false)
+    pass(1)
+    await mine.scheduled()
+
+    expect(await houseIsKept()).toBe(true)
+  })
+
+  it('sweeps and keeps house where deliveries fail, and logs that they do', async () => {
+    const receiver = await startReceiver()
+    const { create, apiKey } = await appAt(receiver)
+    const { id } = await create()
+    await unkeepHouse()
+    await sql`alter table attempts rename to attempts_away`
+    pass(25 * 60)
+
+    await mine.scheduled()
+
+    await sql`alter table attempts_away rename to attempts`
+    const messages = lines.map((line) => JSON.parse(line).message)
+    expect(messages).toContain('delivery failed')
+    expect((await call('GET', `/v1/uploads/${id}`, apiKey)).body.state).toBe('expired')
+    expect(await houseIsKept()).toBe(true)
+    await receiver.stop()
+  })
 })

@@ -7,6 +7,7 @@ import { drizzle } from 'drizzle-orm/postgres-js'
 import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator'
 import postgres from 'postgres'
 import { expect, it } from 'vitest'
+import { connect } from '../../src/db/connect.ts'
 import { migrate } from '../../src/db/migrate.ts'
 import { emptyDatabase } from '../support/postgres.ts'
 
@@ -23,6 +24,22 @@ async function migrationsBefore(name: string): Promise<string> {
   await writeFile(path, JSON.stringify({ ...journal, entries: journal.entries.slice(0, end) }))
   return folder
 }
+
+it.each([
+  'channel_binding=require',
+  'sslmode=disable&channel_binding=require',
+  'channel_binding=require&sslmode=disable',
+])('takes the URL of a managed database, with %s', async (parameters) => {
+  const fresh = await emptyDatabase()
+  const url = `${fresh.url}${fresh.url.includes('?') ? '&' : '?'}${parameters}`
+
+  await migrate(url)
+  const { database, close } = connect(url, { maxConnections: 1 })
+
+  expect(await database.execute('select from uploads')).toHaveLength(0)
+  await close()
+  await fresh.drop()
+})
 
 it('the event log is cut into months with every row as it was', async () => {
   const fresh = await emptyDatabase()

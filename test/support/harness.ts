@@ -196,6 +196,7 @@ export async function startHarness(options: HarnessOptions = {}) {
     advance: ({ minutes = 0, hours = 0, seconds = 0 }) => {
       offsetMs += ((hours * 60 + minutes) * 60 + seconds) * 1000
     },
+    housekeeping: processWide.housekeepingFor(connection.database),
     sweep: () => runScheduled(services),
     keepHouse: (keep: Partial<Retention> = {}, batches?: number, signal?: AbortSignal) =>
       keepHouse(processWide.housekeepingFor(connection.database, budget), {

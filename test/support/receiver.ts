@@ -11,6 +11,7 @@ export async function startReceiver() {
   const received: Received[] = []
   const waiting = new Set<() => void>()
   let answer = 204
+  let held = Promise.resolve()
   const server = createServer((request, response) => {
     let body = ''
     request.on('data', (chunk) => {
@@ -18,7 +19,7 @@ export async function startReceiver() {
     })
     request.on('end', () => {
       received.push({ headers: request.headers as Record<string, string>, body })
-      response.writeHead(answer).end()
+      void held.then(() => response.writeHead(answer).end())
       for (const look of waiting) look()
     })
   })
@@ -29,6 +30,14 @@ export async function startReceiver() {
     received,
     answerWith(status: number) {
       answer = status
+    },
+    /** Takes webhooks without a word from now on. Answers how to let the answers go. */
+    hold(): () => void {
+      let release = () => {}
+      held = new Promise((resolve) => {
+        release = resolve
+      })
+      return release
     },
     /** Resolves when so many have come. */
     arrived: (count: number) =>

@@ -28,11 +28,19 @@ export interface ServiceOptions {
   dataDir?: string
   environment?: Record<string, string>
   arguments?: string[]
+  /** A program, with its arguments, that becomes the service: what it sets up holds for the service. */
+  under?: string[]
 }
 
 export async function startService(options: ServiceOptions = {}): Promise<Service> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'countersign-test-')))
-  const child = spawn(process.execPath, [ENTRY, ...(options.arguments ?? ['--no-sample'])], {
+  const [program, ...words] = [
+    ...(options.under ?? []),
+    process.execPath,
+    ENTRY,
+    ...(options.arguments ?? ['--no-sample']),
+  ]
+  const child = spawn(program!, words, {
     env: {
       PATH: process.env.PATH,
       HOME: process.env.HOME,
@@ -53,7 +61,9 @@ export async function startService(options: ServiceOptions = {}): Promise<Servic
     }
     child.stdout.on('data', read)
     child.stderr.on('data', read)
-    child.once('exit', (code) => reject(new Error(`The service ended with ${code}:\n${output}`)))
+    child.once('exit', (code, signal) =>
+      reject(new Error(`The service ended with ${code ?? signal}:\n${output}`)),
+    )
   })
   const json = async (name: string) =>
     JSON.parse(await readFile(join(dataDir, name), 'utf8').catch(() => '{}'))

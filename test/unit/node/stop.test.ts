@@ -1,0 +1,79 @@
+// A stop ends, whatever does not.
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { unbounded } from '../../../src/core/budget.ts'
+import { background } from '../../../src/node/background.ts'
+import { startJobs } from '../../../src/node/jobs.ts'
+
+const never = () => new Promise<never>(() => {})
+const lines: string[] = []
+const log = (_level: string, message: string) => void lines.push(message)
+
+beforeEach(() => {
+  vi.useFakeTimers()
+  lines.length = 0
+})
+afterEach(() => vi.useRealTimers())
+
+/** How long it takes by the clock of the timers. */
+async function durationOf(ends: Promise<void>): Promise<number> {
+  const began = Date.now()
+  let tookMs = Number.NaN
+  void ends.then(() => {
+    tookMs = Date.now() - began
+  })
+  await vi.advanceTimersByTimeAsync(3_600_000)
+  return tookMs
+}
+
+/** Jobs on a database that never answers, and how often it was asked. */
+function stuckJobs() {
+  const appsWithDue = vi.fn(never)
+  const services = { deliveries: { appsWithDue }, clock: () => new Date(), budget: unbounded }
+  // The run stops at its first question: nothing else is reached.
+  const jobs = startJobs(services as never, services as never, {} as never, log)
+  return { jobs, appsWithDue }
+}
+
+it('jobs that never end are left after half a minute, and the log says so', async () => {
+  const { jobs, appsWithDue } = stuckJobs()
+  jobs.deliveries.nudge()
+  expect(appsWithDue).toHaveBeenCalledTimes(1)
+
+  expect(await durationOf(jobs.stop())).toBe(30_000)
+
+  expect(lines).toEqual(['what is under way is left: it comes again when its lease ends'])
+})
+
+it('nothing is begun after the stop: not by the timers, and not by a nudge', async () => {
+  const { jobs, appsWithDue } = stuckJobs()
+
+  expect(await durationOf(jobs.stop())).toBe(0)
+  jobs.deliveries.nudge()
+  await vi.advanceTimersByTimeAsync(3_600_000)
+
+  expect(appsWithDue).not.toHaveBeenCalled()
+  expect(lines).toEqual([])
+})
+
+it('the half minute is counted from the first call: a second one waits for the same end', async () => {
+  const { jobs } = stuckJobs()
+  jobs.deliveries.nudge()
+  void jobs.stop()
+  await vi.advanceTimersByTimeAsync(20_000)
+
+  expect(await durationOf(jobs.stop())).toBe(10_000)
+  expect(lines).toHaveLength(1)
+})
+
+it('work after an answer is waited for, but for ten seconds at most', async () => {
+  const after = background(log)
+  expect(await durationOf(after.ended())).toBe(0)
+  after.keep(new Promise((resolve) => setTimeout(resolve, 4_000)))
+  expect(await durationOf(after.ended())).toBe(4_000)
+  after.keep(Promise.reject(new Error('nobody waits for it')))
+  after.keep(never())
+
+  expect(await durationOf(after.ended())).toBe(10_000)
+
+  expect(lines).toEqual(['what goes on after an answer is left to the sweep'])
+})
