@@ -46,10 +46,31 @@ export function connect(
     fetch_types: false,
     ...(socket ? { socket, max_lifetime: null } : { connection: limits(statementMs) }),
   } as postgres.Options<Record<string, never>>) // `socket` is an option that the driver's types leave out.
+  closeHoles(client)
   return {
     database: drizzle(client, {
       logger: onStatement && { logQuery: onStatement },
     }) as Database,
     close: () => client.end({ timeout: 5 }),
   }
+}
+
+/**
+ * The driver counts rows on where an answer broke off behind some of them: the next result of that connection begins with as
+ * many holes (porsager/postgres#1119, #1181). Who reads its first row would take a change that was made for a refused one. In
+ * a transaction `begin` comes first, and has no rows.
+ */
+function closeHoles(client: postgres.Sql): void {
+  const { unsafe } = client
+  client.unsafe = ((...given: Parameters<typeof unsafe>) => {
+    const query = unsafe(...given)
+    // What the driver calls with the result; its types leave it out.
+    const settled = query as unknown as { resolve(rows: unknown[]): void }
+    const { resolve } = settled
+    settled.resolve = (rows) => {
+      while (rows.length > 0 && !(0 in rows)) rows.shift()
+      resolve(rows)
+    }
+    return query
+  }) as typeof unsafe // A generic function, passed on as it was called.
 }

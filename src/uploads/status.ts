@@ -59,12 +59,25 @@ export async function uploadStatus(
   if (session.state === 'completed') return completed(session)
   if (session.state !== 'open' && session.state !== 'completing') return without(session)
   try {
+    return await storedStatus(services, session, page)
+  } catch (failure) {
+    throw isStoreFailure(failure) ? refusal(failure) : failure
+  }
+}
+
+/** Throws StoreFailure. */
+async function storedStatus(
+  services: StatusServices,
+  session: UploadSession,
+  page: PartPage | undefined,
+): Promise<UploadStatus> {
+  try {
     return session.storageUploadId
       ? await listed(services, session, page)
       : await singleStatus(services, session)
   } catch (failure) {
     if (isStoreFailure(failure, 'no-such-upload')) return lost(services, session)
-    throw isStoreFailure(failure) ? refusal(failure) : failure
+    throw failure
   }
 }
 

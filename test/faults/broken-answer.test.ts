@@ -1,0 +1,81 @@
+// An answer of the database that breaks off between its rows and its end fails its own statement, and touches no other: the
+// next one on that connection has its rows, all of them and from the first place on.
+import { createServer, connect as tcpConnect } from 'node:net'
+import { sql } from 'drizzle-orm'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { connect } from '../../src/db/connect.ts'
+import { freshDatabase, type TestDatabase } from '../support/postgres.ts'
+
+const DATA_ROW = 'D'.charCodeAt(0)
+
+let fresh: TestDatabase
+beforeAll(async () => {
+  fresh = await freshDatabase()
+})
+afterAll(() => fresh.drop())
+
+/** Behind the first row; undefined where there is none. A message is its type, and its length without that. */
+function endOfFirstRow(answer: Buffer): number | undefined {
+  for (let at = 0; at + 5 <= answer.length; ) {
+    const end = at + 1 + answer.readUInt32BE(at + 1)
+    if (answer[at] === DATA_ROW) return end
+    at = end
+  }
+  return undefined
+}
+
+/** A line that breaks, once it is told to, behind the first row that comes. */
+async function startLine(url: string) {
+  const state = { breaks: false }
+  const { hostname, port } = new URL(url)
+  const server = createServer((near) => {
+    const far = tcpConnect({ host: hostname, port: Number(port) })
+    const end = () => {
+      near.destroy()
+      far.destroy()
+    }
+    for (const socket of [near, far]) socket.on('error', end).on('close', end)
+    near.on('data', (chunk) => far.write(chunk))
+    far.on('data', (chunk) => {
+      const cut = state.breaks ? endOfFirstRow(chunk) : undefined
+      if (cut === undefined) return near.write(chunk)
+      state.breaks = false
+      near.end(chunk.subarray(0, cut))
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const through = new URL(url)
+  through.port = String((server.address() as { port: number }).port)
+  return { state, url: through.href, close: () => server.close() }
+}
+
+it('a connection that was lost behind a row', async () => {
+  const line = await startLine(fresh.serviceUrl)
+  const { database, close } = connect(line.url, { maxConnections: 1 })
+  try {
+    await database.execute(sql`select 1 as one`)
+    line.state.breaks = true
+
+    await expect(database.execute(sql`select 2 as two`)).rejects.toThrow()
+    const next = await database.execute(sql`select 3 as three`)
+
+    expect([...next]).toEqual([{ three: 3 }])
+  } finally {
+    await close()
+    line.close()
+  }
+})
+
+it('a statement that failed behind a row', async () => {
+  const { database, close } = connect(fresh.serviceUrl, { maxConnections: 1 })
+  try {
+    const failing = sql`select 1 / (2 - n) from generate_series(1, 3) n`
+
+    await expect(database.execute(failing)).rejects.toThrow()
+    const next = await database.execute(sql`select n from generate_series(4, 5) n`)
+
+    expect([...next]).toEqual([{ n: 4 }, { n: 5 }])
+  } finally {
+    await close()
+  }
+})
