@@ -7,12 +7,12 @@ import { startEmbeddedStore } from '../../src/storage/embedded/index.ts'
 import type { Target } from '../e2e/suite.ts'
 import { freePort } from './ports.ts'
 import { freshDatabase } from './postgres.ts'
-import { type Tap, tap } from './tap.ts'
+import { HTTP, POSTGRES, type Tap, tap } from './tap.ts'
 import { startWorkerd, type Workerd, type WorkerOptions } from './workerd.ts'
 
 export interface WorkerTarget extends Target {
-  database: Tap
-  store: Tap
+  database: Tap<'statements' | 'goodbyes'>
+  store: Tap<'requests'>
   databaseUrl: string
   runSchedule: Workerd['runSchedule']
 }
@@ -80,8 +80,8 @@ export async function startWorkerTarget(options: WorkerTargetOptions = {}): Prom
   const embedded = await startStore(join(directory, 'store'))
   const pool = await options.between?.(fresh.url)
   const [database, store] = [
-    await tap(addressOf(pool?.url ?? fresh.url)),
-    await tap(addressOf(embedded.url)),
+    await tap(addressOf(pool?.url ?? fresh.url), POSTGRES),
+    await tap(addressOf(embedded.url), HTTP),
   ]
   const port = await freePort()
   const url = `http://127.0.0.1:${port}${options.path ?? ''}`
