@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { monthAfter, monthOf } from '../../src/core/retention.ts'
 import { PAGE_HEADERS } from '../../src/ui/headers.ts'
 import { cachingPool } from '../support/caching-pool.ts'
 import { startReceiver } from '../support/receiver.ts'
@@ -164,6 +165,35 @@ describe('an isolate', () => {
     await receiver.stop()
   })
 
+  it('keeps house at the full hour and at no other: months of the log are there, what is old is gone', async () => {
+    const { body } = await create(target, app.apiKey)
+    await call(target, 'DELETE', `/v1/uploads/${body.id}`, body.uploadToken)
+    const sql = postgres(target.databaseUrl, { max: 1 })
+    const old = `upl_${'0'.repeat(32)}`
+    await sql`
+      update uploads set upload_id = ${old}, ended_at = now() - interval '91 days', storage_released_at = now()
+      where app_id = ${app.id} and upload_id = ${body.id}`
+    const months = async () => {
+      const rows = await sql`
+        select inhrelid::regclass::text as name from pg_inherits
+        where inhparent = 'upload_events'::regclass order by 1`
+      return rows.map(({ name }) => name)
+    }
+    const isKept = async () =>
+      (await sql`select from uploads where app_id = ${app.id} and upload_id = ${old}`).length === 1
+    await target.runSchedule()
+    expect([await months(), await isKept()]).toEqual([['upload_events_default'], true])
+
+    for (let hour = 0; hour < 3; hour++) await target.runSchedule({ fullHour: true })
+
+    const now = monthOf(new Date())
+    const named = [now, monthAfter(now), monthAfter(now, 2)].map(
+      (month) => `upload_events_${month.replace('-', '_')}`,
+    )
+    expect([await months(), await isKept()]).toEqual([[...named, 'upload_events_default'], false])
+    await sql.end()
+  })
+
   it('has let no error escape', () => {
     expect(target.output()).not.toMatch(/uncaught|unhandled|hung/i)
   })
@@ -214,7 +244,7 @@ describe('a Worker', () => {
       .replace(/^(main|directory) = "/gm, `$1 = "${ROOT}/`)
     expect(taken).toContain('\n[[queues.consumers]]\nqueue = ')
     await writeFile(join(folder, 'wrangler.toml'), taken)
-    target = await startWorkerTarget({ arguments: ['--config', join(folder, 'wrangler.toml')] })
+    target = await startWorkerTarget({ config: join(folder, 'wrangler.toml') })
     const receiver = await startReceiver()
     const app = await newApp(target)
     const endpoint = { url: receiver.url, events: ['upload.aborted'] }

@@ -18,7 +18,7 @@ export interface WorkerTarget extends Target {
 }
 
 export interface WorkerTargetOptions
-  extends Partial<Pick<WorkerOptions, 'cwd' | 'arguments' | 'variables'>> {
+  extends Partial<Pick<WorkerOptions, 'cwd' | 'config' | 'variables'>> {
   /** Where another app mounts it. */
   path?: string
   /** Stands between Hyperdrive and PostgreSQL. */
@@ -96,7 +96,7 @@ export async function startWorkerTarget(options: WorkerTargetOptions = {}): Prom
     startWorkerd({
       directory,
       cwd: options.cwd,
-      arguments: options.arguments,
+      config: options.config,
       port,
       databaseUrl: through(fresh.url, database),
       variables,
@@ -115,7 +115,7 @@ export async function startWorkerTarget(options: WorkerTargetOptions = {}): Prom
       workerd = await start()
     },
     tick: () => workerd.runSchedule(),
-    runSchedule: () => workerd.runSchedule(),
+    runSchedule: (given) => workerd.runSchedule(given),
     output: () => before + workerd.output(),
     async stop() {
       await workerd.end('SIGTERM')
