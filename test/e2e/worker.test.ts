@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
 import { monthAfter, monthOf } from '../../src/core/retention.ts'
 import { PAGE_HEADERS } from '../../src/ui/headers.ts'
 import { cachingPool } from '../support/caching-pool.ts'
@@ -191,6 +191,9 @@ describe('an isolate', () => {
       (month) => `upload_events_${month.replace('-', '_')}`,
     )
     expect([await months(), await isKept()]).toEqual([[...named, 'upload_events_default'], false])
+    // The Worker is the role whose statements are judged at the end of the run.
+    const [made] = await sql`select tableowner from pg_tables where tablename = ${named[0]!}`
+    expect(made!.tableowner).toBe(inject('postgres').role)
     await sql.end()
   })
 

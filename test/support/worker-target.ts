@@ -13,6 +13,7 @@ import { startWorkerd, type Workerd, type WorkerOptions } from './workerd.ts'
 export interface WorkerTarget extends Target {
   database: Tap<'statements' | 'goodbyes'>
   store: Tap<'requests'>
+  /** For a test's own statements. */
   databaseUrl: string
   runSchedule: Workerd['runSchedule']
 }
@@ -78,9 +79,9 @@ export async function startWorkerTarget(options: WorkerTargetOptions = {}): Prom
   const directory = await mkdtemp(join(tmpdir(), 'countersign-worker-'))
   const fresh = await freshDatabase()
   const embedded = await startStore(join(directory, 'store'))
-  const pool = await options.between?.(fresh.url)
+  const pool = await options.between?.(fresh.serviceUrl)
   const [database, store] = [
-    await tap(addressOf(pool?.url ?? fresh.url), POSTGRES),
+    await tap(addressOf(pool?.url ?? fresh.serviceUrl), POSTGRES),
     await tap(addressOf(embedded.url), HTTP),
   ]
   const port = await freePort()
@@ -98,7 +99,7 @@ export async function startWorkerTarget(options: WorkerTargetOptions = {}): Prom
       cwd: options.cwd,
       config: options.config,
       port,
-      databaseUrl: through(fresh.url, database),
+      databaseUrl: through(fresh.serviceUrl, database),
       variables,
     })
   let workerd = await start()
