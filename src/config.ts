@@ -1,9 +1,11 @@
 // The environment, parsed once: every variable with its default and description, all faults reported together by name.
+
 import { z } from 'zod'
 import { callbackUrls } from './config/callback-urls.ts'
 import { type OperationConfig, operationOf, operationVariables } from './config/operation.ts'
 import { parseStores, type StoreConfig, storeVariables } from './config/stores.ts'
 import { flag, httpUrl, port, secretKeys } from './config/values.ts'
+import { LEAST_RUN } from './core/budget.ts'
 
 export type { StoreConfig } from './config/stores.ts'
 
@@ -49,7 +51,7 @@ const environmentSchema = z.object({
   RUN_REQUESTS: z.coerce
     .number()
     .int()
-    .min(40)
+    .min(LEAST_RUN)
     .default(800)
     .describe('Workers: store calls, webhooks and statements of one scheduled run; the rest waits'),
 })

@@ -11,7 +11,7 @@ export interface ConnectOptions {
   statementMs?: number
   /** workerd: the driver's own socket leaves an unhandled rejection at its end (porsager/postgres#1196). */
   socket?: (options: { host: string[]; port: number[] }) => Promise<unknown>
-  /** Called for each statement that is sent. */
+  /** Called for each statement that is sent, the beginning and the end of a transaction included. */
   onStatement?: () => void
 }
 
@@ -47,6 +47,7 @@ export function connect(
     ...(socket ? { socket, max_lifetime: null } : { connection: limits(statementMs) }),
   } as postgres.Options<Record<string, never>>) // `socket` is an option that the driver's types leave out.
   closeHoles(client)
+  if (onStatement) countTransactions(client, onStatement)
   return {
     database: drizzle(client, {
       logger: onStatement && { logQuery: onStatement },
@@ -73,4 +74,14 @@ function closeHoles(client: postgres.Sql): void {
     }
     return query
   }) as typeof unsafe // A generic function, passed on as it was called.
+}
+
+/** `begin` and what ends it are sent by the driver itself, past drizzle's log. */
+function countTransactions(client: postgres.Sql, onStatement: () => void): void {
+  const { begin } = client
+  client.begin = ((...given: Parameters<typeof begin>) => {
+    onStatement()
+    onStatement()
+    return begin(...given)
+  }) as typeof begin // An overloaded function, passed on as it was called.
 }

@@ -33,6 +33,8 @@ async function workOff(
   const { deliveries, clock, budget } = services
   let count = 0
   for (let round = 0; round < ROUNDS; round++) {
+    // Two more for the question and the claim.
+    if (budget.left < REQUESTS_PER_ATTEMPT + 2) return count
     const apps = await deliveries.appsWithDue(state, clock())
     if (!apps.length) break
     for (const appId of apps) {

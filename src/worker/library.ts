@@ -2,7 +2,7 @@
 
 import type { Context } from 'hono'
 import { ConfigError, type Variables } from '../config.ts'
-import { budgetOf, keeping } from '../core/budget.ts'
+import { budgetOf } from '../core/budget.ts'
 import { errorText } from '../core/error-text.ts'
 import { Problem } from '../core/problem.ts'
 import type { Countersign } from '../countersign.ts'
@@ -11,12 +11,10 @@ import { httpApp } from '../http/app.ts'
 import type { RequestServices } from '../http/environment.ts'
 import { publicPath } from '../http/public-path.ts'
 import { jsonLog } from '../log.ts'
-import { runScheduled } from '../scheduled.ts'
+import { runWithin } from '../scheduled.ts'
 import { type Bindings, type Lifetime, variablesOf } from './bindings.ts'
 import { isolateOf } from './isolate.ts'
 import { openRequest, openWork, type Work } from './work.ts'
-
-const LEAST_FOR_SWEEP = 32
 
 /** For when there is no configuration that says how to log. */
 const logFault = jsonLog((line) => console.log(line), {
@@ -64,32 +62,21 @@ export function countersign(variables: Variables = {}): Countersign {
 
   /** Never ends with an error: what failed is logged, and is due again. */
   async function run(
-    steps: Record<string, (services: RequestServices, work: Work) => Promise<unknown>>,
+    step: (work: Work) => Promise<unknown>,
     bindings: Bindings,
     lifetime: Lifetime,
   ): Promise<void> {
     try {
       const opened = await isolate(bindings)
       const work = openWork(opened, bindings, budgetOf(opened.config.runRequests))
-      for (const [name, step] of Object.entries(steps)) {
-        await step(work.services, work).catch((error: unknown) =>
-          opened.log('error', `${name} failed`, { error: errorText(error) }),
-        )
-      }
+      await step(work).catch((error: unknown) =>
+        opened.log('error', 'a run failed', { error: errorText(error) }),
+      )
       lifetime.waitUntil(work.end())
     } catch (error) {
       logFault('error', 'a run could not begin', { faults: faultsOf(error) })
     }
   }
-
-  /** Many deliveries must not keep the sweep from its turn: half is kept for it, and always enough for a session. */
-  const deliverFirst = (services: RequestServices) => {
-    const { budget } = services
-    const kept = Math.max(budget.left / 2, LEAST_FOR_SWEEP)
-    return deliverDue({ ...services, budget: keeping(budget, kept) })
-  }
-
-  const housekeeping = (_services: RequestServices, work: Work) => work.keepHouse()
 
   const app = httpApp({
     servicesFor,
@@ -99,16 +86,13 @@ export function countersign(variables: Variables = {}): Countersign {
   return Object.assign(app, {
     scheduled: (event: unknown, bindings: unknown, lifetime: unknown) =>
       run(
-        {
-          delivery: deliverFirst,
-          sweep: runScheduled,
-          ...(isHousekeepingTime(event) ? { housekeeping } : {}),
-        },
+        ({ services, keepHouse }) =>
+          runWithin(services, isHousekeepingTime(event) ? keepHouse : undefined),
         bindings as Bindings,
         lifetime as Lifetime,
       ),
     queue: (_batch: unknown, bindings: unknown, lifetime: unknown) =>
-      run({ delivery: deliverDue }, bindings as Bindings, lifetime as Lifetime),
+      run(({ services }) => deliverDue(services), bindings as Bindings, lifetime as Lifetime),
     start: onNode,
     close: onNode,
   })

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest'
+import { monthAfter, monthOf } from '../../src/core/retention.ts'
 import { PAGE_HEADERS } from '../../src/ui/headers.ts'
 import { cachingPool } from '../support/caching-pool.ts'
 import { startReceiver } from '../support/receiver.ts'
@@ -38,11 +39,11 @@ const create = (target: WorkerTarget, apiKey: string) =>
     sizeBytes: 150 * 1024,
     partSizeBytes: 100 * 1024,
   })
-/** Connections to the database and requests to the store, seen on the wire. */
-const outgoing = ({ database, store }: WorkerTarget) => ({
-  connections: database.traffic().connections,
-  requests: store.traffic().requests,
-})
+/** What leaves the Worker, seen on the wire. */
+function outgoing({ database, store }: WorkerTarget) {
+  const { connections, statements } = database.traffic()
+  return { connections, statements, requests: store.traffic().requests }
+}
 
 describe('an isolate', () => {
   let target: WorkerTarget
@@ -56,6 +57,8 @@ describe('an isolate', () => {
   it('signs parts without a connection to the database or a request to the store', async () => {
     const { body } = await create(target, app.apiKey)
     const path = `/v1/uploads/${body.id}/parts`
+    // What goes on after the answer to the create is over.
+    await expect.poll(() => target.database.open(), { timeout: 20_000 }).toBe(0)
     const before = outgoing(target)
 
     const signed = await call(target, 'POST', path, body.uploadToken, { from: 1, count: 2 })
@@ -78,10 +81,16 @@ describe('an isolate', () => {
     expect(unknown).toMatchObject({ status: 404, body: { code: 'not-found' } })
   })
 
-  it('answers thirty creates at once, each with connections of its own, of which none stays open', async () => {
+  it('answers thirty creates at once, each with connections of its own, of which it closes every one', async () => {
+    const before = target.database.traffic()
     const answers = await Promise.all(Array.from({ length: 30 }, () => create(target, app.apiKey)))
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 201))
     await expect.poll(() => target.database.open(), { timeout: 20_000 }).toBe(0)
+
+    const { connections, goodbyes } = target.database.traffic()
+    expect(connections - before.connections).toBeGreaterThanOrEqual(30)
+    // workerd drops what a request leaves open: only a goodbye shows that it was closed.
+    expect(goodbyes - before.goodbyes).toBe(connections - before.connections)
   })
 
   it('delivers after its answer, before the schedule has its turn', async () => {
@@ -137,20 +146,55 @@ describe('an isolate', () => {
     const perRun: number[] = []
     const open = async () =>
       Number((await sql`select count(*) from uploads where storage_released_at is null`)[0]!.count)
+    const sent = () => {
+      const { statements, requests } = outgoing(target)
+      return receiver.received.length + statements + requests
+    }
     do {
-      const before = receiver.received.length + target.store.traffic().requests
+      const before = sent()
       await target.runSchedule()
-      perRun.push(receiver.received.length + target.store.traffic().requests - before)
+      perRun.push(sent() - before)
       await sql`update uploads set sweep_at = now() where storage_released_at is null`
     } while ((receiver.received.length < 40 || (await open()) > 0) && perRun.length < 100)
 
     expect(new Set(receiver.received.map(({ headers }) => headers['webhook-id'])).size).toBe(40)
     expect(await open()).toBe(0)
-    expect(perRun.length).toBeGreaterThan(3)
-    // Store calls and webhooks alone; the statements of the run are counted by it, too.
     expect(Math.max(...perRun)).toBeLessThanOrEqual(80)
+    expect(perRun.length).toBeGreaterThan(3)
     await sql.end()
     await receiver.stop()
+  })
+
+  it('keeps house at the full hour and at no other: months of the log are there, what is old is gone', async () => {
+    const { body } = await create(target, app.apiKey)
+    await call(target, 'DELETE', `/v1/uploads/${body.id}`, body.uploadToken)
+    const sql = postgres(target.databaseUrl, { max: 1 })
+    const old = `upl_${'0'.repeat(32)}`
+    await sql`
+      update uploads set upload_id = ${old}, ended_at = now() - interval '91 days', storage_released_at = now()
+      where app_id = ${app.id} and upload_id = ${body.id}`
+    const months = async () => {
+      const rows = await sql`
+        select inhrelid::regclass::text as name from pg_inherits
+        where inhparent = 'upload_events'::regclass order by 1`
+      return rows.map(({ name }) => name)
+    }
+    const isKept = async () =>
+      (await sql`select from uploads where app_id = ${app.id} and upload_id = ${old}`).length === 1
+    await target.runSchedule()
+    expect([await months(), await isKept()]).toEqual([['upload_events_default'], true])
+
+    for (let hour = 0; hour < 3; hour++) await target.runSchedule({ fullHour: true })
+
+    const now = monthOf(new Date())
+    const named = [now, monthAfter(now), monthAfter(now, 2)].map(
+      (month) => `upload_events_${month.replace('-', '_')}`,
+    )
+    expect([await months(), await isKept()]).toEqual([[...named, 'upload_events_default'], false])
+    // The Worker is the role whose statements are judged at the end of the run.
+    const [made] = await sql`select tableowner from pg_tables where tablename = ${named[0]!}`
+    expect(made!.tableowner).toBe(inject('postgres').role)
+    await sql.end()
   })
 
   it('has let no error escape', () => {
@@ -203,7 +247,7 @@ describe('a Worker', () => {
       .replace(/^(main|directory) = "/gm, `$1 = "${ROOT}/`)
     expect(taken).toContain('\n[[queues.consumers]]\nqueue = ')
     await writeFile(join(folder, 'wrangler.toml'), taken)
-    target = await startWorkerTarget({ arguments: ['--config', join(folder, 'wrangler.toml')] })
+    target = await startWorkerTarget({ config: join(folder, 'wrangler.toml') })
     const receiver = await startReceiver()
     const app = await newApp(target)
     const endpoint = { url: receiver.url, events: ['upload.aborted'] }

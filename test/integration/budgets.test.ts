@@ -1,12 +1,15 @@
 // What a request and a run may cost, counted where it leaves the service: statements, store calls, webhooks.
+import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { budgetOf, keeping } from '../../src/core/budget.ts'
+import { connect } from '../../src/db/connect.ts'
 import { deliverDue } from '../../src/delivery/deliver.ts'
 import { sweep } from '../../src/uploads/sweep.ts'
 import { type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'
 import { expectNoOrphans, settle } from '../support/invariants.ts'
 import { appWith, THUMBNAIL } from '../support/processing/upload.ts'
 import { startReceiver } from '../support/receiver.ts'
+import { POSTGRES, tap } from '../support/tap.ts'
 
 const KiB = 1024
 const RUN = 120
@@ -64,6 +67,30 @@ async function costOf<Value>(act: () => Promise<Value>) {
     storeCalls: harness.counts.storeCalls - before.storeCalls,
   }
 }
+
+describe('the connection', () => {
+  it('counts what leaves it, with the beginning and the end of a transaction', async () => {
+    const { hostname, port } = new URL(harness.databaseUrl)
+    const wire = await tap({ host: hostname, port: Number(port) }, POSTGRES)
+    const url = new URL(harness.databaseUrl)
+    url.port = String(wire.port)
+    let counted = 0
+    const { database, close } = connect(url.href, {
+      maxConnections: 1,
+      onStatement: () => void counted++,
+    })
+
+    await database.execute(sql`select 1`)
+    await database.transaction((transaction) => transaction.execute(sql`select 2`))
+    const refused = database.transaction((transaction) => transaction.execute(sql`select nothing`))
+    await expect(refused).rejects.toThrow()
+    await close()
+
+    expect(counted).toBe(7)
+    expect(wire.traffic()).toEqual({ connections: 1, statements: counted, goodbyes: 1 })
+    await wire.close()
+  })
+})
 
 describe('a request', () => {
   it('that signs parts makes no statement and no store call', async () => {

@@ -2,21 +2,7 @@
 // with the same parameters is answered from memory, whatever was written meanwhile. Everything else passes.
 // Source: PostgreSQL, "Message Flow", extended query; Cloudflare, "Hyperdrive: Query caching".
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
-
-const SSL_REQUEST = 80877103
-
-/** Cuts a stream into messages: one byte of type, four of length, which counts itself. */
-function framer(take: (type: string, message: Buffer) => void) {
-  let rest = Buffer.alloc(0)
-  return (chunk: Buffer) => {
-    rest = Buffer.concat([rest, chunk])
-    while (rest.length >= 5 && rest.length > rest.readInt32BE(1)) {
-      const end = rest.readInt32BE(1) + 1
-      take(String.fromCharCode(rest[0]!), rest.subarray(0, end))
-      rest = rest.subarray(end)
-    }
-  }
-}
+import { framer, SSL_REQUEST } from './postgres-wire.ts'
 
 const textAt = (message: Buffer, from: number) =>
   message.toString('utf8', from, message.indexOf(0, from))

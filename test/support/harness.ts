@@ -58,7 +58,7 @@ export interface Answer<Body = Record<string, any>> {
 export async function startHarness(options: HarnessOptions = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-harness-'))
   const fresh = await freshDatabase()
-  const counts = { statements: 0, storeCalls: 0 }
+  const counts = { statements: 0, storeCalls: 0, webhooks: 0 }
   let budget = unbounded
   const connection = connect(fresh.serviceUrl, {
     maxConnections: 8,
@@ -116,7 +116,11 @@ export async function startHarness(options: HarnessOptions = {}) {
     verifyRsaMd5,
     log,
     background: (work) => void background.add(work),
-    sendWebhook: sender.send,
+    sendWebhook(...given) {
+      counts.webhooks++
+      budget.spend()
+      return sender.send(...given)
+    },
     clock,
     storeTimeoutMs: 3_000,
     fetch(input, init) {
@@ -178,7 +182,7 @@ export async function startHarness(options: HarnessOptions = {}) {
     clock,
     lines,
     databaseUrl: fresh.url,
-    /** Statements, and calls to the store and to issuers, so far. */
+    /** Statements, calls to the store and to issuers, and webhooks, so far. */
     counts,
     /** Services whose statements and calls spend this budget from now on. */
     within(given: Budget) {

@@ -11,6 +11,8 @@ import type { TestProject } from 'vitest/node'
 import { startEmbeddedPostgres } from '../../src/db/embedded.ts'
 import { beginNoting, notedStatements, strayStatements } from './statements.ts'
 
+type Login = Pick<TestServer, 'role' | 'password'>
+
 interface TestServer {
   /** Of a role that may create databases. */
   adminUrl: string
@@ -19,6 +21,8 @@ interface TestServer {
   prefix: string
   /** The role that the service under test connects as: what it sends is read at the end of the run. */
   role: string
+  /** Of that role: a Worker's connection takes a name and a password from its URL, and no parameters. */
+  password: string
 }
 
 declare module 'vitest' {
@@ -36,20 +40,21 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const prefix = `test_${randomBytes(4).toString('hex')}_`
   const template = `${prefix}countersign_template`
   const role = `${prefix}service`
+  const password = randomBytes(12).toString('hex')
   const end = () => stop(prefix)
   let tables: string[]
   try {
     await administer(noteUrl(adminUrl), beginNoting)
     await administer(adminUrl, async (sql) => {
-      await sql.unsafe(`create role ${role} createdb`)
+      await sql.unsafe(`create role ${role} login createdb password '${password}'`)
       await sql.unsafe(`grant ${role} to current_user`)
     })
-    tables = await createTemplate(adminUrl, template, role)
+    tables = await createTemplate(adminUrl, template, { role, password })
   } catch (error) {
     await end()
     throw error
   }
-  project.provide('postgres', { adminUrl, template, prefix, role })
+  project.provide('postgres', { adminUrl, template, prefix, role, password })
   return () => checkStatements(adminUrl, tables, role).finally(end)
 }
 
@@ -70,15 +75,15 @@ export interface TestDatabase {
 async function makeDatabase(from: (template: string) => string): Promise<TestDatabase> {
   // Only test files may import this at run time, and this module is also the globalSetup.
   const { inject } = await import('vitest')
-  const { adminUrl, template, prefix, role } = inject('postgres')
+  const { adminUrl, template, prefix, ...login } = inject('postgres')
   const name = prefix + randomBytes(6).toString('hex')
   await administer(adminUrl, (sql) =>
-    sql.unsafe(`create database ${name} owner ${role} ${from(template)}`),
+    sql.unsafe(`create database ${name} owner ${login.role} ${from(template)}`),
   )
   const url = databaseUrl(adminUrl, name)
   return {
     url,
-    serviceUrl: asRole(url, role),
+    serviceUrl: asRole(url, login),
     async drop() {
       await administer(adminUrl, (sql) => sql.unsafe(`drop database ${name} with (force)`))
     },
@@ -175,12 +180,12 @@ async function checkStatements(adminUrl: string, tables: string[], role: string)
 }
 
 /** Answers the names of its tables. */
-async function createTemplate(adminUrl: string, template: string, role: string): Promise<string[]> {
-  await administer(adminUrl, (sql) => sql.unsafe(`create database ${template} owner ${role}`))
+async function createTemplate(adminUrl: string, template: string, login: Login): Promise<string[]> {
+  await administer(adminUrl, (sql) => sql.unsafe(`create database ${template} owner ${login.role}`))
   const migrations = new URL('../../src/db/migrate.ts', import.meta.url)
   if (existsSync(migrations)) {
     const { migrate } = await import(migrations.href)
-    await migrate(asRole(databaseUrl(adminUrl, template), role))
+    await migrate(asRole(databaseUrl(adminUrl, template), login))
   }
   const tables = await administer(databaseUrl(adminUrl, template), async (sql) => {
     const rows = await sql`
@@ -222,10 +227,10 @@ async function administer<Value>(
 /** Where the extension is: one database shows the statements of all. */
 const noteUrl = (adminUrl: string) => databaseUrl(adminUrl, 'postgres')
 
-/** `role` is a parameter of the connection: whoever connects is this role from the first statement on. */
-function asRole(url: string, role: string): string {
+function asRole(url: string, { role, password }: Login): string {
   const parsed = new URL(url)
-  parsed.searchParams.set('role', role)
+  parsed.username = role
+  parsed.password = password
   return parsed.href
 }
 

@@ -1,23 +1,51 @@
 // A wire between a service and what it calls: passes everything on and counts.
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
+import { clientFramer } from './postgres-wire.ts'
+
+/** What is counted of a protocol, by name; `listen` makes a reader of what one connection sends. */
+export interface Counted<Name extends string> {
+  names: readonly Name[]
+  listen(count: (name: Name, times?: number) => void): (chunk: Buffer) => void
+}
 
 const REQUEST_LINE = /^(?:GET|HEAD|PUT|POST|DELETE) \S+ HTTP\/1\.1\r$/gm
 
-export interface Tap {
+export const HTTP: Counted<'requests'> = {
+  names: ['requests'],
+  listen: (count) => (chunk) =>
+    count('requests', chunk.toString('latin1').match(REQUEST_LINE)?.length ?? 0),
+}
+
+/** Whatever is sent to be run, `begin` and `commit` too, and the goodbyes of connections that were closed, not dropped. */
+export const POSTGRES: Counted<'statements' | 'goodbyes'> = {
+  names: ['statements', 'goodbyes'],
+  listen: (count) =>
+    clientFramer((type) => {
+      if (type === 'E' || type === 'Q') count('statements')
+      if (type === 'X') count('goodbyes')
+    }),
+}
+
+export interface Tap<Name extends string = string> {
   port: number
-  /** Connections and HTTP requests towards the other end, so far. */
-  traffic(): { connections: number; requests: number }
+  /** Towards the other end, so far. */
+  traffic(): Record<Name | 'connections', number>
   /** Connections that are open now. */
   open(): number
   close(): Promise<void>
 }
 
-export async function tap(target: { host: string; port: number }): Promise<Tap> {
+export async function tap<Name extends string>(
+  target: { host: string; port: number },
+  { names, listen }: Counted<Name>,
+): Promise<Tap<Name>> {
   const sockets = new Set<Socket>()
-  let connections = 0
-  let requests = 0
+  const counts = Object.fromEntries([...names, 'connections'].map((name) => [name, 0])) as Record<
+    Name | 'connections',
+    number
+  >
   const server = createServer((near) => {
-    connections++
+    counts.connections++
     const far = connect(target.port, target.host)
     for (const [socket, other] of [
       [near, far],
@@ -30,16 +58,19 @@ export async function tap(target: { host: string; port: number }): Promise<Tap> 
         other.destroy()
       })
     }
-    near.on('data', (chunk: Buffer) => {
-      requests += chunk.toString('latin1').match(REQUEST_LINE)?.length ?? 0
-    })
+    near.on(
+      'data',
+      listen((name, times = 1) => {
+        counts[name] += times
+      }),
+    )
     near.pipe(far)
     far.pipe(near)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
     port: (server.address() as AddressInfo).port,
-    traffic: () => ({ connections, requests }),
+    traffic: () => ({ ...counts }),
     open: () => sockets.size / 2,
     close() {
       for (const socket of sockets) socket.destroy()

@@ -7,18 +7,19 @@ import { startEmbeddedStore } from '../../src/storage/embedded/index.ts'
 import type { Target } from '../e2e/suite.ts'
 import { freePort } from './ports.ts'
 import { freshDatabase } from './postgres.ts'
-import { type Tap, tap } from './tap.ts'
+import { HTTP, POSTGRES, type Tap, tap } from './tap.ts'
 import { startWorkerd, type Workerd, type WorkerOptions } from './workerd.ts'
 
 export interface WorkerTarget extends Target {
-  database: Tap
-  store: Tap
+  database: Tap<'statements' | 'goodbyes'>
+  store: Tap<'requests'>
+  /** For a test's own statements. */
   databaseUrl: string
   runSchedule: Workerd['runSchedule']
 }
 
 export interface WorkerTargetOptions
-  extends Partial<Pick<WorkerOptions, 'cwd' | 'arguments' | 'variables'>> {
+  extends Partial<Pick<WorkerOptions, 'cwd' | 'config' | 'variables'>> {
   /** Where another app mounts it. */
   path?: string
   /** Stands between Hyperdrive and PostgreSQL. */
@@ -78,10 +79,10 @@ export async function startWorkerTarget(options: WorkerTargetOptions = {}): Prom
   const directory = await mkdtemp(join(tmpdir(), 'countersign-worker-'))
   const fresh = await freshDatabase()
   const embedded = await startStore(join(directory, 'store'))
-  const pool = await options.between?.(fresh.url)
+  const pool = await options.between?.(fresh.serviceUrl)
   const [database, store] = [
-    await tap(addressOf(pool?.url ?? fresh.url)),
-    await tap(addressOf(embedded.url)),
+    await tap(addressOf(pool?.url ?? fresh.serviceUrl), POSTGRES),
+    await tap(addressOf(embedded.url), HTTP),
   ]
   const port = await freePort()
   const url = `http://127.0.0.1:${port}${options.path ?? ''}`
@@ -96,9 +97,9 @@ export async function startWorkerTarget(options: WorkerTargetOptions = {}): Prom
     startWorkerd({
       directory,
       cwd: options.cwd,
-      arguments: options.arguments,
+      config: options.config,
       port,
-      databaseUrl: through(fresh.url, database),
+      databaseUrl: through(fresh.serviceUrl, database),
       variables,
     })
   let workerd = await start()
@@ -115,7 +116,7 @@ export async function startWorkerTarget(options: WorkerTargetOptions = {}): Prom
       workerd = await start()
     },
     tick: () => workerd.runSchedule(),
-    runSchedule: () => workerd.runSchedule(),
+    runSchedule: (given) => workerd.runSchedule(given),
     output: () => before + workerd.output(),
     async stop() {
       await workerd.end('SIGTERM')

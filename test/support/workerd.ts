@@ -1,6 +1,7 @@
 // The Worker in a real workerd: `wrangler dev` offline, its Hyperdrive binding a local PostgreSQL.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { join } from 'node:path'
+import { readFile, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { freePort } from './ports.ts'
 
@@ -22,22 +23,49 @@ Socket.prototype.emit = function (name, ...rest) {
   return name === 'error' && !this.listenerCount(name) ? false : emit.call(this, name, ...rest)
 }`
 
+const SCHEDULE = '/__scheduled'
+
+/**
+ * The Worker of a wrangler.toml with its schedule behind a path, as `wrangler dev --test-scheduled` has it, but for any
+ * time: there it is always now, and whether an hour is full would be a matter of when the tests run.
+ */
+async function withSchedule(config: string, directory: string): Promise<string> {
+  const main = /^main = "(.+)"$/m.exec(await readFile(config, 'utf8'))![1]!
+  const path = join(directory, 'scheduled.mjs')
+  await writeFile(
+    path,
+    `import worker from ${JSON.stringify(resolve(dirname(config), main))}
+export default {
+  ...worker,
+  async fetch(request, bindings, lifetime) {
+    const { pathname, searchParams } = new URL(request.url)
+    if (pathname !== '${SCHEDULE}') return worker.fetch(request, bindings, lifetime)
+    const scheduledTime = Number(searchParams.get('time'))
+    await worker.scheduled({ scheduledTime, cron: '* * * * *' }, bindings, lifetime)
+    return new Response('over')
+  },
+}
+`,
+  )
+  return path
+}
+
 export interface WorkerOptions {
   /** Of wrangler's own: state, logs. */
   directory: string
   databaseUrl: string
   variables: Record<string, string>
-  /** Where wrangler.toml is; the project's own unless given. */
   cwd?: string
-  arguments?: string[]
+  /** The wrangler.toml; the one in `cwd` unless given, which is the project's own unless given. */
+  config?: string
   port?: number
 }
 
 export interface Workerd {
   url: string
   output(): string
-  /** The schedule's turn; resolves when the run is over. */
-  runSchedule(): Promise<Response>
+  /** The schedule's turn; resolves when the run is over. It is never the full hour unless told so. */
+  runSchedule(options?: { fullHour?: boolean }): Promise<Response>
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
 }
 
@@ -51,26 +79,28 @@ function withPassword(text: string): string {
 export async function startWorkerd(options: WorkerOptions): Promise<Workerd> {
   const port = options.port ?? (await freePort())
   const url = `http://127.0.0.1:${port}`
+  const cwd = options.cwd ?? ROOT
+  const config = options.config ?? join(cwd, 'wrangler.toml')
   const child = spawn(
     process.execPath,
     [
       `--import=data:text/javascript,${encodeURIComponent(SURVIVE_RESETS)}`,
       WRANGLER,
       'dev',
+      await withSchedule(config, options.directory),
+      `--config=${config}`,
       '--ip=127.0.0.1',
       `--port=${port}`,
       '--inspector-port=0',
       '--show-interactive-dev-session=false',
-      '--test-scheduled',
       `--persist-to=${join(options.directory, 'state')}`,
       ...Object.entries(options.variables).flatMap(([name, value]) => [
         '--var',
         `${name}:${value}`,
       ]),
-      ...(options.arguments ?? []),
     ],
     {
-      cwd: options.cwd ?? ROOT,
+      cwd,
       // A process group of its own, since workerd is a child of wrangler.
       detached: true,
       env: {
@@ -94,7 +124,10 @@ export async function startWorkerd(options: WorkerOptions): Promise<Workerd> {
   return {
     url,
     output: () => output,
-    runSchedule: () => fetch(`${url}/__scheduled?cron=*+*+*+*+*`),
+    runSchedule({ fullHour = false } = {}) {
+      const time = new Date().setUTCMinutes(fullHour ? 0 : 30, 0, 0)
+      return fetch(`${url}${SCHEDULE}?time=${time}`)
+    },
     async end(signal) {
       if (child.exitCode !== null || child.signalCode !== null) return
       ending = true
