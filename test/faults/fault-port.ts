@@ -1,6 +1,7 @@
 // The fault port: every await of the service on database, store, webhook and delay, and every request of a client, crosses
 // it. It lets one call go at a time, chosen by the script's schedule, numbers them as crash points, and does what was planned.
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { countCrypto } from './count-crypto.ts'
 
 export const FAULTS = ['before', 'after', 'lost', 'kill before', 'kill after', 'hang'] as const
 /**
@@ -39,6 +40,8 @@ export interface Task {
   faults: string[]
   /** The test's own look at the world: no crash point. */
   outside?: boolean
+  /** What runs now was let through as one crash point. */
+  crossing?: boolean
   giveUp(reason: Error): void
 }
 
@@ -139,7 +142,7 @@ export function faultPort({ timePasses, failure }: FaultPortOptions) {
       return forever()
     }
     try {
-      const value = await work()
+      const value = await (task ? tasks.run({ ...task, crossing: true }, work) : work())
       if (fault === 'kill after') {
         kill(instance, task)
         return forever()
@@ -236,6 +239,11 @@ export function faultPort({ timePasses, failure }: FaultPortOptions) {
       armed = false
       choose = () => 0
     },
+    /** The task that is doing something on its own, past this port; undefined where that is the test itself. */
+    get pastIt(): string | undefined {
+      const task = tasks.getStore()
+      return task && !task.outside && !task.crossing ? task.name : undefined
+    },
     close: uncount,
   }
 }
@@ -247,24 +255,4 @@ export function applies(channel: Channel, kind: Fault): boolean {
   if (channel === 'client') return !kind.startsWith('kill')
   if (channel === 'delay') return kind.startsWith('kill')
   return true
-}
-
-/** WebCrypto is the one thing besides the port that is waited for. */
-function countCrypto(count: (by: 1 | -1) => void): () => void {
-  const subtle = Object.getPrototypeOf(crypto.subtle) as Record<string, unknown>
-  const names = ['sign', 'verify', 'importKey', 'deriveBits', 'digest', 'encrypt', 'decrypt']
-  const originals = names.map((name) => [name, subtle[name]] as const)
-  for (const [name, original] of originals) {
-    subtle[name] = function counted(this: SubtleCrypto, ...given: unknown[]) {
-      count(1)
-      const result: Promise<unknown> = (original as (...all: unknown[]) => Promise<unknown>).apply(
-        this,
-        given,
-      )
-      return result.finally(() => count(-1))
-    }
-  }
-  return () => {
-    for (const [name, original] of originals) subtle[name] = original
-  }
 }

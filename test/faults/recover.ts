@@ -40,6 +40,7 @@ async function unsettled(world: World, appId: string): Promise<string> {
 export async function recover(world: World, appId: string): Promise<string[]> {
   world.port.disarm()
   const [instance] = world.start(1)
+  await world.keepHouse(instance!)
   let left = ''
   for (const wait of WAITS_MS) {
     world.advance(wait)
