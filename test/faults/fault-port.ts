@@ -16,7 +16,24 @@ export interface PlannedFault {
   kind: Fault
 }
 
+/** At the crash point of this name, the nth of them: their order may differ where several are in flight. */
+export interface NamedFault {
+  point: string
+  nth: number
+  kind: Fault
+}
+
+/** What was planned and really done. */
+export interface Struck extends NamedFault {
+  at: number
+}
+
 export type Channel = 'database' | 'store' | 'webhook' | 'delay' | 'client'
+
+export interface CrashPoint {
+  name: string
+  channel: Channel
+}
 
 /** How long a caller waits for an answer that is lost. */
 const TIMEOUT_MS: Record<Channel, number> = {
@@ -66,8 +83,9 @@ export interface FaultPortOptions {
 
 export function faultPort({ timePasses, failure }: FaultPortOptions) {
   const tasks = new AsyncLocalStorage<Task>()
-  let plan = new Map<number, Fault>()
-  let points: string[] = []
+  let plan = new Map<number | string, Fault>()
+  let points: CrashPoint[] = []
+  let struck: Struck[] = []
   let armed = false
   let choose = (count: number) => (count ? 0 : 0)
   let waiting: Waiting[] = []
@@ -98,9 +116,11 @@ export function faultPort({ timePasses, failure }: FaultPortOptions) {
 
   function takeFault(channel: Channel, name: string, task: Task | undefined): Fault | undefined {
     if (!armed) return undefined
-    const number = points.push(name) - 1
-    const kind = plan.get(number)
+    const nth = points.filter((earlier) => earlier.name === name).length
+    const at = points.push({ name, channel }) - 1
+    const kind = plan.get(at) ?? plan.get(`${name} ${nth}`)
     if (kind === undefined || !applies(channel, kind)) return undefined
+    struck.push({ at, point: name, nth, kind })
     task?.faults.push(`${kind} ${name}`)
     return kind
   }
@@ -225,13 +245,27 @@ export function faultPort({ timePasses, failure }: FaultPortOptions) {
     outside,
     run,
     nested,
-    get points(): readonly string[] {
+    /** What was crossed since `arm`, in order. */
+    get points(): readonly CrashPoint[] {
       return points
     },
+    /** The planned faults that were done since `arm`, in order. */
+    get struck(): readonly Struck[] {
+      return struck
+    },
     /** Counts from here on. `pick` chooses among so many waiting calls. */
-    arm(faults: readonly PlannedFault[], pick: (count: number) => number = () => 0): void {
-      plan = new Map(faults.map(({ at, kind }) => [at, kind]))
+    arm(
+      faults: ReadonlyArray<PlannedFault | NamedFault>,
+      pick: (count: number) => number = () => 0,
+    ): void {
+      plan = new Map(
+        faults.map((fault) => [
+          'at' in fault ? fault.at : `${fault.point} ${fault.nth}`,
+          fault.kind,
+        ]),
+      )
       points = []
+      struck = []
       armed = true
       choose = pick
     },
