@@ -1,6 +1,7 @@
 // The fault port: every await of the service on database, store, webhook and delay, and every request of a client, crosses
 // it. It lets one call go at a time, chosen by the script's schedule, numbers them as crash points, and does what was planned.
 import { AsyncLocalStorage } from 'node:async_hooks'
+import { countCrypto } from './count-crypto.ts'
 
 export const FAULTS = ['before', 'after', 'lost', 'kill before', 'kill after', 'hang'] as const
 /**
@@ -15,7 +16,24 @@ export interface PlannedFault {
   kind: Fault
 }
 
+/** At the crash point of this name, the nth of them: their order may differ where several are in flight. */
+export interface NamedFault {
+  point: string
+  nth: number
+  kind: Fault
+}
+
+/** What was planned and really done. */
+export interface Struck extends NamedFault {
+  at: number
+}
+
 export type Channel = 'database' | 'store' | 'webhook' | 'delay' | 'client'
+
+export interface CrashPoint {
+  name: string
+  channel: Channel
+}
 
 /** How long a caller waits for an answer that is lost. */
 const TIMEOUT_MS: Record<Channel, number> = {
@@ -39,6 +57,8 @@ export interface Task {
   faults: string[]
   /** The test's own look at the world: no crash point. */
   outside?: boolean
+  /** What runs now was let through as one crash point. */
+  crossing?: boolean
   giveUp(reason: Error): void
 }
 
@@ -63,8 +83,9 @@ export interface FaultPortOptions {
 
 export function faultPort({ timePasses, failure }: FaultPortOptions) {
   const tasks = new AsyncLocalStorage<Task>()
-  let plan = new Map<number, Fault>()
-  let points: string[] = []
+  let plan = new Map<number | string, Fault>()
+  let points: CrashPoint[] = []
+  let struck: Struck[] = []
   let armed = false
   let choose = (count: number) => (count ? 0 : 0)
   let waiting: Waiting[] = []
@@ -95,9 +116,11 @@ export function faultPort({ timePasses, failure }: FaultPortOptions) {
 
   function takeFault(channel: Channel, name: string, task: Task | undefined): Fault | undefined {
     if (!armed) return undefined
-    const number = points.push(name) - 1
-    const kind = plan.get(number)
+    const nth = points.filter((earlier) => earlier.name === name).length
+    const at = points.push({ name, channel }) - 1
+    const kind = plan.get(at) ?? plan.get(`${name} ${nth}`)
     if (kind === undefined || !applies(channel, kind)) return undefined
+    struck.push({ at, point: name, nth, kind })
     task?.faults.push(`${kind} ${name}`)
     return kind
   }
@@ -139,7 +162,7 @@ export function faultPort({ timePasses, failure }: FaultPortOptions) {
       return forever()
     }
     try {
-      const value = await work()
+      const value = await (task ? tasks.run({ ...task, crossing: true }, work) : work())
       if (fault === 'kill after') {
         kill(instance, task)
         return forever()
@@ -222,19 +245,38 @@ export function faultPort({ timePasses, failure }: FaultPortOptions) {
     outside,
     run,
     nested,
-    get points(): readonly string[] {
+    /** What was crossed since `arm`, in order. */
+    get points(): readonly CrashPoint[] {
       return points
     },
+    /** The planned faults that were done since `arm`, in order. */
+    get struck(): readonly Struck[] {
+      return struck
+    },
     /** Counts from here on. `pick` chooses among so many waiting calls. */
-    arm(faults: readonly PlannedFault[], pick: (count: number) => number = () => 0): void {
-      plan = new Map(faults.map(({ at, kind }) => [at, kind]))
+    arm(
+      faults: ReadonlyArray<PlannedFault | NamedFault>,
+      pick: (count: number) => number = () => 0,
+    ): void {
+      plan = new Map(
+        faults.map((fault) => [
+          'at' in fault ? fault.at : `${fault.point} ${fault.nth}`,
+          fault.kind,
+        ]),
+      )
       points = []
+      struck = []
       armed = true
       choose = pick
     },
     disarm(): void {
       armed = false
       choose = () => 0
+    },
+    /** The task that is doing something on its own, past this port; undefined where that is the test itself. */
+    get pastIt(): string | undefined {
+      const task = tasks.getStore()
+      return task && !task.outside && !task.crossing ? task.name : undefined
     },
     close: uncount,
   }
@@ -247,24 +289,4 @@ export function applies(channel: Channel, kind: Fault): boolean {
   if (channel === 'client') return !kind.startsWith('kill')
   if (channel === 'delay') return kind.startsWith('kill')
   return true
-}
-
-/** WebCrypto is the one thing besides the port that is waited for. */
-function countCrypto(count: (by: 1 | -1) => void): () => void {
-  const subtle = Object.getPrototypeOf(crypto.subtle) as Record<string, unknown>
-  const names = ['sign', 'verify', 'importKey', 'deriveBits', 'digest', 'encrypt', 'decrypt']
-  const originals = names.map((name) => [name, subtle[name]] as const)
-  for (const [name, original] of originals) {
-    subtle[name] = function counted(this: SubtleCrypto, ...given: unknown[]) {
-      count(1)
-      const result: Promise<unknown> = (original as (...all: unknown[]) => Promise<unknown>).apply(
-        this,
-        given,
-      )
-      return result.finally(() => count(-1))
-    }
-  }
-  return () => {
-    for (const [name, original] of originals) subtle[name] = original
-  }
 }

@@ -1,15 +1,17 @@
-// The canonical flows, as commands: what comes before, what is disturbed, what the client does afterwards, and how it must end.
+// The canonical flows: what comes before, what is disturbed, what its client repeats afterwards, and how it must end.
 import type { Command } from './commands.ts'
-import type { PlannedFault } from './fault-port.ts'
-import { beginRun, type Run } from './run.ts'
-import type { World } from './world.ts'
-
+import type { Run } from './run.ts'
+import type { Act } from './step.ts'
 export interface Flow {
   name: string
-  before: Command[]
-  disturbed: Command[]
+  before: readonly Act[]
+  disturbed: readonly Act[]
+  /** What is repeated until the end is reached; by default what leads there from an open session. */
+  again?: (slot: number) => Act[]
   /** How the newest session must end once the client has gone on and everything has settled. */
-  ends: 'completed' | 'aborted' | 'expired'
+  ends: 'completed' | 'aborted' | 'expired' | 'failed'
+  /** What else must hold then. */
+  holds?: (run: Run) => Promise<string[]>
 }
 
 const onFirst = (...names: Array<(Command & { slot: number })['do']>): Command[] =>
@@ -20,6 +22,10 @@ const create = (shape: 'parts' | 'single' | 'empty', key?: number): Command => (
   shape,
   key,
 })
+const advance = (minutes: number): Command => ({ do: 'advance', minutes })
+const sweep: Command = { do: 'sweep' }
+const deliver: Command = { do: 'deliver' }
+const DAY = 24 * 60
 
 export const FLOWS: readonly Flow[] = [
   { name: 'create, multipart', before: [], disturbed: [create('parts')], ends: 'completed' },
@@ -93,71 +99,20 @@ export const FLOWS: readonly Flow[] = [
   },
   {
     name: 'expire, by the sweep',
-    before: [create('parts'), ...onFirst('upload'), { do: 'advance', minutes: 8 * 24 * 60 }],
-    disturbed: [{ do: 'sweep' }],
+    before: [create('parts'), ...onFirst('upload'), advance(8 * DAY)],
+    disturbed: [sweep],
     ends: 'expired',
   },
   {
     name: 'finish a single PUT, by the sweep',
-    before: [create('single'), ...onFirst('upload'), { do: 'advance', minutes: 17 }],
-    disturbed: [{ do: 'sweep' }],
+    before: [create('single'), ...onFirst('upload'), advance(17)],
+    disturbed: [sweep],
     ends: 'completed',
   },
   {
     name: 'deliver, and replay',
     before: [create('single'), ...onFirst('upload', 'complete')],
-    disturbed: [{ do: 'deliver' }, { do: 'replay', nth: 0 }, { do: 'deliver' }],
+    disturbed: [deliver, { do: 'replay', nth: 0 }, deliver],
     ends: 'completed',
   },
 ]
-
-export interface FlowResult {
-  points: readonly string[]
-  found: string[]
-}
-
-/** Runs a flow with these faults, then as a client that does not give up, then recovery and the invariants. */
-export async function runFlow(
-  world: World,
-  flow: Flow,
-  faults: readonly PlannedFault[],
-): Promise<FlowResult> {
-  const run = await beginRun(world)
-  for (const command of flow.before) await run.perform(command)
-  world.port.arm(faults)
-  for (const command of flow.disturbed) {
-    await run.perform(command)
-    run.restart()
-  }
-  const points = [...world.port.points]
-  world.port.disarm()
-  const end = await goOn(world, run, flow)
-  const wrong = end === flow.ends ? [] : [`ends ${end} instead of ${flow.ends}`]
-  return { points, found: [...wrong, ...(await run.settle())] }
-}
-
-/** Repeats what was asked for, with growing pauses, until it is reached. Answers the state that the client sees last. */
-async function goOn(world: World, run: Run, flow: Flow): Promise<string> {
-  let seen = 'nothing'
-  for (const seconds of [0, 31, 120, 1000]) {
-    world.advance(seconds * 1000)
-    if (seconds > 60) await run.perform({ do: 'sweep' })
-    if (!run.clients.uploads.length)
-      for (const command of flow.disturbed) await run.perform(command)
-    const slot = run.clients.uploads.length - 1
-    seen = (await run.perform({ do: 'get', slot }))[0]?.state ?? seen
-    if (seen === flow.ends) return seen
-    const next: Command[] =
-      flow.ends === 'aborted'
-        ? [{ do: 'abort', slot }]
-        : flow.ends === 'expired'
-          ? [{ do: 'sweep' }]
-          : [
-              { do: 'upload', slot },
-              { do: 'complete', slot },
-            ]
-    for (const command of next) seen = (await run.perform(command)).at(-1)?.state ?? seen
-    if (seen === flow.ends) return seen
-  }
-  return seen
-}

@@ -51,6 +51,7 @@ export async function findings(clients: Clients, expected: Expected): Promise<st
     ...(await storeFindings(world, sessions, expected)),
     ...secretFindings(clients),
     ...keyFindings(clients),
+    ...world.strays.map((task) => `${task}: a statement that passed the fault port by`),
   ]
 }
 
@@ -162,25 +163,45 @@ async function deliveryFindings(
   return found
 }
 
-/** I5: what is reserved is the sum over the sessions that hold storage; what is settled, over completed ones. */
+/**
+ * I5: what is reserved is the sum over the sessions that hold storage; what is settled, over completed ones. A grant is used
+ * by what began under it, with the size that it turned out to have.
+ */
 export async function quotaFindings(world: World, appId: string): Promise<string[]> {
-  const rows = await world.sql`
+  const subjects = await world.sql`
     select subject, open_uploads, usage.reserved_bytes::text as reserved, settled_bytes::text as settled,
       count(u.upload_id) filter (where storage_released_at is null)::int as holding,
       coalesce(sum(u.reserved_bytes) filter (where storage_released_at is null), 0)::text as held,
       coalesce(sum((u.object->>'sizeBytes')::bigint), 0)::text as kept
     from usage left join uploads u using (app_id, subject) where app_id = ${appId}
     group by app_id, subject, open_uploads, usage.reserved_bytes, settled_bytes`
-  return rows
-    .filter(
-      (row) =>
-        row.open_uploads !== row.holding || row.reserved !== row.held || row.settled !== row.kept,
-    )
-    .map(
-      (row) =>
-        `I5: the usage of ${row.subject} says ${row.open_uploads} open, ${row.reserved} reserved, ${row.settled} settled; ` +
-        `its sessions hold ${row.holding}, ${row.held}, ${row.kept}`,
-    )
+  const grants = await world.sql`
+    select g.grant_id, used_uploads, used_bytes::text as used,
+      count(u.upload_id)::int as uploads,
+      coalesce(sum(case when u.state = 'completed' then (u.object->>'sizeBytes')::bigint
+        else u.reserved_bytes end), 0)::text as bytes
+    from grants g left join uploads u on u.app_id = g.app_id and u.grant_id = g.grant_id
+      and not (u.state = 'failed' and u.revision = 1)
+    where g.app_id = ${appId} group by g.app_id, g.grant_id, used_uploads, used_bytes`
+  return [
+    ...subjects
+      .filter(
+        (row) =>
+          row.open_uploads !== row.holding || row.reserved !== row.held || row.settled !== row.kept,
+      )
+      .map(
+        (row) =>
+          `I5: the usage of ${row.subject} says ${row.open_uploads} open, ${row.reserved} reserved, ${row.settled} settled; ` +
+          `its sessions hold ${row.holding}, ${row.held}, ${row.kept}`,
+      ),
+    ...grants
+      .filter((row) => row.used_uploads !== row.uploads || row.used !== row.bytes)
+      .map(
+        (row) =>
+          `I5: the grant ${row.grant_id} says ${row.used_uploads} uploads, ${row.used} bytes; ` +
+          `its sessions say ${row.uploads}, ${row.bytes}`,
+      ),
+  ]
 }
 
 async function jsonFiles(folder: string, within: (name: string) => string): Promise<any[]> {

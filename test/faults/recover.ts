@@ -1,52 +1,55 @@
-// After a crash: fresh processes, a healthy network, and time passing until nothing is due any more.
+// After a crash: fresh processes, a healthy network, and time passing from what is due to what is due next, until nothing is
+// any more. All the while deadlines.ts watches that what has ended does not stay.
+import { watchDeadlines } from './deadlines.ts'
 import type { World } from './world.ts'
 
 const MINUTE_MS = 60_000
-/** Retry times, leases, the attempt window, late PUTs, idle end and the session's own end all pass. */
-const WAITS_MS = [
-  0,
-  10_000,
-  61_000,
-  61_000,
-  16 * MINUTE_MS,
-  61_000,
-  61_000,
-  25 * 60 * MINUTE_MS,
-  61_000,
-  2 * 60 * MINUTE_MS,
-  61_000,
-  61_000,
-  7 * 24 * 60 * MINUTE_MS,
-  61_000,
-  61_000,
-  2 * 60 * MINUTE_MS,
-  61_000,
-  61_000,
-]
+const MOST_STEPS = 100
 
-/** What is not settled yet, as words; empty where all is. */
-async function unsettled(world: World, appId: string): Promise<string> {
-  const [row] = await world.sql`select
-    (select count(*)::int from uploads where app_id = ${appId} and storage_released_at is null) as uploads,
-    (select count(*)::int from callbacks where app_id = ${appId} and processed_at is null) as callbacks,
-    (select count(*)::int from deliveries where app_id = ${appId} and state = 'pending') as deliveries`
-  return Object.entries(row!)
-    .filter(([, count]) => count > 0)
-    .map(([name, count]) => `${count} ${name}`)
-    .join(', ')
-}
-
-/** Answers what will not settle. */
+/** Answers what will not settle, and what settles too early or too late. */
 export async function recover(world: World, appId: string): Promise<string[]> {
   world.port.disarm()
   const [instance] = world.start(1)
+  const deadlines = watchDeadlines(world, appId)
+  await deadlines.look()
+  await world.keepHouse(instance!)
   let left = ''
-  for (const wait of WAITS_MS) {
-    world.advance(wait)
+  for (let step = 0; step < MOST_STEPS; step++) {
     await world.sweep(instance!)
     await world.deliver(instance!)
-    left = await unsettled(world, appId)
-    if (!left) return []
+    const { found, remains } = await deadlines.look()
+    if (found.length) return found
+    const open = await unsettled(world, appId, remains)
+    if (open.dueAt === undefined) return []
+    left = open.what
+    // As a sweep each minute finds it, without those in between that find nothing.
+    world.advance(Math.max(MINUTE_MS, open.dueAt - world.clock().getTime()))
   }
   return [`I6: never settles: ${left}`]
+}
+
+/** What is not settled yet, and when something of it is due. Where something `remains` at the store, the listing finds it. */
+async function unsettled(
+  world: World,
+  appId: string,
+  remains: number,
+): Promise<{ what: string; dueAt?: number }> {
+  const [sessions, callbacks, deliveries, listings] = await world.sql`
+    select count(*)::int, min(sweep_at) as due_at from uploads
+      where app_id = ${appId} and (storage_released_at is null or leftovers_at is not null)
+    union all
+    select count(*)::int, min(received_at) + interval '10 seconds' from callbacks
+      where app_id = ${appId} and processed_at is null
+    union all
+    select count(*)::int, min(greatest(next_attempt_at, lease_until)) from deliveries
+      where app_id = ${appId} and state in ('pending', 'running')
+    union all
+    select ${remains}::int, min(next_at) from storage_scans where app_id = ${appId}`
+  const named = Object.entries({ sessions, callbacks, deliveries, 'storage uploads': listings })
+  const open = named.filter(([, row]) => row!.count > 0)
+  if (!open.length) return { what: '' }
+  return {
+    what: open.map(([name, row]) => `${row!.count} ${name}`).join(', '),
+    dueAt: Math.min(...open.map(([, row]) => (row!.due_at as Date | null)?.getTime() ?? 0)),
+  }
 }

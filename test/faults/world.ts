@@ -14,13 +14,23 @@ import { runScheduled } from '../../src/scheduled.ts'
 import { processServices } from '../../src/services.ts'
 import { startEmbeddedStore } from '../../src/storage/embedded/index.ts'
 import { verifyRsaMd5 } from '../../src/storage/oss/rsa-native.ts'
+import { keepHouse } from '../../src/uploads/housekeeping.ts'
 import { freshDatabase } from '../support/postgres.ts'
 import { type Channel, faultPort, type Instance } from './fault-port.ts'
+import { throughPort } from './through-port.ts'
 
 export const ADMIN_KEY = 'an-admin-key-for-the-tests'
 const STORE_SECRET = 'test-secret-of-the-store'
 const MASTER = new Uint8Array(32).fill(7)
 const RECEIVER = 'http://receiver.test/hook'
+const BUCKET = {
+  region: 'local',
+  bucket: 'bucket',
+  accessKeyId: 'test-key-id',
+  secretAccessKey: STORE_SECRET,
+}
+/** What housekeeping keeps. */
+export const KEEP = { sessionDays: 90, deliveryDays: 90, eventDays: 90 }
 
 /** What a failed call looks like to its caller: the driver's, the runtime's and the store's own ways to fail. */
 function failure(channel: Channel, kind: 'before' | 'after' | 'lost'): Error {
@@ -71,7 +81,14 @@ export async function startWorld() {
     mkdtemp('/tmp/countersign-faults-'),
   )
   const fresh = await freshDatabase()
-  const connection = connect(fresh.url, { maxConnections: 2 })
+  /** Statements that passed the fault port by. */
+  const strays: string[] = []
+  const connection = connect(fresh.url, {
+    maxConnections: 2,
+    onStatement() {
+      if (port.pastIt) strays.push(port.pastIt)
+    },
+  })
   const sql = postgres(fresh.url, { max: 1, onnotice: () => {} })
   let now = Date.parse('2026-03-02T08:00:00Z')
   const clock = () => new Date(now)
@@ -95,10 +112,7 @@ export async function startWorld() {
     directory,
     host: '127.0.0.1',
     port: 0,
-    bucket: 'bucket',
-    region: 'local',
-    accessKeyId: 'test-key-id',
-    secretAccessKey: STORE_SECRET,
+    ...BUCKET,
     clock,
     fetch: (input, init) => callbackFetch(input, init),
     log: () => {},
@@ -143,11 +157,8 @@ export async function startWorld() {
         name: 'default',
         dialect: 'oss',
         endpoint: store.url,
-        region: 'local',
-        bucket: 'bucket',
         addressing: 'path',
-        accessKeyId: 'test-key-id',
-        secretAccessKey: STORE_SECRET,
+        ...BUCKET,
         bindLength: true,
       },
     ],
@@ -161,25 +172,9 @@ export async function startWorld() {
     delay: () => port.cross('delay', 'delay', async () => {}),
   })
 
-  /** Every method of a database port is one crash point. */
-  const through = <Port extends object>(room: string, db: Port): Port =>
-    Object.fromEntries(
-      Object.entries(db).map(([method, act]) => [
-        method,
-        (...given: unknown[]) => port.cross('database', `${room}.${method}`, () => act(...given)),
-      ]),
-    ) as Port
-
   const bare = processWide.forDatabase(connection.database)
-  const apps = through('apps', bare.apps)
-  const services: typeof bare = {
-    ...bare,
-    apps,
-    uploads: through('uploads', bare.uploads),
-    callbacks: through('callbacks', bare.callbacks),
-    deliveries: through('deliveries', bare.deliveries),
-    authentication: { ...bare.authentication, apps },
-  }
+  const services = throughPort(port, bare)
+  const housekeeping = throughPort(port, processWide.housekeepingFor(connection.database))
   const api = httpApp({ servicesFor: () => services })
 
   const liveInstance = () => instances.find(({ dead }) => !dead)
@@ -216,6 +211,7 @@ export async function startWorld() {
     sql,
     store,
     directory,
+    strays,
     /** Past the fault port: for checks. */
     bare,
     request,
@@ -243,11 +239,13 @@ export async function startWorld() {
 
     sweep: (instance: Instance) => port.run('sweep', instance, () => runScheduled(services)),
     deliver: (instance: Instance) => port.run('deliver', instance, () => deliverDue(services)),
+    keepHouse: (instance: Instance) =>
+      port.run('housekeeping', instance, () => keepHouse(housekeeping, { keep: KEEP })),
 
     /** An app of its own for a run, with one webhook endpoint. */
     async begin(policy: Record<string, unknown>) {
       port.disarm()
-      lines.length = received.length = callbacks.length = answers.length = 0
+      lines.length = received.length = callbacks.length = answers.length = strays.length = 0
       const [instance] = this.start(2)
       const call = async (method: string, path: string, credential: string, body: unknown) => {
         const headers = {
