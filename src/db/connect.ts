@@ -40,6 +40,7 @@ export function connect(
     ...(socket ? { socket, max_lifetime: null } : { connection: limits(statementMs) }),
   } as postgres.Options<Record<string, never>>) // `socket` is an option that the driver's types leave out.
   closeHoles(client)
+  leaveLostTransactions(client)
   return {
     database: drizzle(client, {
       logger: onStatement && { logQuery: onStatement },
@@ -66,4 +67,28 @@ function closeHoles(client: postgres.Sql): void {
     }
     return query
   }) as typeof unsafe // A generic function, passed on as it was called.
+}
+
+/** The connection is gone, or goes in this moment. All others leave it as it is. */
+const LOST = /^(CONNECTION_CLOSED|E(CONNRESET|PIPE|TIMEDOUT|HOSTUNREACH))$/
+
+/**
+ * The driver sends `rollback` after a lost connection, too, and the process ends of that (porsager/postgres#1154, #1208).
+ * There is nothing to take back: so what lost its connection does not answer any more, and `begin` rejects by the loss itself,
+ * of which the driver tells it.
+ */
+function leaveLostTransactions(client: postgres.Sql): void {
+  const { begin } = client
+  const unlessLost = (error: unknown) => {
+    const cause = error instanceof Error && error.cause ? error.cause : error
+    const isLost = cause instanceof Error && 'code' in cause && LOST.test(String(cause.code))
+    return isLost ? new Promise<never>(() => {}) : Promise.reject(error)
+  }
+  client.begin = ((...given: unknown[]) => {
+    const work = given.pop() as (transaction: unknown) => Promise<unknown>
+    return begin(
+      ...(given as [string]),
+      async (transaction) => await work(transaction).catch(unlessLost),
+    )
+  }) as typeof begin // An overloaded function: a mode may come before the work.
 }
