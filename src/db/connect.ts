@@ -1,6 +1,7 @@
 // The one way to the database: drizzle over the postgres driver. On Workers one connection a request, on Node one pool.
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
+import { closeHoles, countTransactions, leaveLostTransactions } from './driver.ts'
 
 export type Database = PostgresJsDatabase
 
@@ -47,6 +48,7 @@ export function connect(
     ...(socket ? { socket, max_lifetime: null } : { connection: limits(statementMs) }),
   } as postgres.Options<Record<string, never>>) // `socket` is an option that the driver's types leave out.
   closeHoles(client)
+  leaveLostTransactions(client)
   if (onStatement) countTransactions(client, onStatement)
   return {
     database: drizzle(client, {
@@ -54,34 +56,4 @@ export function connect(
     }) as Database,
     close: () => client.end({ timeout: 5 }),
   }
-}
-
-/**
- * The driver counts rows on where an answer broke off behind some of them: the next result of that connection begins with as
- * many holes (porsager/postgres#1119, #1181). Who reads its first row would take a change that was made for a refused one. In
- * a transaction `begin` comes first, and has no rows.
- */
-function closeHoles(client: postgres.Sql): void {
-  const { unsafe } = client
-  client.unsafe = ((...given: Parameters<typeof unsafe>) => {
-    const query = unsafe(...given)
-    // What the driver calls with the result; its types leave it out.
-    const settled = query as unknown as { resolve(rows: unknown[]): void }
-    const { resolve } = settled
-    settled.resolve = (rows) => {
-      while (rows.length > 0 && !(0 in rows)) rows.shift()
-      resolve(rows)
-    }
-    return query
-  }) as typeof unsafe // A generic function, passed on as it was called.
-}
-
-/** `begin` and what ends it are sent by the driver itself, past drizzle's log. */
-function countTransactions(client: postgres.Sql, onStatement: () => void): void {
-  const { begin } = client
-  client.begin = ((...given: Parameters<typeof begin>) => {
-    onStatement()
-    onStatement()
-    return begin(...given)
-  }) as typeof begin // An overloaded function, passed on as it was called.
 }

@@ -1,5 +1,5 @@
-// An answer of the database that breaks off between its rows and its end fails its own statement, and touches no other: the
-// next one on that connection has its rows, all of them and from the first place on.
+// An answer of the database that breaks off fails its own statement or transaction, and touches no other: the next one on that
+// connection has its rows, all of them and from the first place on, and the process lives.
 import { createServer, connect as tcpConnect } from 'node:net'
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -63,6 +63,43 @@ it('a connection that was lost behind a row', async () => {
   } finally {
     await close()
     line.close()
+  }
+})
+
+it('a connection that was lost in a transaction', async () => {
+  const line = await startLine(fresh.serviceUrl)
+  const { database, close } = connect(line.url, { maxConnections: 1 })
+  try {
+    const lost = database.transaction(async (transaction) => {
+      await transaction.execute(sql`select 1 as one`)
+      line.state.breaks = true
+      await transaction.execute(sql`select 2 as two`)
+    })
+
+    await expect(lost).rejects.toThrow()
+    const next = await database.execute(sql`select 3 as three`)
+
+    expect([...next]).toEqual([{ three: 3 }])
+  } finally {
+    await close()
+    line.close()
+  }
+})
+
+it('a statement that failed in a transaction takes back the others, and the connection goes on', async () => {
+  const { database, close } = connect(fresh.serviceUrl, { maxConnections: 1 })
+  try {
+    const failing = database.transaction(async (transaction) => {
+      await transaction.execute(sql`create table taken_back (n int)`)
+      await transaction.execute(sql`select 1 / 0`)
+    })
+
+    await expect(failing).rejects.toThrow()
+    const next = await database.execute(sql`select to_regclass('taken_back') as found`)
+
+    expect([...next]).toEqual([{ found: null }])
+  } finally {
+    await close()
   }
 })
 
