@@ -1,11 +1,36 @@
 // The canonical flows: what comes before, what is disturbed, what its client repeats afterwards, and how it must end.
-import type { Command } from './commands.ts'
+import { crc64 } from '../../src/core/crc64.ts'
+import {
+  askForGrant,
+  begin,
+  beginUnderGrant,
+  beginWithCredentials,
+  completeStream,
+  putBySdk,
+  putTooMuchBySdk,
+  renewCredentials,
+  sendForm,
+  sendStream,
+} from './client-steps.ts'
+import { type Command, contentOf, PART_SIZE } from './commands.ts'
 import type { Run } from './run.ts'
 import type { Act } from './step.ts'
+import {
+  diesAt,
+  foreignObject,
+  keepHouse,
+  lateInitiate,
+  monthBegins,
+  storeWorks,
+  underPolicy,
+} from './world-steps.ts'
+
 export interface Flow {
   name: string
   before: readonly Act[]
   disturbed: readonly Act[]
+  /** What is disturbed does not lead to the end: its client has to go on. */
+  leavesOpen?: true
   /** What is repeated until the end is reached; by default what leads there from an open session. */
   again?: (slot: number) => Act[]
   /** How the newest session must end once the client has gone on and everything has settled. */
@@ -25,26 +50,77 @@ const create = (shape: 'parts' | 'single' | 'empty', key?: number): Command => (
 const advance = (minutes: number): Command => ({ do: 'advance', minutes })
 const sweep: Command = { do: 'sweep' }
 const deliver: Command = { do: 'deliver' }
+const complete = (slot: number): Act[] => [{ do: 'complete', slot }]
 const DAY = 24 * 60
 
+const declared = `crc64:${crc64(contentOf('parts', 2, 0), crc64(contentOf('parts', 1, 0)))}`
+
+const withCredentials = underPolicy({
+  credentials: true,
+  partSizeBytes: PART_SIZE,
+  // Open sessions are looked at each ten minutes, for as long as they are: let that not be a day.
+  idleSeconds: 7200,
+})
+
+/** What the store makes of the object; its double is the store "processing". */
+const made = (type: 'oss-image' | 'oss-async', operation: string, keyTemplate: string) =>
+  underPolicy({
+    store: 'processing',
+    readBack: true,
+    processing: [{ target: { type, operation, keyTemplate } }],
+  })
+
+/** Of the first session nothing is left, and no event of the others lies in the default partition. */
+async function firstIsForgotten({ clients }: Run): Promise<string[]> {
+  const { world, app } = clients
+  const { id } = clients.uploads[0]!
+  const rows = await world.sql`
+    select 'session' as what from uploads where upload_id = ${id}
+    union all select 'delivery' from deliveries where upload_id = ${id}
+    union all select 'event' from upload_events where upload_id = ${id}
+    union all select 'stray event' from upload_events_default where app_id = ${app.appId}`
+  return rows.map(({ what }) => `a ${what} is left that is past its retention`)
+}
+
 export const FLOWS: readonly Flow[] = [
-  { name: 'create, multipart', before: [], disturbed: [create('parts')], ends: 'completed' },
-  { name: 'create, single PUT', before: [], disturbed: [create('single')], ends: 'completed' },
-  { name: 'create, empty', before: [], disturbed: [create('empty')], ends: 'completed' },
+  {
+    name: 'create, multipart',
+    leavesOpen: true,
+    before: [],
+    disturbed: [create('parts')],
+    ends: 'completed',
+  },
+  {
+    name: 'create, single PUT',
+    leavesOpen: true,
+    before: [],
+    disturbed: [create('single')],
+    ends: 'completed',
+  },
+  {
+    name: 'create, empty',
+    leavesOpen: true,
+    before: [],
+    disturbed: [create('empty')],
+    ends: 'completed',
+  },
   {
     name: 'create with an Idempotency-Key, repeated',
+    leavesOpen: true,
     before: [],
     disturbed: [create('parts', 1), create('parts', 1)],
     ends: 'completed',
   },
   {
     name: 'resume by fingerprint',
+    leavesOpen: true,
     before: [create('parts'), { do: 'put', slot: 0, part: 1, version: 0 }],
     disturbed: onFirst('resume'),
     ends: 'completed',
   },
   {
     name: 'sign and put',
+    leavesOpen: true,
     before: [create('parts')],
     disturbed: onFirst('sign', 'upload'),
     ends: 'completed',
@@ -93,6 +169,7 @@ export const FLOWS: readonly Flow[] = [
   },
   {
     name: 'heal a lost storage upload',
+    leavesOpen: true,
     before: [create('parts'), ...onFirst('upload', 'lose')],
     disturbed: onFirst('get'),
     ends: 'completed',
@@ -114,5 +191,145 @@ export const FLOWS: readonly Flow[] = [
     before: [create('single'), ...onFirst('upload', 'complete')],
     disturbed: [deliver, { do: 'replay', nth: 0 }, deliver],
     ends: 'completed',
+  },
+  {
+    name: 'complete, a stream, under a grant',
+    before: [askForGrant, beginUnderGrant({ sizeBytes: undefined }), sendStream],
+    disturbed: [completeStream],
+    again: () => [sendStream, completeStream],
+    ends: 'completed',
+  },
+  {
+    name: 'send a form, and its callback',
+    before: [begin('single', { method: 'form' })],
+    disturbed: [sendForm],
+    again: (slot) => [sendForm, ...complete(slot)],
+    ends: 'completed',
+  },
+  {
+    name: 'create, under a grant',
+    leavesOpen: true,
+    before: [],
+    disturbed: [askForGrant, beginUnderGrant()],
+    ends: 'completed',
+  },
+  {
+    name: 'create, with temporary credentials',
+    leavesOpen: true,
+    before: [withCredentials],
+    disturbed: [beginWithCredentials, renewCredentials],
+    again: (slot) => [renewCredentials, putBySdk, ...complete(slot)],
+    ends: 'completed',
+  },
+  {
+    name: 'complete, with temporary credentials',
+    before: [withCredentials, beginWithCredentials, putBySdk],
+    disturbed: onFirst('complete'),
+    again: complete,
+    ends: 'completed',
+  },
+  {
+    name: 'complete what is not what was declared',
+    before: [begin('single', { checksum: 'crc64:1' }), ...onFirst('upload')],
+    disturbed: onFirst('complete'),
+    again: complete,
+    ends: 'failed',
+  },
+  {
+    name: 'fail what is too large, by the sweep',
+    before: [withCredentials, beginWithCredentials, putTooMuchBySdk, advance(17)],
+    disturbed: [sweep],
+    again: () => [sweep],
+    ends: 'failed',
+  },
+  {
+    name: 'complete in the client’s place, by the sweep',
+    before: [
+      underPolicy({ autoComplete: true, readBack: true }),
+      begin('parts', { checksum: declared }),
+      ...onFirst('upload'),
+      advance(17),
+    ],
+    disturbed: [sweep],
+    again: () => [sweep],
+    ends: 'completed',
+  },
+  {
+    name: 'finish what a dead process completed, by the sweep',
+    before: [
+      create('parts'),
+      ...onFirst('upload'),
+      diesAt('store.complete', 'kill after', { do: 'complete', slot: 0 }),
+      advance(3),
+    ],
+    disturbed: [sweep],
+    again: () => [sweep],
+    ends: 'completed',
+  },
+  {
+    name: 'reopen what a dead process left, by the sweep',
+    leavesOpen: true,
+    before: [
+      create('parts'),
+      ...onFirst('upload'),
+      diesAt('store.complete', 'kill before', { do: 'complete', slot: 0 }),
+      advance(17),
+    ],
+    disturbed: [sweep],
+    ends: 'completed',
+  },
+  {
+    name: 'abort what came after the end, by the listing',
+    before: [create('parts'), ...onFirst('upload', 'abort'), lateInitiate, advance(61)],
+    disturbed: [sweep],
+    ends: 'aborted',
+  },
+  {
+    name: 'abort a single PUT that arrives nevertheless',
+    before: [create('single')],
+    disturbed: onFirst('abort', 'upload'),
+    ends: 'aborted',
+  },
+  {
+    name: 'abort beside somebody else’s object',
+    before: [create('parts'), ...onFirst('upload'), foreignObject],
+    disturbed: onFirst('abort'),
+    ends: 'aborted',
+  },
+  {
+    name: 'have an image made, and tell',
+    before: [
+      made('oss-image', 'image/resize,w_100', '{uploadId}/small.png'),
+      begin('single', { contentType: 'image/png' }),
+      ...onFirst('upload', 'complete'),
+    ],
+    disturbed: [deliver],
+    ends: 'completed',
+  },
+  {
+    name: 'have a video made, ask for it, and tell',
+    before: [
+      made('oss-async', 'video/convert,f_mp4', '{uploadId}/small.mp4'),
+      begin('single', { contentType: 'video/mp4' }),
+      ...onFirst('upload', 'complete'),
+    ],
+    disturbed: [deliver, storeWorks, advance(2), sweep],
+    ends: 'completed',
+  },
+  {
+    name: 'keep house',
+    leavesOpen: true,
+    before: [
+      monthBegins,
+      keepHouse,
+      create('parts'),
+      ...onFirst('abort'),
+      deliver,
+      advance(130 * DAY),
+      create('parts'),
+    ],
+    disturbed: [keepHouse],
+    ends: 'completed',
+    holds: firstIsForgotten,
   },
 ]

@@ -4,12 +4,13 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clients, contentOf, type Upload } from './commands.ts'
-import type { World } from './world.ts'
+import { KEEP, type World } from './world.ts'
 
 export interface SessionRow {
   upload_id: string
   subject: string
   state: string
+  method: string
   object_key: string
   object: { sizeBytes: number; etag: string; checksums: Record<string, string> } | null
   reserved_bytes: string
@@ -17,6 +18,7 @@ export interface SessionRow {
   ended_at: Date | null
   failure: string | null
   log_hash: string
+  processing: Array<{ key: string }> | null
 }
 
 interface EventRow {
@@ -101,11 +103,12 @@ async function objectFindings(
 ): Promise<string[]> {
   const found: string[] = []
   const store = world.bare.storeNamed('default')
-  for (const { upload_id: id, state, object_key: key, object } of sessions) {
+  for (const { upload_id: id, state, method, object_key: key, object } of sessions) {
     if (state !== 'completed') continue
     const stored = await world.port.outside(() => store.head(key))
     if (!stored) found.push(`I2: ${id} is completed and ${key} is not in the store`)
-    else if (stored.uploadId !== id)
+    // What a client’s own SDK stores has no stamp: there the key, which holds the session’s id, stands in for it.
+    else if (method === 'credentials' ? !key.includes(id) : stored.uploadId !== id)
       found.push(`I2: ${key} carries the stamp ${stored.uploadId}, not ${id}`)
     else if (stored.sizeBytes !== object?.sizeBytes)
       found.push(`I2: ${id} has another size than recorded`)
@@ -143,10 +146,10 @@ async function deliveryFindings(
 ): Promise<string[]> {
   const found: string[] = []
   const rows = await world.sql<
-    Array<{ delivery_id: string; event_id: string; state: string; body: string }>
+    Array<{ delivery_id: string; event_id: string; target: string; state: string }>
   >`select * from deliveries where app_id = ${app.appId}`
   for (const { event_id: id, type, body } of events) {
-    const owed = rows.filter(({ event_id }) => event_id === id)
+    const owed = rows.filter(({ event_id, target }) => event_id === id && target === 'webhook')
     if (owed.length !== 1)
       found.push(`I4: ${type} ${id} has ${owed.length} deliveries to one endpoint`)
     const got = world.received.filter(({ eventId }) => eventId === id)
@@ -154,14 +157,19 @@ async function deliveryFindings(
     if (got.some((one) => one.body !== body)) found.push(`I4: ${id} arrived with other bytes`)
   }
   const known = new Set(events.map(({ event_id }) => event_id))
-  for (const { eventId } of world.received) {
-    if (!known.has(eventId)) found.push(`I1: ${eventId} arrived and stands in no log`)
+  for (const { eventId, body } of world.received) {
+    if (!known.has(eventId) && !isForgotten(world, body))
+      found.push(`I1: ${eventId} arrived and stands in no log`)
   }
-  for (const { delivery_id, state } of rows) {
-    if (state !== 'delivered') found.push(`I4: delivery ${delivery_id} is left ${state}`)
+  for (const { delivery_id, state, target } of rows) {
+    if (state !== 'delivered') found.push(`I4: the ${target} ${delivery_id} is left ${state}`)
   }
   return found
 }
+
+/** The log is kept so long, and then no longer. */
+const isForgotten = (world: World, body: string): boolean =>
+  world.clock().getTime() - Date.parse(JSON.parse(body).timestamp) > KEEP.eventDays * 86_400_000
 
 /**
  * I5: what is reserved is the sum over the sessions that hold storage; what is settled, over completed ones. A grant is used
@@ -237,12 +245,22 @@ async function storeFindings(
     if (!others.delete(id)) found.push(`I6: a storage upload of ${key} is left`)
   }
   for (const id of others) found.push(`I6: the foreign storage upload ${id} was aborted`)
-  const completed = new Set(
-    sessions.filter(({ state }) => state === 'completed').map(({ object_key }) => object_key),
+  const completed = sessions.filter(({ state }) => state === 'completed')
+  // A session’s own, and what its policy has the store make of it.
+  const expected = new Set(
+    completed.flatMap(({ object_key, processing }) => [
+      object_key,
+      ...(processing ?? []).map(({ key }) => key),
+    ]),
   )
+  const present = new Set(objects.map(({ key }) => key))
   const named = new Set(objects.flatMap(({ pieces }) => pieces.map(({ dataId }) => dataId)))
-  for (const { key } of objects) {
-    if (!completed.has(key)) found.push(`I6: the object ${key} belongs to no completed session`)
+  for (const key of present) {
+    if (!expected.has(key) && !world.foreignObjects.has(key))
+      found.push(`I6: the object ${key} belongs to no completed session`)
+  }
+  for (const key of [...expected, ...world.foreignObjects]) {
+    if (!present.has(key)) found.push(`I6: the object ${key} is gone`)
   }
   for (const id of data) if (!named.has(id)) found.push(`I6: the bytes ${id} belong to no object`)
   return found

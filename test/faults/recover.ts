@@ -17,6 +17,7 @@ export async function recover(world: World, appId: string): Promise<string[]> {
   for (let step = 0; step < MOST_STEPS; step++) {
     await world.sweep(instance!)
     await world.deliver(instance!)
+    await world.processing.objects.finishTasks()
     const { found, remains } = await deadlines.look()
     if (found.length) return found
     const open = await unsettled(world, appId, remains)

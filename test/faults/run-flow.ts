@@ -12,6 +12,8 @@ export interface FlowResult {
   points: readonly CrashPoint[]
   /** So many of them are the flow's own; the others are of what comes after it. */
   own: number
+  /** It was at its end before its client went on. */
+  ended: boolean
   /** The faults that were really done. */
   struck: readonly Struck[]
   found: string[]
@@ -37,7 +39,7 @@ export async function runFlow(
   port.arm(faults)
   await each(run, flow.disturbed)
   const own = port.points.length
-  const end = await goOn(run, flow)
+  const { end, tries } = await goOn(run, flow)
   if (intoRecovery) await beginRecovery(run)
   const { points, struck } = port
   port.disarm()
@@ -45,7 +47,7 @@ export async function runFlow(
   const settled = await run.settle(async () => {
     found.push(...((await flow.holds?.(run)) ?? []))
   })
-  return { points, own, struck, found: [...found, ...settled] }
+  return { points, own, ended: tries === 0, struck, found: [...found, ...settled] }
 }
 
 async function each(run: Run, acts: readonly Act[]): Promise<void> {
@@ -55,10 +57,11 @@ async function each(run: Run, acts: readonly Act[]): Promise<void> {
   }
 }
 
-/** Answers the state that the client sees last. */
-async function goOn(run: Run, flow: Flow): Promise<string> {
+/** Answers the state that the client sees last, and how often it had to go on. */
+async function goOn(run: Run, flow: Flow): Promise<{ end: string; tries: number }> {
   const { world, uploads } = run.clients
-  let seen = 'nothing'
+  let end = 'nothing'
+  let tries = 0
   for (const seconds of PAUSES_SECONDS) {
     world.advance(seconds * 1000)
     if (seconds > 60) await each(run, [{ do: 'sweep' }])
@@ -68,11 +71,12 @@ async function goOn(run: Run, flow: Flow): Promise<string> {
       await each(run, next())
       const [answer] = await run.perform({ do: 'get', slot: uploads.length - 1 })
       run.restart()
-      seen = answer?.state ?? seen
-      if (seen === flow.ends) return seen
+      end = answer?.state ?? end
+      if (end === flow.ends) return { end, tries }
+      tries++
     }
   }
-  return seen
+  return { end, tries }
 }
 
 function whatIsLeft({ again, ends }: Flow, slot: number): Act[] {

@@ -16,6 +16,7 @@ import { startEmbeddedStore } from '../../src/storage/embedded/index.ts'
 import { verifyRsaMd5 } from '../../src/storage/oss/rsa-native.ts'
 import { keepHouse } from '../../src/uploads/housekeeping.ts'
 import { freshDatabase } from '../support/postgres.ts'
+import { startProcessingStore } from '../support/processing/server.ts'
 import { type Channel, faultPort, type Instance } from './fault-port.ts'
 import { throughPort } from './through-port.ts'
 
@@ -42,6 +43,8 @@ function failure(channel: Channel, kind: 'before' | 'after' | 'lost'): Error {
 const ROUTES: ReadonlyArray<[method: string, parameter: RegExp, name: string]> = [
   ['POST', /^uploads$/, 'initiate'],
   ['POST', /^uploadId$/, 'complete'],
+  ['POST', /^x-oss-(async-)?process$/, 'process'],
+  ['POST', /^$/, 'issueCredentials'],
   ['GET', /^uploadId$/, 'listParts'],
   ['GET', /^uploads$/, 'listUploads'],
   ['DELETE', /^uploadId$/, 'abort'],
@@ -50,8 +53,10 @@ const ROUTES: ReadonlyArray<[method: string, parameter: RegExp, name: string]> =
   ['PUT', /^$/, 'putEmpty'],
 ]
 
+const PARAMETERS = ['uploads', 'uploadId', 'x-oss-process', 'x-oss-async-process']
+
 function operationOf(method: string, url: URL): string {
-  const parameter = ['uploads', 'uploadId'].find((name) => url.searchParams.has(name)) ?? ''
+  const parameter = PARAMETERS.find((name) => url.searchParams.has(name)) ?? ''
   const row = ROUTES.find(([verb, names]) => verb === method && names.test(parameter))
   return `store.${row?.[2] ?? method}`
 }
@@ -100,6 +105,8 @@ export async function startWorld() {
   const lines: string[] = []
   const received: Received[] = []
   const callbacks: CapturedCallback[] = []
+  /** Keys of objects that are not ours. */
+  const foreignObjects = new Set<string>()
   const answers: Answer[] = []
   let endpointSecret = ''
   /** Instances by number; the first is where callbacks go. */
@@ -117,6 +124,7 @@ export async function startWorld() {
     fetch: (input, init) => callbackFetch(input, init),
     log: () => {},
   })
+  const processing = await startProcessingStore({ storeUrl: store.url, ...BUCKET, clock })
 
   /** A whole answer, read inside the port, so that nothing of it is still on its way outside. */
   const fetchWhole: typeof fetch = async (input, init) => {
@@ -152,16 +160,17 @@ export async function startWorld() {
     publicUrl: () => 'http://countersign.test',
     allowPrivateTargets: true,
     embedded: true,
-    stores: [
-      {
-        name: 'default',
-        dialect: 'oss',
-        endpoint: store.url,
-        addressing: 'path',
-        ...BUCKET,
-        bindLength: true,
-      },
-    ],
+    stores: ['default', 'processing'].map((name) => ({
+      name,
+      dialect: 'oss',
+      endpoint: name === 'processing' ? processing.url : store.url,
+      publicEndpoint: store.url,
+      addressing: 'path',
+      ...BUCKET,
+      roleArn: 'acs:ram::1000000000000000:role/embedded',
+      stsEndpoint: store.url,
+      bindLength: true,
+    })),
     embeddedCallbackKey: store.callbackPublicKeyPem,
     verifyRsaMd5,
     log,
@@ -170,6 +179,8 @@ export async function startWorld() {
     clock,
     fetch: serviceFetch,
     delay: () => port.cross('delay', 'delay', async () => {}),
+    // One that hangs would be waited for by all that come after it, in whatever process.
+    sharePromises: false,
   })
 
   const bare = processWide.forDatabase(connection.database)
@@ -210,8 +221,10 @@ export async function startWorld() {
     port,
     sql,
     store,
+    processing,
     directory,
     strays,
+    foreignObjects,
     /** Past the fault port: for checks. */
     bare,
     request,
@@ -246,6 +259,8 @@ export async function startWorld() {
     async begin(policy: Record<string, unknown>) {
       port.disarm()
       lines.length = received.length = callbacks.length = answers.length = strays.length = 0
+      processing.objects.tasks.clear()
+      foreignObjects.clear()
       const [instance] = this.start(2)
       const call = async (method: string, path: string, credential: string, body: unknown) => {
         const headers = {
@@ -270,6 +285,7 @@ export async function startWorld() {
 
     async stop() {
       port.close()
+      await processing.close()
       await store.close()
       await connection.close()
       await sql.end()
