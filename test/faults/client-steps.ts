@@ -24,6 +24,7 @@ function adopt(clients: Clients, id: string, shape: Shape, body: Body): void {
     subject: 'ada',
     shape,
     versions: new Map(),
+    arrived: new Map(),
     uploadToken: body.uploadToken,
     completionToken: body.completionToken,
     parts: new Map(parts.map((part) => [part.partNumber, part])),
