@@ -1,5 +1,5 @@
-// The guards that `npm run test:guards` breaks: where each stands, what it becomes, and who has to notice. The text has to be
-// there exactly once: whoever changes a guard changes it here, too.
+// The guards that `npm run test:guards` breaks: where each stands, what it becomes, which suite has to notice, which test of it
+// and what its assertion says. The text has to be there exactly once: whoever changes a guard changes it here, too.
 
 const races = (tests, name = 'races-session') => ({ file: `test/faults/${name}.test.ts`, tests })
 const integration = (name, tests) => ({ file: `test/integration/${name}.test.ts`, tests })
@@ -12,7 +12,9 @@ export const GUARDS = [
     in: 'src/db/uploads.ts',
     from: `or (state = 'completing' and lease_until <= \${instant(now)})`,
     to: `or state = 'completing'`,
-    suite: races('complete ∥ complete', 'races-completion'),
+    suite: { file: 'test/faults/leases.test.ts' },
+    by: /a completion is claimed by one/,
+    says: /expected \[ 1, 2, \w+ \]/,
   },
   {
     name: 'finish only from open or completing',
@@ -20,6 +22,8 @@ export const GUARDS = [
     from: "guard: among(statesBefore('completed')),",
     to: 'guard: sql`true`,',
     suite: races('a callback that saw the object before the abort'),
+    by: /a callback that saw the object before the abort/,
+    says: /to match object/,
   },
   {
     name: 'an end only from its states',
@@ -27,20 +31,26 @@ export const GUARDS = [
     from: '    among(states),\n',
     to: '    sql`true`,\n',
     suite: races('wins over an abort that saw the session open'),
+    by: /a callback that is first wins/,
+    says: /expected \{ status: 200, .* to match object \{ status: 409/,
   },
   {
     name: 'no end within the attempt window',
     in: 'src/db/uploads.ts',
     from: 'sql`(attempt_at is null or attempt_at < ${instant(after(now, -ATTEMPT_WINDOW_MS))})`',
     to: 'sql`true`',
-    suite: races('complete ∥ abort|∥ direct completion'),
+    suite: races('no abort while the store may be completing'),
+    by: /no abort while the store may be completing/,
+    says: /expected \{ status: 200, .* to match object \{ status: 409/,
   },
   {
     name: 'heal: compare and set on the storage upload id',
     in: 'src/db/uploads.ts',
     from: 'and storage_upload_id is not distinct from ${storageUploadId ?? null} and',
     to: 'and ${storageUploadId ?? null}::text is not distinct from ${storageUploadId ?? null} and',
-    suite: races('heal ∥ heal'),
+    suite: races('begun first and is recorded last'),
+    by: /begun first and is recorded last/,
+    says: /expected true to be undefined/,
   },
   {
     name: 'storage is released once',
@@ -48,13 +58,17 @@ export const GUARDS = [
     from: "guard: sql`storage_released_at is null and state in ('aborted', 'expired', 'failed')`",
     to: "guard: sql`state in ('aborted', 'expired', 'failed')`",
     suite: { file: 'test/faults/release.test.ts' },
+    by: /settle the quota once/,
+    says: /schedule 1: expected \[ Array\(1\) \] to deeply equal \[\]/,
   },
   {
     name: 'a reservation is taken over after its lease only',
     in: 'src/db/uploads.ts',
     from: "guard: sql`state = 'initiating' and lease_until <= ${instant(now)}`,",
     to: "guard: sql`state = 'initiating'`,",
-    suite: races('create ∥ create'),
+    suite: { file: 'test/faults/leases.test.ts' },
+    by: /a reservation is taken over by one/,
+    says: /expected \[ 'initiating', /,
   },
   {
     name: 'one session for an Idempotency-Key',
@@ -62,6 +76,8 @@ export const GUARDS = [
     from: 'kept as (${upload.idempotent ? ',
     to: 'kept as (${false ? ',
     suite: matrix('Idempotency-Key'),
+    by: /every single fault/,
+    says: /I8: ada key-1-parts was answered with upl_\w+ and upl_/,
   },
   {
     name: 'quota: open uploads below the limit',
@@ -69,6 +85,8 @@ export const GUARDS = [
     from: 'coalesce(usage.open_uploads < ${limit.open}::int, true)',
     to: 'coalesce(usage.open_uploads <= ${limit.open}::int, true)',
     suite: integration('quota', 'open uploads'),
+    by: /open uploads never pass the limit/,
+    says: /expected \[ 8, .* to deeply equal \[ 7, /,
   },
   {
     name: 'a grant is used up to its count',
@@ -76,6 +94,8 @@ export const GUARDS = [
     from: 'used_uploads < max_uploads',
     to: 'used_uploads <= max_uploads',
     suite: integration('quota', 'a grant'),
+    by: /a grant is used up to its count/,
+    says: /expected \[ 6, .* to deeply equal \[ 5, /,
   },
   {
     name: 'completion settles the quota',
@@ -83,6 +103,8 @@ export const GUARDS = [
     from: 'settlement: { settleBytes: object.sizeBytes },',
     to: "settlement: 'keep',",
     suite: matrix('complete, empty'),
+    by: /every single fault/,
+    says: /I5: the usage of ada says 1 open/,
   },
   {
     name: 'event and deliveries in the same statement',
@@ -90,6 +112,8 @@ export const GUARDS = [
     from: '${event ? recordEvent(event) : sql``}',
     to: '${sql``}',
     suite: matrix('complete, empty'),
+    by: /every single fault/,
+    says: /I4: upl_\w+ is completed and has 0 terminal events/,
   },
   {
     name: 'the stamp makes an object the session’s own',
@@ -97,6 +121,8 @@ export const GUARDS = [
     from: ': object.uploadId === session.id',
     to: ': true',
     suite: integration('sessions', 'whose object it is'),
+    by: /two sessions with one key never finish for each other/,
+    says: /expected \{ status: 409, .* to match object \{ status: 409/,
   },
   {
     name: 'orphans only under a key that holds the session’s id',
@@ -104,6 +130,8 @@ export const GUARDS = [
     from: "session.method === 'form' || !session.key.includes(session.id))",
     to: "session.method === 'form')",
     suite: integration('sweep-storage', 'foreign uploads'),
+    by: /under the key of a session that others could have chosen/,
+    says: /expected \[\] to deeply equal \[ '\w{32}' \]/,
   },
   {
     name: 'a callback is signed by the store',
@@ -111,6 +139,8 @@ export const GUARDS = [
     from: 'return verify(embeddedKeyPem ?? OSS_CALLBACK_PUBLIC_KEY, message, signature)',
     to: 'return true',
     suite: integration('callbacks', 'a forged callback'),
+    by: /with a signature of nobody/,
+    says: /expected \{ status: 200, .* to match object \{ status: 403/,
   },
   {
     name: 'a callback is about our bucket',
@@ -118,6 +148,8 @@ export const GUARDS = [
     from: 'if (fields.bucket !== store.location.bucket)',
     to: 'if (false)',
     suite: integration('callbacks', 'really signed'),
+    by: /about another customer’s bucket is refused/,
+    says: /expected \{ status: 200, .* to match object \{ status: 403/,
   },
   {
     name: 'a callback is about the session’s own key',
@@ -125,6 +157,8 @@ export const GUARDS = [
     from: 'if (body.object !== session.key)',
     to: 'if (false)',
     suite: integration('callbacks', 'really signed'),
+    by: /about another session’s key changes neither/,
+    says: /expected \{ status: 200, .* to match object \{ status: 200/,
   },
   {
     name: 'another subject’s session is not there',
@@ -132,6 +166,8 @@ export const GUARDS = [
     from: "case 'jwt':\n      return credential.subject === session.subject",
     to: "case 'jwt':\n      return true",
     suite: integration('refusals', 'a user JWT'),
+    by: /which nobody else sees/,
+    says: /expected \{ status: 200, .* to match object \{ status: 404/,
   },
   {
     name: 'a delivery is claimed by one, by lease',
@@ -139,6 +175,8 @@ export const GUARDS = [
     from: 'and (lease_until is null or lease_until <= ${instant(now)})`',
     to: '`',
     suite: deliverers('whatever their order'),
+    by: /two deliverers send each event once/,
+    says: /schedule 1: .* to have a length of 2 but got 4/,
   },
   {
     name: 'a claim passes over locked rows (skip locked)',
@@ -146,6 +184,8 @@ export const GUARDS = [
     from: ".for('update', { skipLocked: true }),",
     to: ',',
     suite: deliverers('passes over'),
+    by: /passes over what another claim/,
+    says: /expected 'it waited for the lock in vain' to deeply equal \[\]/,
   },
   {
     name: 'a late deliverer records nothing over another’s',
@@ -153,5 +193,61 @@ export const GUARDS = [
     from: "and attempt_count = ${attemptCount} and state in ('pending', 'running')",
     to: '',
     suite: deliverers('whose lease was taken over'),
+    by: /whose lease was taken over records nothing/,
+    says: /expected 'failed' to be 'delivered'/,
+  },
+  {
+    name: 'foreign uploads are aborted in an exclusive store only',
+    in: 'src/uploads/sweep/scan.ts',
+    from: 'if (!exclusive || upload.initiatedAt.getTime() >= before) continue',
+    to: 'if (upload.initiatedAt.getTime() >= before) continue',
+    suite: matrix('expire, by the sweep'),
+    by: /every single fault/,
+    says: /I6: the foreign storage upload \w+ was aborted/,
+  },
+  {
+    name: 'storage is released when nothing can arrive any more',
+    in: 'src/uploads/release.ts',
+    from: 'if (arrivalsUntil(session) > now.getTime()) {',
+    to: 'if (false) {',
+    suite: matrix('arrives nevertheless'),
+    by: /every single fault/,
+    says: /I6: the object \S+ belongs to no completed session/,
+  },
+  {
+    name: 'only the session’s own object is deleted',
+    in: 'src/uploads/release.ts',
+    from: 'if (!object || !isOwn(session, object)) return true',
+    to: 'if (!object) return true',
+    suite: matrix('somebody else'),
+    by: /every single fault/,
+    says: /I6: the object \S+ is gone/,
+  },
+  {
+    name: 'a callback carries a completion token of ours',
+    in: 'src/uploads/callback.ts',
+    from: "await openToken(tokenKeys, 'completion', claimed)",
+    to: "((await openToken(tokenKeys, 'completion', claimed)) ?? (await openToken(tokenKeys, 'upload', claimed)))",
+    suite: integration('callbacks', 'a forged callback'),
+    by: /with the upload token in place of the completion token/,
+    says: /expected \{ status: 200, .* to match object \{ status: 403/,
+  },
+  {
+    name: 'a direct completion has the CRC64 of the parts that were checked',
+    in: 'src/uploads/presence.ts',
+    from: 'if (differs(session.listedCrc64)) {',
+    to: 'if (false) {',
+    suite: integration('part-checksums', 'a part that changes after it was checked'),
+    by: /fails a direct completion/,
+    says: /to match object/,
+  },
+  {
+    name: 'what a grant is used for ends with what was stored',
+    in: 'src/db/transition.ts',
+    from: "settlement === 'release' ? sql`0` : sql`changed.reserved_bytes - ${settledBytes}::bigint`",
+    to: 'sql`0`',
+    suite: matrix('under a grant'),
+    by: /every single fault/,
+    says: /I5: the grant grt_\w+ says 1 uploads, 10000000 bytes/,
   },
 ]

@@ -1,7 +1,16 @@
-// Breaks one guard after the other, in a copy of the tree, and runs the narrowest suite that has to notice. Prints a table;
-// ends with 1 if one goes unnoticed. `npm run test:guards [part of a name]`.
+// Breaks one guard after the other, in a copy of the tree, and runs the narrowest suite that has to notice. It has noticed
+// where the named test fails by an assertion that says what is wrong: a tree that does not even run proves nothing. Prints a
+// table; ends with 1 if one goes unnoticed. `npm run test:guards [part of a name]`.
 import { spawn } from 'node:child_process'
-import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -33,7 +42,7 @@ function copyTree(name) {
   return tree
 }
 
-/** What a suite says: how many tests ran, and the first that failed. */
+/** What a suite says: how many tests passed, and those that failed, each with the first line of its message. */
 async function run(tree, { file, tests, flow }) {
   const report = join(tree, 'report.json')
   rmSync(report, { force: true })
@@ -55,10 +64,26 @@ async function run(tree, { file, tests, flow }) {
   children.add(child)
   await new Promise((resolve) => child.once('close', resolve))
   children.delete(child)
+  if (!existsSync(report)) return { passed: 0, failed: [], error: 'the suite did not run' }
   const { testResults, numPassedTests } = JSON.parse(readFileSync(report, 'utf8'))
   const results = testResults.flatMap(({ assertionResults }) => assertionResults)
-  const failed = results.find(({ status }) => status === 'failed')
-  return { passed: numPassedTests, failed: failed?.fullName.trim() }
+  const failed = results
+    .filter(({ status }) => status === 'failed')
+    .map(({ fullName, failureMessages: [message = ''] }) => ({ name: fullName.trim(), message }))
+  return { passed: numPassedTests, failed }
+}
+
+/** A failure of the expected test by the expected assertion; else why there is none. */
+function caught({ by, says }, { failed, error }) {
+  if (error) return { error }
+  if (!failed.length) return { error: 'no test failed' }
+  const right = failed.filter(({ name }) => by.test(name))
+  if (!right.length) return { error: `only another test failed: ${failed[0].name}` }
+  const told = right
+    .filter(({ message }) => message.startsWith('AssertionError'))
+    .find(({ message }) => says.test(message))
+  if (told) return { test: told.name, said: says.exec(told.message)[0] }
+  return { error: `${right[0].name} failed otherwise: ${right[0].message.split('\n')[0]}` }
 }
 
 const suiteKey = ({ file, tests, flow }) => `${file} ${tests ?? ''} ${flow ?? ''}`
@@ -97,16 +122,17 @@ console.log(`${suites.length} suites, nothing broken …`)
 const sound = await each(suites, run)
 let unnoticed = 0
 for (const [at, { passed, failed }] of sound.entries()) {
-  if (passed > 0 && !failed) continue
+  if (passed > 0 && !failed.length) continue
   unnoticed++
-  console.log(`NOT SOUND  ${suiteKey(suites[at])}: ${failed ?? 'no test ran'}`)
+  console.log(`NOT SOUND  ${suiteKey(suites[at])}: ${failed[0]?.name ?? 'no test ran'}`)
 }
 console.log(`${wanted.length} guards, one broken at a time …\n`)
 const verdicts = await each(wanted, breakOne)
 const width = Math.max(...wanted.map(({ name }) => name.length))
-for (const [at, { failed, error }] of verdicts.entries()) {
-  if (!failed) unnoticed++
-  const verdict = failed ? `caught by: ${failed}` : `UNNOTICED ${error ?? ''}`
+for (const [at, seen] of verdicts.entries()) {
+  const { test, said, error } = caught(wanted[at], seen)
+  if (error) unnoticed++
+  const verdict = error ? `UNNOTICED: ${error}` : `caught by: ${test}: ${said}`
   console.log(`${wanted[at].name.padEnd(width)}  ${verdict}`)
 }
 console.log(`\n${unnoticed ? `${unnoticed} unnoticed or not sound` : 'every guard was missed'}`)
