@@ -13,6 +13,7 @@ import { callbacksDb } from './db/callbacks.ts'
 import type { Database } from './db/connect.ts'
 import { deliveriesDb } from './db/deliveries.ts'
 import { eventLogDb } from './db/event-log.ts'
+import { housekeepingDueDb } from './db/housekeeping-due.ts'
 import { readsAreFresh } from './db/readiness.ts'
 import { retentionDb } from './db/retention.ts'
 import { scansDb } from './db/scans.ts'
@@ -119,7 +120,7 @@ export async function processServices(options: ProcessOptions) {
   return {
     /** For the job that removes what is old; no request needs them. */
     housekeepingFor: (database: Database, budget: Budget = unbounded) => ({
-      apps: appsDb(database, vault),
+      due: housekeepingDueDb(database),
       eventLog: eventLogDb(database),
       retention: retentionDb(database),
       clock,

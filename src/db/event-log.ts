@@ -1,7 +1,7 @@
 // The months of the event log as partitions: made ahead, dropped whole. An event whose month has none falls into the
 // default partition, so that writing never fails, and is moved when the month is made (docs/decisions/0004-event-log.md).
 import { type SQL, sql } from 'drizzle-orm'
-import { type EventLogDb, idBefore, type Month, monthAfter, startOf } from '../core/retention.ts'
+import { type EventLogDb, type Month, monthAfter, startOf } from '../core/retention.ts'
 import type { Database } from './connect.ts'
 import { postgresError } from './reserve.ts'
 import { instant } from './transition.ts'
@@ -50,13 +50,6 @@ export function eventLogDb(database: Database): EventLogDb {
       return rows.map(({ month }) => month)
     },
 
-    async strays(appId) {
-      const rows = await database.execute<{ at: string }>(sql`
-        select distinct date_trunc('month', at at time zone 'UTC')::text as at
-        from upload_events_default where app_id = ${appId}`)
-      return rows.map(({ at }) => at.slice(0, 7) as Month).sort()
-    },
-
     addMonth: (month, strays) =>
       change(async (transaction) => {
         const table = partition(month)
@@ -64,27 +57,18 @@ export function eventLogDb(database: Database): EventLogDb {
         // A write that is under way has chosen the default partition, and would be refused when that no longer takes this
         // month. So writers are waited for, and those to come wait until the month is there.
         await transaction.execute(sql`lock table upload_events in share row exclusive mode`)
-        for (const appId of strays) {
+        if (strays.length) {
           await transaction.execute(sql`
             with moved as (
-              delete from upload_events_default where app_id = ${appId} and ${within(month)} returning *)
+              delete from upload_events_default e
+              using (select jsonb_array_elements_text(${JSON.stringify(strays)}::jsonb) as app_id) s
+              where e.app_id = s.app_id and ${within(month)} returning e.*)
             insert into ${table} select * from moved`)
         }
         await transaction.execute(sql`
           alter table upload_events attach partition ${table}
           for values from (${bound(month)}) to (${bound(monthAfter(month))})`)
       }),
-
-    async isNeeded(appId, month) {
-      const rows = await database.execute(sql`
-        select 1 from uploads u
-        where app_id = ${appId} and storage_released_at is null
-          and upload_id < ${idBefore('upl', startOf(monthAfter(month)))}
-          and exists (select from upload_events e
-            where e.app_id = ${appId} and e.upload_id = u.upload_id and ${within(month)})
-        limit 1`)
-      return rows.length > 0
-    },
 
     dropMonth: (month) =>
       change(async (transaction) => {

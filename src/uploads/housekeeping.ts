@@ -1,19 +1,25 @@
 // What keeps the tables from growing for ever: partitions of the event log ahead of time, and the removal of what is past
-// its retention. Bounded, oldest first, apps in turn; harmless when two run at once, and when none runs for long.
+// its retention. Bounded, oldest first, apps in turn; harmless when two run at once, and when none runs for long. What one
+// run does not reach is there for the next, so whatever is begun first must come to an end: months before rows.
+import { databaseFailure } from '../core/database-failure.ts'
 import { errorText } from '../core/error-text.ts'
 import type { Services } from '../core/ports.ts'
 import {
   type EventLogDb,
+  type HousekeepingDueDb,
   horizon,
+  type Month,
   monthAfter,
   monthOf,
   monthsBefore,
-  type RemoveOld,
+  OLD_KINDS,
+  type OldKind,
   type Retention,
   type RetentionDb,
 } from '../core/retention.ts'
 
-export interface HousekeepingServices extends Pick<Services, 'apps' | 'clock' | 'budget' | 'log'> {
+export interface HousekeepingServices extends Pick<Services, 'clock' | 'budget' | 'log'> {
+  due: HousekeepingDueDb
   eventLog: EventLogDb
   retention: RetentionDb
 }
@@ -30,128 +36,145 @@ export interface HousekeepingOptions {
 const MONTHS_AHEAD = 2
 const ROWS_PER_BATCH = 500
 const BATCHES = 2_000
-const APPS_PER_PAGE = 100
-/** Outgoing requests that must be left before something else is begun: a month that is made takes the most. */
-const REQUESTS_LEFT = 12
+/** So many apps take turns before it is asked again who has something old. */
+const APPS_AT_A_TIME = 100
+/** What each takes of the budget, where it has none of its own: with the statements around its transaction. */
+const REQUESTS = { question: 1, removal: 1, newMonth: 8, dropMonth: 5 }
 
-const isAffordable = ({ budget }: HousekeepingServices) => budget.left >= REQUESTS_LEFT
+const NOT_MADE = 'a month of the event log could not be made'
+const NOT_DROPPED = 'a month of the event log could not be dropped'
+
+/** Whoever begins something asks first. */
+const affords = ({ budget }: HousekeepingServices, requests: number) => budget.left >= requests
 
 export async function keepHouse(
   services: HousekeepingServices,
   { keep, batches = BATCHES, signal }: HousekeepingOptions,
 ): Promise<{ removed: number; dropped: number }> {
   const now = services.clock()
-  try {
-    await addMonths(services, now)
-  } catch (error) {
-    // A role that may not make tables: events go on falling into the default partition, and old rows still go.
-    services.log('error', 'a month of the event log could not be made', { error: errorText(error) })
-  }
-  const rules = rulesOf(services.retention, keep, now)
-  const removed = await removeOld(services, rules, batches, signal)
-  const dropped = keep.eventDays ? await dropMonths(services, horizon(now, keep.eventDays)) : 0
+  if (!affords(services, REQUESTS.question)) return { removed: 0, dropped: 0 }
+  const months = await services.eventLog.months()
+  // A role that may not make tables: events go on falling into the default partition, and old rows still go.
+  await goingOn(services, NOT_MADE, () => addMonths(services, new Set(months), now))
+  const old = keep.eventDays ? monthsBefore(months, horizon(now, keep.eventDays)) : []
+  const dropped = (await goingOn(services, NOT_DROPPED, () => dropMonths(services, old))) ?? 0
+  const removed = await removeOld(services, horizonsOf(keep, now), batches, signal)
   if (removed || dropped) {
     services.log('info', 'removed what is past its retention', { rows: removed, months: dropped })
   }
   return { removed, dropped }
 }
 
-async function* everyApp({ apps }: HousekeepingServices): AsyncGenerator<string> {
-  for (let cursor: string | undefined; ; ) {
-    const page = await apps.listApps({ limit: APPS_PER_PAGE, cursor })
-    for (const { id } of page) yield id
-    if (page.length < APPS_PER_PAGE) return
-    cursor = page.at(-1)!.id
+/** One thing that fails must not keep the others from their turn; without a database there is no turn. */
+async function goingOn<Value>(
+  { log }: HousekeepingServices,
+  failure: string,
+  work: () => Promise<Value>,
+): Promise<Value | undefined> {
+  try {
+    return await work()
+  } catch (error) {
+    if (databaseFailure(error) === 'away') throw error
+    log('error', failure, { error: errorText(error) })
+    return undefined
   }
 }
 
-/** The months to come, and those of events that were written while their month had no partition. */
-async function addMonths(services: HousekeepingServices, now: Date): Promise<void> {
-  const { eventLog } = services
-  const strays = new Map<string, string[]>()
-  for await (const appId of everyApp(services)) {
-    if (!isAffordable(services)) break
-    for (const month of await eventLog.strays(appId)) {
-      strays.set(month, [...(strays.get(month) ?? []), appId])
-    }
-  }
-  const present = new Set(await eventLog.months())
-  const ahead = Array.from({ length: MONTHS_AHEAD + 1 }, (_, n) => monthAfter(monthOf(now), n))
-  const wanted = new Set([...ahead, ...strays.keys()] as typeof ahead)
-  for (const month of [...wanted].sort()) {
-    if (present.has(month) || !isAffordable(services)) continue
-    if (!(await eventLog.addMonth(month, strays.get(month) ?? []))) {
-      services.log('info', 'a month of the event log is made by the next run', { month })
-    }
-  }
-}
-
-interface Rule {
-  remove: RemoveOld
-  before: Date
-}
-
-/** Deliveries first: a session that is owed one stays. */
-function rulesOf(
-  { deliveries, sessions, grants }: RetentionDb,
-  { sessionDays, deliveryDays }: Retention,
+/** The months to come, then those of events that were written while their month had no partition. */
+async function addMonths(
+  services: HousekeepingServices,
+  present: Set<Month>,
   now: Date,
-): Rule[] {
-  const rule = (remove: RemoveOld, days: number | undefined) =>
-    days === undefined ? [] : [{ remove, before: horizon(now, days) }]
-  return [
-    ...rule(deliveries, deliveryDays),
-    ...rule(sessions, sessionDays),
-    ...rule(grants, sessionDays),
-  ]
+): Promise<void> {
+  const { due } = services
+  const thisMonth = monthOf(now)
+  for (let ahead = 1; ahead <= MONTHS_AHEAD; ahead++) {
+    await addMonth(services, present, monthAfter(thisMonth, ahead), [])
+  }
+  if (!affords(services, REQUESTS.question)) return
+  const strays = new Map<Month, string[]>([[thisMonth, []]])
+  for (const { appId, month } of await due.strays()) {
+    const apps = strays.get(month)
+    if (apps) apps.push(appId)
+    else strays.set(month, [appId])
+  }
+  for (const month of [...strays.keys()].sort()) {
+    await goingOn(services, NOT_MADE, () => addMonth(services, present, month, strays.get(month)!))
+  }
 }
 
-/** Every app has its turn before one has its second. */
+async function addMonth(
+  services: HousekeepingServices,
+  present: Set<Month>,
+  month: Month,
+  strays: readonly string[],
+): Promise<void> {
+  if (present.has(month)) return
+  if (affords(services, REQUESTS.newMonth) && (await services.eventLog.addMonth(month, strays))) {
+    present.add(month)
+  } else {
+    services.log('info', 'a month of the event log is left to a later run', { month })
+  }
+}
+
+async function dropMonths(services: HousekeepingServices, old: readonly Month[]): Promise<number> {
+  let dropped = 0
+  if (!old.length || !affords(services, REQUESTS.question + REQUESTS.dropMonth)) return dropped
+  const needed = await services.due.needed(old)
+  for (const month of old) {
+    if (needed.includes(month)) continue
+    if (!affords(services, REQUESTS.dropMonth)) break
+    const drop = () => services.eventLog.dropMonth(month)
+    if (await goingOn(services, NOT_DROPPED, drop)) dropped++
+  }
+  return dropped
+}
+
+function horizonsOf({ sessionDays, deliveryDays }: Retention, now: Date) {
+  const days = { deliveries: deliveryDays, sessions: sessionDays, grants: sessionDays }
+  const horizons: Partial<Record<OldKind, Date>> = {}
+  for (const kind of OLD_KINDS) {
+    if (days[kind] !== undefined) horizons[kind] = horizon(now, days[kind])
+  }
+  return horizons
+}
+
+/** The apps with the oldest rows first, and every one has its turn before one has its second. */
 async function removeOld(
   services: HousekeepingServices,
-  rules: readonly Rule[],
+  before: Partial<Record<OldKind, Date>>,
   batches: number,
   signal?: AbortSignal,
 ): Promise<number> {
   let removed = 0
   let left = batches
-  let unfinished: Array<{ appId: string; rule: Rule }> = []
-  for await (const appId of everyApp(services)) {
-    unfinished.push(...rules.map((rule) => ({ appId, rule })))
-  }
-  while (unfinished.length) {
-    const full: typeof unfinished = []
-    for (const task of unfinished) {
-      if (left <= 0 || signal?.aborted || !isAffordable(services)) return removed
-      const count = await task.rule.remove(task.appId, task.rule.before, ROWS_PER_BATCH)
-      removed += count
-      // A look that finds nothing costs little; only what removes is counted.
-      if (count) left--
-      if (count === ROWS_PER_BATCH) full.push(task)
+  for (let isMore = true; isMore; ) {
+    if (!affords(services, REQUESTS.question + REQUESTS.removal)) return removed
+    const apps = await services.due.old(before, APPS_AT_A_TIME)
+    const removedBefore = removed
+    let tasks = apps.flatMap(({ appId, kinds }) => kinds.map((kind) => ({ appId, kind })))
+    while (tasks.length) {
+      const full: typeof tasks = []
+      for (const task of tasks) {
+        if (left <= 0 || signal?.aborted || !affords(services, REQUESTS.removal)) return removed
+        const count = await removeBatch(services, task, before[task.kind]!)
+        removed += count
+        if (count) left--
+        if (count === ROWS_PER_BATCH) full.push(task)
+      }
+      tasks = full
     }
-    unfinished = full
+    // Where none could be removed, somebody else is at them.
+    isMore = apps.length === APPS_AT_A_TIME && removed > removedBefore
   }
   return removed
 }
 
-async function dropMonths(services: HousekeepingServices, before: Date): Promise<number> {
-  const { eventLog } = services
-  let dropped = 0
-  for (const month of monthsBefore(await eventLog.months(), before)) {
-    if (await isNeeded(services, month)) continue
-    if (await eventLog.dropMonth(month)) dropped++
-  }
-  return dropped
-}
-
-async function isNeeded(
+const removeBatch = async (
   services: HousekeepingServices,
-  month: Parameters<EventLogDb['isNeeded']>[1],
-): Promise<boolean> {
-  for await (const appId of everyApp(services)) {
-    // Whoever could not be asked may need it.
-    if (!isAffordable(services)) return true
-    if (await services.eventLog.isNeeded(appId, month)) return true
-  }
-  return false
-}
+  { appId, kind }: { appId: string; kind: OldKind },
+  before: Date,
+): Promise<number> =>
+  (await goingOn(services, `old ${kind} of ${appId} could not be removed`, () =>
+    services.retention[kind](appId, before, ROWS_PER_BATCH),
+  )) ?? 0

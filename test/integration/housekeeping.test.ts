@@ -1,7 +1,7 @@
 // Months of the event log and the removal of what is old: nothing is lost to a clock that jumps, nothing goes that is needed.
 import postgres from 'postgres'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { budgetOf } from '../../src/core/budget.ts'
+import { budgetOf, LEAST_RUN, sharesOf, unbounded } from '../../src/core/budget.ts'
 import { monthAfter, monthOf } from '../../src/core/retention.ts'
 import { ADMIN_KEY, type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'
 
@@ -145,6 +145,23 @@ describe('months of the event log', () => {
     expect(await places(id)).toEqual(['upload_events_default', 'upload_events_default'])
   })
 
+  it('that cannot be made keep no later one from being made', async () => {
+    const first = await complete()
+    await sql.unsafe(`create function stuck() returns trigger language plpgsql as $$
+      begin raise 'stuck'; end $$`)
+    await sql.unsafe(`create trigger stuck before delete on upload_events_default for each row
+      when (old.at < '${harness.clock().toISOString()}') execute function stuck()`)
+    days(40)
+    const second = await complete()
+
+    await harness.keepHouse()
+
+    const here = partitionOf(harness.clock())
+    expect(await places(first)).toEqual(['upload_events_default', 'upload_events_default'])
+    expect(await places(second)).toEqual([here, here])
+    expect(harness.lines.join()).toContain('could not be made')
+  })
+
   it('are dropped when they ended before the retention, and not while a session needs them', async () => {
     await harness.keepHouse()
     const ended = await complete()
@@ -165,6 +182,23 @@ describe('months of the event log', () => {
     expect(await partitions()).not.toContain(first)
     // The expiry is young; it stays.
     expect(await places(held.id)).toEqual([partitionOf(harness.clock())])
+  })
+})
+
+describe('a month that cannot be dropped', () => {
+  it('keeps no later one, and no row, from going', async () => {
+    await harness.keepHouse()
+    const old = await complete()
+    const [first, second] = await partitions()
+    await sql.unsafe(`create view somebodys_own as select * from ${first}`)
+    days(200)
+
+    expect(await harness.keepHouse()).toMatchObject({ removed: 1, dropped: 2 })
+
+    expect(await partitions()).toContain(first)
+    expect(await partitions()).not.toContain(second)
+    expect(await isKept(old)).toBe(false)
+    expect(harness.lines.join()).toContain('could not be dropped')
   })
 })
 
@@ -261,6 +295,50 @@ describe('retention', () => {
     ])
   })
 
+  it('removes of two apps the older rows first, whichever app is older', async () => {
+    const other = await harness.createApp()
+    const older = await complete(other.apiKey)
+    days(1)
+    const younger = await complete()
+    days(91)
+
+    expect(await harness.keepHouse({}, 1)).toMatchObject({ removed: 1 })
+
+    const left = await sql`select upload_id from uploads`
+    expect(left.map(({ upload_id }) => upload_id)).toEqual([younger])
+    expect(older).not.toBe(younger)
+  })
+
+  it('reaches every app, also where there are more than it asks for at a time', async () => {
+    const id = await complete()
+    await sql`
+      insert into apps select (jsonb_populate_record(a, jsonb_build_object('app_id', 'app_' || n))).*
+      from apps a, generate_series(1, 250) n`
+    await sql`
+      insert into uploads select (jsonb_populate_record(u, jsonb_build_object('app_id', 'app_' || n))).*
+      from uploads u, generate_series(1, 250) n where u.upload_id = ${id}`
+    days(91)
+
+    expect(await harness.keepHouse()).toMatchObject({ removed: 251 })
+  })
+
+  it('goes on with the other apps where the rows of one cannot be removed', async () => {
+    const other = await harness.createApp()
+    const stuck = await complete()
+    await complete(other.apiKey)
+    await sql.unsafe(`create function stuck() returns trigger language plpgsql as $$
+      begin raise 'stuck'; end $$`)
+    await sql.unsafe(`create trigger stuck before delete on uploads for each row
+      when (old.app_id = '${app.id}') execute function stuck()`)
+    days(91)
+
+    expect(await harness.keepHouse()).toMatchObject({ removed: 1 })
+
+    expect(await isKept(stuck)).toBe(true)
+    expect(await rows('uploads')).toBe(1)
+    expect(harness.lines.join()).toContain(`old sessions of ${app.id} could not be removed`)
+  })
+
   it('ends between two batches when the process is asked to stop', async () => {
     await seedEnded(app.id, 600)
     days(91)
@@ -270,19 +348,6 @@ describe('retention', () => {
     })
 
     expect(await rows('uploads')).toBe(600)
-  })
-
-  it('begins nothing that its budget of requests does not allow, and drops no month unasked', async () => {
-    await harness.keepHouse()
-    await seedEnded(app.id, 600)
-    days(200)
-    const spent = budgetOf(14)
-    harness.within(spent)
-
-    expect(await harness.keepHouse()).toEqual({ removed: 0, dropped: 0 })
-
-    expect(await rows('uploads')).toBe(600)
-    expect(spent.left).toBeGreaterThan(0)
   })
 
   it('of two runs at once removes each row once', async () => {
@@ -304,6 +369,106 @@ describe('retention', () => {
 
     expect(await isKept(old)).toBe(true)
     expect(await places(old)).toHaveLength(2)
+  })
+})
+
+describe('within the budget of a run', () => {
+  const APPS = 30
+  let apps: Array<{ id: string; apiKey: string }>
+  beforeEach(async () => {
+    apps = [
+      app,
+      ...(await Promise.all(Array.from({ length: APPS - 1 }, () => harness.createApp()))),
+    ]
+  })
+
+  /** Runs of so many requests, an hour apart, until it is done. Answers how many there were. */
+  async function runsOf(requests: number, isDone: () => Promise<boolean>): Promise<number> {
+    let runs = 0
+    while (!(await isDone()) && runs < 100) {
+      const before = harness.counts.statements
+      harness.within(budgetOf(requests))
+      await harness.keepHouse()
+      expect(harness.counts.statements - before).toBeLessThanOrEqual(requests)
+      runs++
+      harness.advance({ hours: 1 })
+    }
+    harness.within(unbounded)
+    return runs
+  }
+  /** A delivered delivery, a session and a grant of each app. */
+  async function seedOld(): Promise<void> {
+    for (const { apiKey } of apps) {
+      await harness.call('POST', '/v1/webhook-endpoints', apiKey, { url: 'http://127.0.0.1:1/' })
+      await complete(apiKey)
+      await harness.call('POST', '/v1/grants', apiKey, { subject: 'ada' })
+    }
+    await sql`update deliveries set state = 'delivered'`
+  }
+  const countOld = async () =>
+    (await rows('uploads')) + (await rows('deliveries')) + (await rows('grants'))
+  const partitionsFrom = (date: Date) => {
+    const month = monthOf(date)
+    const named = [month, monthAfter(month), monthAfter(month, 2)]
+    return [
+      ...named.map((name) => `upload_events_${name.replace('-', '_')}`),
+      'upload_events_default',
+    ]
+  }
+
+  it('the least that a run grants, hour by hour, makes all months, drops the old, and cleans every app', async () => {
+    await harness.keepHouse()
+    await seedOld()
+    expect(await countOld()).toBeGreaterThan(3 * APPS)
+    days(200)
+    const { housekeeping } = sharesOf(LEAST_RUN, true)
+
+    const isWhole = async () =>
+      String(await partitions()) === String(partitionsFrom(harness.clock()))
+    const untilWhole = await runsOf(housekeeping, isWhole)
+    const untilClean = await runsOf(housekeeping, async () => (await countOld()) === 0)
+
+    // Three months to make, three to drop, and meanwhile little else.
+    expect(untilWhole).toBeLessThanOrEqual(6)
+    expect(untilClean).toBeLessThanOrEqual((4 * APPS) / 6)
+    expect(await countOld()).toBe(0)
+  })
+
+  it('costs the same three questions for thirty apps as for one, where there is nothing to do', async () => {
+    await harness.keepHouse()
+    await seedOld()
+    const before = harness.counts.statements
+
+    expect(await harness.keepHouse()).toEqual({ removed: 0, dropped: 0 })
+
+    expect(harness.counts.statements - before).toBe(3)
+  })
+
+  it('events without a month are moved into it, however many apps wrote some', async () => {
+    await Promise.all(apps.map(({ apiKey }) => complete(apiKey)))
+    expect(await rows('upload_events_default')).toBe(2 * APPS)
+
+    const moved = await runsOf(10, async () => (await rows('upload_events_default')) === 0)
+
+    expect(moved).toBe(3)
+    expect(await partitions()).toEqual(partitionsFrom(harness.clock()))
+  })
+
+  it('begins nothing that its budget does not allow, and drops no month unasked', async () => {
+    await harness.keepHouse()
+    const first = await partitions()
+    await seedOld()
+    days(200)
+
+    const costs: number[] = []
+    for (let requests = 0; requests < 7; requests++) {
+      const before = harness.counts.statements
+      harness.within(budgetOf(requests))
+      expect((await harness.keepHouse()).dropped).toBe(0)
+      costs.push(harness.counts.statements - before)
+    }
+    expect(costs).toEqual([0, 1, 2, 2, 4, 5, 6])
+    expect(await partitions()).toEqual(first)
   })
 })
 

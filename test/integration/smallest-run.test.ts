@@ -102,6 +102,31 @@ it('runs do so for one app after the other, however many there are', async () =>
   await receiver.close()
 })
 
+it('a run at the full hour keeps house besides: months are made, and each app is cleaned in the end', async () => {
+  const receiver = await overdue(10, 3)
+  await sql`
+    insert into grants (app_id, grant_id, subject, policy, use, created_at, expires_at)
+    select app_id, 'grt_00' || n, 'ada', 'default', 'uploads', '2020-01-01', '2020-01-02'
+    from apps, generate_series(1, 3) n`
+  await sql`truncate upload_events`
+  const months = () =>
+    count(sql`select count(*) from pg_inherits where inhparent = 'upload_events'::regclass`)
+  const old = () => count(sql`select count(*) from grants`)
+  let hours = 0
+  for (; (await old()) && hours < 50; hours++) {
+    await sql`update deliveries set state = 'pending', next_attempt_at = now()`
+    await sql`update uploads set sweep_at = now() where storage_released_at is null`
+    const before = { months: await months(), old: await old() }
+
+    expect(await runOnce(() => harness.keepHouse())).toBeLessThanOrEqual(LEAST_RUN)
+
+    expect([await months(), await old()]).not.toEqual([before.months, before.old])
+    harness.advance({ minutes: 1 })
+  }
+  expect([await old(), await months()]).toEqual([0, 4])
+  await receiver.close()
+})
+
 it('what the sweep does not need is for deliveries', async () => {
   const receiver = await overdue(1, 0)
   await sql`update storage_scans set next_at = now() + interval '1 year'`

@@ -27,6 +27,10 @@ it.each([
     'select * from uploads u join deliveries d on d.upload_id = u.upload_id where u.app_id = $1',
     ['uploads', 'deliveries'],
   ],
+  [
+    'select a.app_id from apps a cross join lateral (select 1 from uploads u where u.state = $1) s',
+    ['uploads'],
+  ],
   // A comparison inside a string, or of another column, is none.
   ["select * from uploads where failure = 'app_id = $1'", ['uploads']],
   ['select * from uploads where my_app_id = $1', ['uploads']],
@@ -44,6 +48,9 @@ it.each([
   'insert into uploads (app_id, upload_id) select $1, $2 where exists (select from counted)',
   'with changed as (update uploads set state = $1 where app_id = $2 returning *) select * from changed',
   'select 1 from changed join deliveries d on d.app_id = changed.app_id',
+  // Over all apps, and each question within one.
+  'select a.app_id from apps a cross join lateral (select 1 from uploads u where u.app_id = a.app_id) s',
+  'select (select min(d.at) from deliveries d where d.app_id = a.app_id) as since from apps a',
   'update uploads u set sweep_at = $1 from due where u.app_id = $2 and due.app_id = u.app_id',
 ])('lets through %s', (statement) => {
   expect(stray(statement)).toEqual([])
