@@ -1,6 +1,5 @@
 // What is killed: PostgreSQL, the store and the service, each a process of its own behind lines whose ports stay, and started
-// again.
-import { readdirSync, readFileSync } from 'node:fs'
+// again once nothing of the killed one runs any more.
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isRunning, processStart } from '../../src/db/embedded/process.ts'
@@ -10,6 +9,7 @@ import {
   writeSecret,
 } from '../../src/node/data-directory.ts'
 import { guardedFolder } from '../support/postgres.ts'
+import { watchFolder } from './processes.ts'
 import { type Proxy as Line, startProxy } from './proxy.ts'
 import { databaseRunner, type Runner, serviceRunner, storeRunner } from './runners.ts'
 
@@ -28,6 +28,7 @@ export type LineName = (typeof LINES)[number]
 
 export async function startVictims(next: (below: number) => number) {
   const folder = await guardedFolder()
+  const watch = watchFolder(folder.path)
   const dataDir = join(folder.path, 'data')
   const keys = await keysIn(dataDir)
   const lines = await startLines(next)
@@ -41,6 +42,8 @@ export async function startVictims(next: (below: number) => number) {
   const runners: Record<Victim, Runner> = { database, store, service }
   const running = new Map<Victim, { pid: number; since: string }>()
   const kills: Record<Victim, number> = { database: 0, store: 0, service: 0 }
+  const left: string[] = []
+  const pids = () => [...running.values()].map(({ pid }) => pid)
 
   async function start(names: readonly Victim[]): Promise<void> {
     for (const name of VICTIMS) {
@@ -57,6 +60,12 @@ export async function startVictims(next: (below: number) => number) {
     throw new Error(`The ${name} has ended by itself:\n${runners[name].output().slice(-3000)}`)
   }
 
+  /** Whatever still runs though it should not is noted with what had just been done. */
+  async function expectOnlyRunning(after: string): Promise<void> {
+    const found = await watch.remaining(pids())
+    left.push(...found.map((one) => `left after ${after}: ${one}`))
+  }
+
   await start(VICTIMS)
 
   return {
@@ -66,27 +75,34 @@ export async function startVictims(next: (below: number) => number) {
     lines,
     kills,
     failedStarts: service.failedStarts,
+    processesSeen: watch.count,
+    /** Processes that outlived a kill or a stop. */
+    processesLeft: (): readonly string[] => left,
     /** Everything that any of the services and stores printed. */
     output: () => [service.output(), store.output()].join('\n'),
     realDatabaseUrl: database.url,
 
-    /** SIGKILL to all of them at once. They are started again at once. */
+    /** SIGKILL to all of them at once. They are started again when nothing of them is left. */
     async kill(names: readonly Victim[]): Promise<void> {
       const struck = names.map(runningPid)
+      watch.look(pids())
       for (const pid of struck) process.kill(pid, 'SIGKILL')
       for (const name of names) {
         await runners[name].kill()
         running.delete(name)
         kills[name]++
       }
+      await expectOnlyRunning(`the kill of ${names.join(' and ')}`)
       await start(names)
     },
 
     /** An ordinary stop; answers the exit code. */
     async stop(name: Victim): Promise<number | null> {
       runningPid(name)
+      watch.look(pids())
       const code = await runners[name].stop()
       running.delete(name)
+      await expectOnlyRunning(`the stop of the ${name}`)
       return code
     },
 
@@ -97,20 +113,6 @@ export async function startVictims(next: (below: number) => number) {
       await database.stop()
       for (const line of Object.values(lines)) await line.close()
       await folder.remove()
-    },
-
-    /** Processes that still name our folder. */
-    processesLeft(): string[] {
-      return readdirSync('/proc')
-        .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-        .map((pid) => {
-          try {
-            return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
-          } catch {
-            return '' // It has just ended.
-          }
-        })
-        .filter((line) => line.includes(folder.path))
     },
   }
 }
