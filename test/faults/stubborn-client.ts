@@ -14,6 +14,8 @@ export interface Tracked {
   key?: string
   /** Ids that the Idempotency-Key was answered with. */
   ids: Set<string>
+  /** Set where it was ever answered that the upload is open: it can go on, whoever dies. */
+  wasOpen?: boolean
   /** Ended states that it was told of. */
   told: Set<string>
   /** Set where it has nothing more to ask for. */
@@ -122,6 +124,7 @@ const putPart = (upload: Tracked, reach: Reach, part: any) =>
   )
 
 function hear(upload: Tracked, state: string | undefined): boolean {
+  if (state === 'open') upload.wasOpen = true
   if (!state || !ENDED.includes(state)) return false
   upload.told.add(state)
   upload.over = true
@@ -142,11 +145,13 @@ async function begin(upload: Tracked, reach: Reach): Promise<void> {
   upload.id = created.body.id as string
   upload.key = created.body.key
   upload.ids.add(upload.id)
+  hear(upload, created.body.state)
 }
 
 /** One try at the whole of it. Throws Later, or what the network did. */
 export async function goOn(upload: Tracked, reach: Reach): Promise<void> {
   if (!upload.id) await begin(upload, reach)
+  if (upload.over) return
   const path = `/v1/uploads/${upload.id}`
   const status = await api(reach, 'GET', path, reach.apiKey)
   if (status.status !== 200) throw new Later(status.text)
