@@ -12,7 +12,9 @@ export interface BadLine {
 }
 
 const QUIET: BadLine = { cut: 0, delay: 0, throttle: 0 }
-const THROTTLED_BYTES = 8 * 1024
+/** A throttled chunk comes in pieces: at most so large, and at least so many. */
+const PIECE_BYTES = 8 * 1024
+const PIECES = 4
 
 export async function startProxy(next: (below: number) => number) {
   let target = 0
@@ -33,8 +35,11 @@ export async function startProxy(next: (below: number) => number) {
         counts.delayed++
         await delay(next(150))
       }
-      const step = strikes(line.throttle) ? THROTTLED_BYTES : chunk.length
-      if (step < chunk.length) counts.throttled++
+      const throttled = strikes(line.throttle)
+      if (throttled) counts.throttled++
+      const step = throttled
+        ? Math.min(PIECE_BYTES, Math.ceil(chunk.length / PIECES))
+        : chunk.length
       for (let at = 0; at < chunk.length; at += step) {
         if (!to.write(chunk.subarray(at, at + step))) await drained(to)
         if (step < chunk.length) await delay(2)
@@ -43,8 +48,8 @@ export async function startProxy(next: (below: number) => number) {
     to.end()
   }
 
-  const server = createServer({ allowHalfOpen: true }, (near) => {
-    const far = tcpConnect({ host: '127.0.0.1', port: target, allowHalfOpen: true })
+  const server = createServer({ allowHalfOpen: true, noDelay: true }, (near) => {
+    const far = tcpConnect({ host: '127.0.0.1', port: target, allowHalfOpen: true, noDelay: true })
     for (const socket of [near, far]) {
       sockets.add(socket)
       socket.on('error', () => {})

@@ -14,6 +14,8 @@ export interface Tracked {
   key?: string
   /** Ids that the Idempotency-Key was answered with. */
   ids: Set<string>
+  /** Set where it was ever answered that the upload is open: it can go on, whoever dies. */
+  wasOpen?: boolean
   /** Ended states that it was told of. */
   told: Set<string>
   /** Set where it has nothing more to ask for. */
@@ -23,12 +25,13 @@ export interface Tracked {
 export interface Reach {
   api: string
   apiKey: string
-  /** Where requests for the store go, whatever host their URL names: signatures do not cover it. */
-  storePort: number
+  /** No answer is waited for longer. */
+  patienceMs: number
+  /** How many answers came whole, and were not that it cannot be done now. */
+  answers: number
 }
 
 const PART_SIZE = 100 * KiB
-const TIMEOUT_MS = 20_000
 const ENDED = ['completed', 'aborted', 'expired', 'failed']
 
 /** Not now: it is to be tried again. */
@@ -53,23 +56,23 @@ interface Heard {
 
 /** One request over a socket of its own. Rejects where the answer is not heard whole. */
 function send(
+  reach: Reach,
   url: string,
-  port: number,
   method: string,
   headers: Record<string, string>,
   body?: string | Uint8Array,
 ): Promise<Heard> {
-  const { pathname, search } = new URL(url)
+  const { hostname, port } = new URL(url)
   return new Promise((resolve, reject) => {
     const sent = request({
-      host: '127.0.0.1',
+      host: hostname,
       port,
       method,
       // The path as it was signed: URL would not change it, but neither must we.
-      path: url.slice(url.indexOf('/', 8)) || pathname + search,
+      path: url.slice(url.indexOf('/', 8)),
       headers: { ...headers, 'content-length': String(body?.length ?? 0) },
       agent: false,
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.timeout(reach.patienceMs),
     })
     sent.on('error', reject)
     sent.on('response', (answer) => {
@@ -78,6 +81,7 @@ function send(
       answer.on('error', reject)
       answer.on('close', () => {
         if (!answer.complete) return reject(new Error('the answer was cut'))
+        if (answer.statusCode! < 500) reach.answers++
         const text = Buffer.concat(chunks).toString('latin1')
         const isJson = answer.headers['content-type']?.includes('json')
         resolve({ status: answer.statusCode!, text, body: isJson ? JSON.parse(text) : {} })
@@ -96,8 +100,8 @@ const api = (
   more = {},
 ) =>
   send(
+    reach,
     `${reach.api}${path}`,
-    Number(new URL(reach.api).port),
     method,
     {
       authorization: `Bearer ${credential}`,
@@ -109,8 +113,8 @@ const api = (
 
 const putPart = (upload: Tracked, reach: Reach, part: any) =>
   send(
+    reach,
     part.url,
-    reach.storePort,
     'PUT',
     part.headers,
     upload.bytes.subarray(
@@ -120,6 +124,7 @@ const putPart = (upload: Tracked, reach: Reach, part: any) =>
   )
 
 function hear(upload: Tracked, state: string | undefined): boolean {
+  if (state === 'open') upload.wasOpen = true
   if (!state || !ENDED.includes(state)) return false
   upload.told.add(state)
   upload.over = true
@@ -140,11 +145,13 @@ async function begin(upload: Tracked, reach: Reach): Promise<void> {
   upload.id = created.body.id as string
   upload.key = created.body.key
   upload.ids.add(upload.id)
+  hear(upload, created.body.state)
 }
 
 /** One try at the whole of it. Throws Later, or what the network did. */
 export async function goOn(upload: Tracked, reach: Reach): Promise<void> {
   if (!upload.id) await begin(upload, reach)
+  if (upload.over) return
   const path = `/v1/uploads/${upload.id}`
   const status = await api(reach, 'GET', path, reach.apiKey)
   if (status.status !== 200) throw new Later(status.text)
@@ -181,7 +188,7 @@ async function complete(upload: Tracked, reach: Reach, path: string): Promise<vo
     const { body } = await api(reach, 'POST', `${path}/complete`, reach.apiKey, { mode: 'direct' })
     if (body.direct) {
       const { url, method, headers } = body.direct
-      const answer = await send(url, reach.storePort, method, headers)
+      const answer = await send(reach, url, method, headers)
       if (answer.status === 200 && hear(upload, answer.body.state)) return
     }
     // "Ask the server": it may be there, although nobody said so.
@@ -207,7 +214,7 @@ export async function readBack(upload: Tracked, reach: Reach): Promise<string> {
     })
     asked.end()
   })
-  const { text, status } = await send(url, reach.storePort, 'GET', {})
+  const { text, status } = await send(reach, url, 'GET', {})
   return status === 200 ? md5(Buffer.from(text, 'latin1')) : `status ${status}`
 }
 

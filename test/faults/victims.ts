@@ -1,114 +1,169 @@
-// What is killed: PostgreSQL and the service, each behind a proxy whose port stays, and started again by SIGKILL's survivor.
-import { readdirSync, readFileSync } from 'node:fs'
+// What is killed: PostgreSQL, the store and the service, each a process of its own behind lines whose ports stay, and started
+// again once nothing of the killed one runs any more.
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/db/embedded.ts'
+import { isRunning, processStart } from '../../src/db/embedded/process.ts'
+import {
+  embeddedKeys,
+  embeddedStoreCredentials,
+  writeSecret,
+} from '../../src/node/data-directory.ts'
 import { guardedFolder } from '../support/postgres.ts'
-import { type Service, startService } from '../support/service.ts'
-import { startProxy } from './proxy.ts'
+import { watchFolder } from './processes.ts'
+import { type Proxy as Line, startProxy } from './proxy.ts'
+import { databaseRunner, type Runner, serviceRunner, storeRunner } from './runners.ts'
 
-const STARTS = 10
+/** In the order in which they are started. */
+const VICTIMS = ['database', 'store', 'service'] as const
+export type Victim = (typeof VICTIMS)[number]
+
+/** The store's callbacks take the clients' line to the service. */
+const LINES = [
+  'service to database',
+  'service to store',
+  'client to store',
+  'client to service',
+] as const
+export type LineName = (typeof LINES)[number]
 
 export async function startVictims(next: (below: number) => number) {
   const folder = await guardedFolder()
-  const directory = join(folder.path, 'postgres')
+  const watch = watchFolder(folder.path)
   const dataDir = join(folder.path, 'data')
-  const databaseLine = await startProxy(next)
-  const storeLine = await startProxy(next)
-  const printed: string[] = []
-  let database: EmbeddedPostgres
-  let service: Service
-  /** Starts that the bad line broke: a supervisor tries again. */
-  let restarts = 0
+  const keys = await keysIn(dataDir)
+  const lines = await startLines(next)
+  const database = databaseRunner(join(folder.path, 'postgres'), lines['service to database'])
+  const store = storeRunner(join(dataDir, 'store'), keys.store, [
+    lines['service to store'],
+    lines['client to store'],
+  ])
+  const environment = () => environmentOf(keys, lines, database.url(), store.callbackPublicKeyPem())
+  const service = serviceRunner(dataDir, environment, lines['client to service'])
+  const runners: Record<Victim, Runner> = { database, store, service }
+  const running = new Map<Victim, { pid: number; since: string }>()
+  const kills: Record<Victim, number> = { database: 0, store: 0, service: 0 }
+  const left: string[] = []
+  const pids = () => [...running.values()].map(({ pid }) => pid)
 
-  async function startDatabase(): Promise<void> {
-    // With fsync, as in production: without it commits wait in the server's memory, and a kill takes them.
-    database = await startEmbeddedPostgres({ directory, log: () => {}, detached: false })
-    databaseLine.leadTo(Number(new URL(database.url).port))
-  }
-
-  function databaseUrl(): string {
-    const url = new URL(database.url)
-    url.port = String(databaseLine.port)
-    return url.href
-  }
-
-  async function startAgain(): Promise<void> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        service = await startService({ dataDir, environment: { DATABASE_URL: databaseUrl() } })
-        storeLine.leadTo(Number(new URL(service.storeUrl).port))
-        return
-      } catch (error) {
-        restarts++
-        printed.push(String(error))
-        if (attempt === STARTS) throw error
-      }
+  async function start(names: readonly Victim[]): Promise<void> {
+    for (const name of VICTIMS) {
+      if (!names.includes(name)) continue
+      const pid = await runners[name].start()
+      running.set(name, { pid, since: processStart(pid) ?? '' })
     }
   }
 
-  await startDatabase()
-  await startAgain()
+  /** Nobody but us may end a victim; and what has got its pid since is none. */
+  function runningPid(name: Victim): number {
+    const { pid, since } = running.get(name)!
+    if (isRunning(pid, since)) return pid
+    throw new Error(`The ${name} has ended by itself:\n${runners[name].output().slice(-3000)}`)
+  }
+
+  /** Whatever still runs though it should not is noted with what had just been done. */
+  async function expectOnlyRunning(after: string): Promise<void> {
+    const found = await watch.remaining(pids())
+    left.push(...found.map((one) => `left after ${after}: ${one}`))
+  }
+
+  await start(VICTIMS)
 
   return {
+    api: urlOf(lines['client to service']),
+    adminKey: keys.adminKey,
     dataDir,
-    databaseLine,
-    storeLine,
-    get service(): Service {
-      return service
-    },
-    get restarts(): number {
-      return restarts
-    },
-    /** Everything that any of the services printed. */
-    output: () => [...printed, service.output()].join('\n'),
-    realDatabaseUrl: () => database.url,
+    lines,
+    kills,
+    failedStarts: service.failedStarts,
+    processesSeen: watch.count,
+    /** Processes that outlived a kill or a stop. */
+    processesLeft: (): readonly string[] => left,
+    /** Everything that any of the services and stores printed. */
+    output: () => [service.output(), store.output()].join('\n'),
+    realDatabaseUrl: database.url,
 
-    async killService(): Promise<void> {
-      await service.kill()
-      printed.push(service.output())
-      await startAgain()
-    },
-
-    async killDatabase(): Promise<void> {
-      process.kill(postmasterPid(directory), 'SIGKILL')
-      await database.stop()
-      await startDatabase()
-    },
-
-    /** SIGTERM; answers its exit code. */
-    stopService: () => service.stop({ remove: false }),
-
-    async stop(): Promise<void> {
-      if (service.process.exitCode === null && service.process.signalCode === null) {
-        await service.kill()
+    /** SIGKILL to all of them at once. They are started again when nothing of them is left. */
+    async kill(names: readonly Victim[]): Promise<void> {
+      const struck = names.map(runningPid)
+      watch.look(pids())
+      for (const pid of struck) process.kill(pid, 'SIGKILL')
+      for (const name of names) {
+        await runners[name].kill()
+        running.delete(name)
+        kills[name]++
       }
-      await database.stop()
-      await databaseLine.close()
-      await storeLine.close()
-      await folder.remove()
+      await expectOnlyRunning(`the kill of ${names.join(' and ')}`)
+      await start(names)
     },
 
-    /** Processes that still name our folder. */
-    processesLeft(): string[] {
-      return readdirSync('/proc')
-        .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
-        .map((pid) => {
-          try {
-            return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
-          } catch {
-            return '' // It has just ended.
-          }
-        })
-        .filter((line) => line.includes(folder.path))
+    /** An ordinary stop; answers the exit code. */
+    async stop(name: Victim): Promise<number | null> {
+      runningPid(name)
+      watch.look(pids())
+      const code = await runners[name].stop()
+      running.delete(name)
+      await expectOnlyRunning(`the stop of the ${name}`)
+      return code
+    },
+
+    /** Ends whatever a failed test has left, and removes what they wrote. */
+    async clear(): Promise<void> {
+      if (running.has('service')) await service.kill()
+      if (running.has('store')) await store.kill()
+      await database.stop()
+      for (const line of Object.values(lines)) await line.close()
+      await folder.remove()
     },
   }
 }
 
-function postmasterPid(directory: string): number {
-  const name = readdirSync(directory, { recursive: true, encoding: 'utf8' }).find((path) =>
-    path.endsWith('postmaster.pid'),
+async function startLines(next: (below: number) => number): Promise<Record<LineName, Line>> {
+  const started = LINES.map(async (name) => [name, await startProxy(next)] as const)
+  return Object.fromEntries(await Promise.all(started)) as Record<LineName, Line>
+}
+
+type Keys = Awaited<ReturnType<typeof keysIn>>
+
+/** As the embedded mode makes them in its folder, where the aftermath finds them. */
+async function keysIn(dataDir: string) {
+  await mkdir(dataDir)
+  const { adminKey, secretKeys } = await embeddedKeys(dataDir)
+  const store = await embeddedStoreCredentials(dataDir)
+  await writeSecret(join(dataDir, 'store.json'), store)
+  const written = secretKeys.map(
+    ({ kid, secret }) => `${kid}:${Buffer.from(secret).toString('base64url')}`,
   )
-  return Number.parseInt(readFileSync(join(directory, name ?? 'postmaster.pid'), 'utf8'), 10)
+  return { adminKey, secretKeys: written.join(','), store }
+}
+
+const urlOf = ({ port }: Line) => `http://127.0.0.1:${port}`
+
+/** A service that embeds nothing. */
+function environmentOf(
+  { adminKey, secretKeys, store }: Keys,
+  lines: Record<LineName, Line>,
+  realDatabaseUrl: string,
+  callbackPublicKeyPem: string,
+): Record<string, string> {
+  const databaseUrl = new URL(realDatabaseUrl)
+  databaseUrl.port = String(lines['service to database'].port)
+  return {
+    DATABASE_URL: databaseUrl.href,
+    PUBLIC_URL: urlOf(lines['client to service']),
+    DRAIN_SECONDS: '0',
+    WEBHOOK_ALLOW_PRIVATE: 'true',
+    ADMIN_KEY: adminKey,
+    SECRET_KEYS: secretKeys,
+    STORE_DIALECT: 'oss',
+    STORE_ENDPOINT: urlOf(lines['service to store']),
+    STORE_PUBLIC_ENDPOINT: urlOf(lines['client to store']),
+    STORE_ADDRESSING: 'path',
+    STORE_REGION: store.region,
+    STORE_BUCKET: store.bucket,
+    STORE_ACCESS_KEY_ID: store.accessKeyId,
+    STORE_SECRET_ACCESS_KEY: store.secretAccessKey,
+    EMBEDDED_CALLBACK_KEY: callbackPublicKeyPem,
+  }
 }
 
 export type Victims = Awaited<ReturnType<typeof startVictims>>
