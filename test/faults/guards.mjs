@@ -52,7 +52,7 @@ async function run(tree, { file, tests, flow }) {
     [
       join(ROOT, 'node_modules/vitest/vitest.mjs'),
       ...['run', '--config', config, '--reporter', 'json', '--outputFile', report],
-      ...['--testTimeout', '60000', ...(tests ? ['-t', tests] : []), file],
+      ...['--testTimeout', '180000', ...(tests ? ['-t', tests] : []), file],
     ],
     {
       cwd: tree,
