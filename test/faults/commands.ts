@@ -30,8 +30,8 @@ export interface Upload {
   shape: Shape
   /** Seeds of the bytes that may be stored as each part. */
   versions: Map<number, Set<number>>
-  /** Of them, those that have arrived: whatever arrives later takes their place. */
-  arrived: Map<number, Set<number>>
+  /** Of them, those that have arrived, each by what sent it last: whatever is sent later takes their place. */
+  arrived: Map<number, Map<number, symbol>>
   uploadToken: string
   completionToken: string
   parts: Map<number, { url: string; headers: Record<string, string>; sizeBytes: number }>
@@ -217,8 +217,10 @@ async function put(
   await freshParts(clients, instance, upload)
   const signed = upload.parts.get(part)
   if (!signed) return { ...seen, text: 'no URL' }
-  const may = setOf(upload.versions, part).add(version)
-  const arrived = setOf(upload.arrived, part)
+  const may = upload.versions.get(part) ?? new Set<number>()
+  upload.versions.set(part, may.add(version))
+  const arrived = upload.arrived.get(part) ?? new Map<number, symbol>()
+  upload.arrived.set(part, arrived)
   arrived.delete(version)
   const earlier = [...arrived]
   const { status } = await world.port.cross('client', 'client.put', () =>
@@ -229,18 +231,14 @@ async function put(
     }),
   )
   if (status !== 200) return { ...seen, text: String(status) }
-  for (const replaced of earlier) {
+  for (const [replaced, sending] of earlier) {
+    // Sent again meanwhile, it may have arrived after this one.
+    if (arrived.get(replaced) !== sending) continue
     may.delete(replaced)
     arrived.delete(replaced)
   }
-  arrived.add(version)
+  arrived.set(version, Symbol('sending'))
   return { ...seen, text: '200', state: 'stored' }
-}
-
-function setOf(map: Map<number, Set<number>>, part: number): Set<number> {
-  const found = map.get(part) ?? new Set<number>()
-  map.set(part, found)
-  return found
 }
 
 async function post(clients: Clients, upload: Upload, command: Command): Promise<Observation> {
