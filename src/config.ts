@@ -1,5 +1,4 @@
 // The environment, parsed once: every variable with its default and description, all faults reported together by name.
-
 import { z } from 'zod'
 import { callbackUrls } from './config/callback-urls.ts'
 import { type OperationConfig, operationOf, operationVariables } from './config/operation.ts'

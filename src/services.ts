@@ -1,5 +1,4 @@
 // Picks the adapters for a configuration. The only place that does, and the only clock and source of randomness.
-
 import { V7Generator } from 'uuidv7'
 import { jwksCache } from './auth/jwks.ts'
 import { createVault } from './auth/vault.ts'

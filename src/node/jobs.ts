@@ -52,7 +52,7 @@ export function startJobs(
   const housekeeping = repeat(
     'housekeeping',
     HOUSEKEEPING_EVERY_MS,
-    () => keepHouse(tidying, { keep, signal }),
+    () => keepHouse(tidying, { keep }),
     log,
   )
   let stopping: Promise<void> | undefined

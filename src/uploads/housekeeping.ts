@@ -28,8 +28,6 @@ export interface HousekeepingOptions {
   keep: Retention
   /** Most statements that remove rows in one run. */
   batches?: number
-  /** Ends the run after the statement that is under way. */
-  signal?: AbortSignal
 }
 
 /** The current month and so many more always have a partition. */
@@ -49,7 +47,7 @@ const affords = ({ budget }: HousekeepingServices, requests: number) => budget.l
 
 export async function keepHouse(
   services: HousekeepingServices,
-  { keep, batches = BATCHES, signal }: HousekeepingOptions,
+  { keep, batches = BATCHES }: HousekeepingOptions,
 ): Promise<{ removed: number; dropped: number }> {
   const now = services.clock()
   if (!affords(services, REQUESTS.question)) return { removed: 0, dropped: 0 }
@@ -58,7 +56,7 @@ export async function keepHouse(
   await goingOn(services, NOT_MADE, () => addMonths(services, new Set(months), now))
   const old = keep.eventDays ? monthsBefore(months, horizon(now, keep.eventDays)) : []
   const dropped = (await goingOn(services, NOT_DROPPED, () => dropMonths(services, old))) ?? 0
-  const removed = await removeOld(services, horizonsOf(keep, now), batches, signal)
+  const removed = await removeOld(services, horizonsOf(keep, now), batches)
   if (removed || dropped) {
     services.log('info', 'removed what is past its retention', { rows: removed, months: dropped })
   }
@@ -144,7 +142,6 @@ async function removeOld(
   services: HousekeepingServices,
   before: Partial<Record<OldKind, Date>>,
   batches: number,
-  signal?: AbortSignal,
 ): Promise<number> {
   let removed = 0
   let left = batches
@@ -156,7 +153,7 @@ async function removeOld(
     while (tasks.length) {
       const full: typeof tasks = []
       for (const task of tasks) {
-        if (left <= 0 || signal?.aborted || !affords(services, REQUESTS.removal)) return removed
+        if (left <= 0 || !affords(services, REQUESTS.removal)) return removed
         const count = await removeBatch(services, task, before[task.kind]!)
         removed += count
         if (count) left--

@@ -1,5 +1,4 @@
 // What is stored and what is missing. A storage upload that the store has lost is looked into: finished, or healed.
-
 import { missingParts, type PartPlan } from '../core/part-plan.ts'
 import type { Services, StoredPart } from '../core/ports.ts'
 import { Problem } from '../core/problem.ts'

@@ -1,5 +1,4 @@
 // `countersign()` on Cloudflare Workers: the app, its schedule and its queue. src/worker.ts is nothing but this.
-
 import type { Context } from 'hono'
 import { ConfigError, type Variables } from '../config.ts'
 import { budgetOf } from '../core/budget.ts'

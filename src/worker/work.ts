@@ -1,5 +1,4 @@
 // What lives as long as one request or one run: the database client and the work that goes on after the answer.
-
 import { createConnection } from 'node:net'
 import { type Budget, budgetOf, unbounded } from '../core/budget.ts'
 import { errorText } from '../core/error-text.ts'

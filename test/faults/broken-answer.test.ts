@@ -3,7 +3,7 @@
 import { createServer, connect as tcpConnect } from 'node:net'
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { connect } from '../../src/db/connect.ts'
+import { connect, type Database } from '../../src/db/connect.ts'
 import { freshDatabase, type TestDatabase } from '../support/postgres.ts'
 
 const DATA_ROW = 'D'.charCodeAt(0)
@@ -49,37 +49,35 @@ async function startLine(url: string) {
   return { state, url: through.href, close: () => server.close() }
 }
 
-it('a connection that was lost behind a row', async () => {
-  const line = await startLine(fresh.serviceUrl)
-  const { database, close } = connect(line.url, { maxConnections: 1 })
-  try {
-    await database.execute(sql`select 1 as one`)
-    line.state.breaks = true
+type Line = Awaited<ReturnType<typeof startLine>>
 
-    await expect(database.execute(sql`select 2 as two`)).rejects.toThrow()
-    const next = await database.execute(sql`select 3 as three`)
-
-    expect([...next]).toEqual([{ three: 3 }])
-  } finally {
-    await close()
-    line.close()
-  }
-})
-
-it('a connection that was lost in a transaction', async () => {
-  const line = await startLine(fresh.serviceUrl)
-  const { database, close } = connect(line.url, { maxConnections: 1 })
-  try {
-    const lost = database.transaction(async (transaction) => {
-      await transaction.execute(sql`select 1 as one`)
+it.each([
+  [
+    'behind a row',
+    async (database: Database, line: Line) => {
+      await database.execute(sql`select 1 as one`)
       line.state.breaks = true
-      await transaction.execute(sql`select 2 as two`)
-    })
-
-    await expect(lost).rejects.toThrow()
+      await database.execute(sql`select 2 as two`)
+    },
+  ],
+  [
+    'in a transaction',
+    (database: Database, line: Line) =>
+      database.transaction(async (transaction) => {
+        await transaction.execute(sql`select 1 as one`)
+        line.state.breaks = true
+        await transaction.execute(sql`select 2 as two`)
+      }),
+  ],
+])('a connection that was lost %s', async (_, lose) => {
+  const line = await startLine(fresh.serviceUrl)
+  const { database, close } = connect(line.url, { maxConnections: 1 })
+  try {
+    await expect(lose(database, line)).rejects.toThrow()
     const next = await database.execute(sql`select 3 as three`)
 
     expect([...next]).toEqual([{ three: 3 }])
+    expect(line.state.breaks).toBe(false)
   } finally {
     await close()
     line.close()

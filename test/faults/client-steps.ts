@@ -1,5 +1,5 @@
 // What clients do in the flows, beyond the commands of the random scripts: streams, forms, grants, temporary credentials.
-import { ossSigner } from '../../src/storage/oss/sign.ts'
+import { holderOf } from '../support/holder.ts'
 import { type Clients, call, contentOf, PART_SIZE, SHAPES, type Shape } from './commands.ts'
 import type { Instance } from './fault-port.ts'
 import { newest, type Step } from './step.ts'
@@ -162,15 +162,10 @@ async function bySdk(
 ): Promise<string> {
   const { world } = clients
   const issued = credentials.get(clients)!
-  const address = { url: issued.endpoint, addressing: 'path' as const }
-  const signer = ossSigner({
-    bucket: issued.bucket,
-    region: issued.region,
-    credentials: issued as unknown as Parameters<typeof ossSigner>[0]['credentials'],
-    endpoint: address,
-    publicEndpoint: address,
-  })
-  const { url, headers } = signer.byHeader({ method, key: issued.key, query }, world.clock())
+  const { url, headers } = holderOf(issued).byHeader(
+    { method, key: issued.key, query },
+    world.clock(),
+  )
   const answer = await world.port.cross('client', `client.sdk ${method}`, () =>
     world.fetchWhole(url, { method, headers, body }),
   )

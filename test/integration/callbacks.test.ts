@@ -1,6 +1,7 @@
 // Callbacks as hints: what each may cause at most, counted in store calls, rows and changes of the session.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { receiveCallback } from '../../src/uploads/callback.ts'
+import { latch } from '../support/gates.ts'
 import { type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'
 import { type ReportingStore, reportingStore } from '../support/reporting-store.ts'
 
@@ -130,10 +131,7 @@ describe('a true callback', () => {
 
   it('is answered in time while the store hangs, and finishes afterwards', async () => {
     const created = await stored(await sent())
-    let release = () => {}
-    const held = new Promise<void>((resolve) => {
-      release = resolve
-    })
+    const { opened: held, open: release } = latch()
     harness.interceptStore((forward) => async (input, init) => {
       await held
       return forward(input, init)

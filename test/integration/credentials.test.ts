@@ -1,8 +1,8 @@
 // Temporary credentials: for one key behind a session, for a prefix, and as the mobile SDKs ask for them. The embedded
 // store assumes the role and obeys the session policy, so what the credentials may not do is really refused.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { ossSigner } from '../../src/storage/oss/sign.ts'
 import { type Answer, type Harness, someBytes, startHarness } from '../support/harness.ts'
+import { holderOf } from '../support/holder.ts'
 
 const POLICY = { credentials: true, maxSizeBytes: 1_000_000 }
 
@@ -34,15 +34,10 @@ async function byHolder(
   key: string,
   options: { body?: Uint8Array<ArrayBuffer>; query?: [string, string][] } = {},
 ): Promise<{ status: number; code?: string; text: string }> {
-  const address = { url: issued.endpoint, addressing: 'path' as const }
-  const signer = ossSigner({
-    bucket: issued.bucket,
-    region: issued.region,
-    credentials: issued as unknown as Parameters<typeof ossSigner>[0]['credentials'],
-    endpoint: address,
-    publicEndpoint: address,
-  })
-  const { url, headers } = signer.byHeader({ method, key, query: options.query }, harness.clock())
+  const { url, headers } = holderOf(issued).byHeader(
+    { method, key, query: options.query },
+    harness.clock(),
+  )
   const answer = await fetch(url, { method, headers, body: options.body })
   const text = await answer.text()
   return { status: answer.status, code: /<Code>(\w+)/.exec(text)?.[1], text }

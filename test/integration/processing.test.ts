@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto'
 import postgres from 'postgres'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
 import { RETRY_SECONDS } from '../../src/delivery/schedule.ts'
+import { latch } from '../support/gates.ts'
 import { ADMIN_KEY, type Harness, someBytes, startHarness } from '../support/harness.ts'
 import { appWith, IMAGE, type ProcessingApp, THUMBNAIL } from '../support/processing/upload.ts'
 
@@ -356,14 +357,8 @@ describe('a worker', () => {
 
   it('that is overtaken after its lease changes nothing, and tells nobody', async () => {
     const upload = await app.upload('image/png')
-    let goOn = () => {}
-    let reached = () => {}
-    const held = new Promise<void>((resolve) => {
-      goOn = resolve
-    })
-    const there = new Promise<void>((resolve) => {
-      reached = resolve
-    })
+    const { opened: held, open: goOn } = latch()
+    const { opened: there, open: reached } = latch()
     let count = 0
     atProcessing(async (forward) => {
       if (count++ > 0) return forward()

@@ -1,5 +1,4 @@
 // What must be refused, each with its own code, and nothing half-done: credentials, tokens, input.
-
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ADMIN_KEY, type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'

@@ -1,5 +1,4 @@
 // What happens to a session when nobody looks: expiry, stuck states, leftovers of the inbox; whose object is whose; quotas.
-
 import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'

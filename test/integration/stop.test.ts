@@ -1,6 +1,7 @@
 // Jobs that are stopped in the middle: what was begun ends, nothing else is begun, and the next run finds the rest.
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { type Jobs, startJobs } from '../../src/node/jobs.ts'
+import { latch } from '../support/gates.ts'
 import { type Harness, startHarness } from '../support/harness.ts'
 import { startReceiver } from '../support/receiver.ts'
 
@@ -36,14 +37,8 @@ const statesOf = (sessions: Array<{ appId: string; id: string }>) =>
 
 /** Stops the store's first answer. */
 function holdStore() {
-  let arrive = () => {}
-  let release = () => {}
-  const asked = new Promise<void>((resolve) => {
-    arrive = resolve
-  })
-  const released = new Promise<void>((resolve) => {
-    release = resolve
-  })
+  const { opened: asked, open: arrive } = latch()
+  const { opened: released, open: release } = latch()
   harness.interceptStore((forward) => async (input, init) => {
     arrive()
     await released

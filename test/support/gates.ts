@@ -14,6 +14,15 @@ export interface GateOptions {
   only?: (...parameters: any[]) => boolean
 }
 
+/** What is waited for until somebody opens it. */
+export function latch(): { opened: Promise<void>; open(): void } {
+  let open = () => {}
+  const opened = new Promise<void>((resolve) => {
+    open = resolve
+  })
+  return { opened, open }
+}
+
 /** Stops one call of a port's method; all others pass. The port is as it was once the call has been stopped. */
 export function gate<Port extends object>(
   port: Port,
@@ -21,14 +30,8 @@ export function gate<Port extends object>(
   { when, only = () => true }: GateOptions,
 ): Gate {
   const original = port[method] as Method
-  let arrive = () => {}
-  let open = () => {}
-  const reached = new Promise<void>((resolve) => {
-    arrive = resolve
-  })
-  const opened = new Promise<void>((resolve) => {
-    open = resolve
-  })
+  const { opened: reached, open: arrive } = latch()
+  const { opened, open } = latch()
   const stop = async () => {
     port[method] = original as Port[keyof Port]
     arrive()
@@ -56,14 +59,8 @@ export function gateListing<Port extends { listParts: Method }>(
   when: 'before' | 'after',
 ): Gate {
   const original = port.listParts
-  let arrive = () => {}
-  let open = () => {}
-  const reached = new Promise<void>((resolve) => {
-    arrive = resolve
-  })
-  const opened = new Promise<void>((resolve) => {
-    open = resolve
-  })
+  const { opened: reached, open: arrive } = latch()
+  const { opened, open } = latch()
   port.listParts = async function* (...parameters: any[]) {
     port.listParts = original
     if (when === 'after') {

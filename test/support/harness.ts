@@ -202,11 +202,10 @@ export async function startHarness(options: HarnessOptions = {}) {
     },
     housekeeping: processWide.housekeepingFor(connection.database),
     sweep: () => runScheduled(services),
-    keepHouse: (keep: Partial<Retention> = {}, batches?: number, signal?: AbortSignal) =>
+    keepHouse: (keep: Partial<Retention> = {}, batches?: number) =>
       keepHouse(processWide.housekeepingFor(connection.database, budget), {
         keep: { sessionDays: 90, deliveryDays: 90, eventDays: 90, ...keep },
         batches,
-        signal,
       }),
     deliver: () => deliverDue(services),
     async stop() {

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { unbounded } from '../../../src/core/budget.ts'
 import { background } from '../../../src/node/background.ts'
 import { startJobs } from '../../../src/node/jobs.ts'
+import { latch } from '../../support/gates.ts'
 
 const never = () => new Promise<never>(() => {})
 const lines: string[] = []
@@ -68,8 +69,15 @@ it('the half minute is counted from the first call: a second one waits for the s
 it('work after an answer is waited for, but for ten seconds at most', async () => {
   const after = background(log)
   expect(await durationOf(after.ended())).toBe(0)
-  after.keep(new Promise((resolve) => setTimeout(resolve, 4_000)))
-  expect(await durationOf(after.ended())).toBe(4_000)
+  const work = latch()
+  after.keep(work.opened)
+  const ended = vi.fn()
+  void after.ended().then(ended)
+  await vi.advanceTimersByTimeAsync(4_000)
+  expect(ended).not.toHaveBeenCalled()
+  work.open()
+  await vi.advanceTimersByTimeAsync(0)
+  expect(ended).toHaveBeenCalledTimes(1)
   after.keep(Promise.reject(new Error('nobody waits for it')))
   after.keep(never())
 
