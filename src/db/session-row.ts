@@ -32,6 +32,7 @@ export interface UploadRow {
   reserved_bytes: number
   fingerprint: string | null
   checksum: string | null
+  prior_declared: { sizeBytes: number | null; checksum: string | null } | null
   metadata: Record<string, string> | null
   processing: ProcessingTask[] | null
   storage_upload_id: string | null
@@ -88,6 +89,12 @@ export const toSession = (row: UploadRow): UploadSession => ({
   reservedBytes: row.reserved_bytes,
   fingerprint: row.fingerprint ?? undefined,
   checksum: row.checksum ?? undefined,
+  priorDeclared: row.prior_declared
+    ? {
+        sizeBytes: row.prior_declared.sizeBytes ?? undefined,
+        checksum: row.prior_declared.checksum ?? undefined,
+      }
+    : undefined,
   metadata: row.metadata ?? undefined,
   processing: row.processing ?? undefined,
   storageUploadId: row.storage_upload_id ?? undefined,

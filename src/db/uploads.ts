@@ -184,7 +184,7 @@ export function uploadsDb(database: Database): UploadsDb {
       transition(database, {
         appId: session.appId,
         uploadId: session.id,
-        set: sql`state = 'completed', object = ${json(object)}, lease_until = null,
+        set: sql`state = 'completed', object = ${json(object)}, checksum = ${object.declared ?? null}, lease_until = null,
           ended_at = ${instant(now)}, storage_released_at = ${instant(now)}, sweep_at = ${instant(now)},
           leftovers_at = case when method = 'credentials' then ${instant(now)} else leftovers_at end`,
         guard: among(statesBefore('completed')),

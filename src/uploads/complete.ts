@@ -20,15 +20,20 @@ export type CompleteServices = Pick<
   'uploads' | 'clock' | 'newId' | 'nudgeDeliveries' | 'storeNamed' | 'budget' | 'delay' | 'log'
 >
 
+/** What is declared whoever completes: the attempt that is under way may come to nothing, and with it what it declares. */
+const standing = ({ priorDeclared, finalSizeBytes, checksum }: UploadSession): Declaration =>
+  priorDeclared ?? { sizeBytes: finalSizeBytes, checksum }
+
 /** Problems that need no look at the store. */
 export function checkInput(session: UploadSession, { sizeBytes, checksum }: Declaration): void {
   const { plan } = session
+  const declared = standing(session)
   const arrivesWhole = session.method !== 'multipart' // HEAD tells its size.
   if (
     !arrivesWhole &&
     plan.sizeBytes === null &&
     sizeBytes === undefined &&
-    session.finalSizeBytes === undefined
+    declared.sizeBytes === undefined
   ) {
     throw new Problem('size-required', {
       detail: 'Say sizeBytes: this upload began without a size.',
@@ -43,9 +48,9 @@ export function checkInput(session: UploadSession, { sizeBytes, checksum }: Decl
   if (plan.sizeBytes === null && (sizeBytes ?? 0) > session.reservedBytes) {
     throw new Problem('file-too-large', { detail: 'More bytes than were reserved.' })
   }
-  if (checksum !== undefined && session.checksum !== undefined && checksum !== session.checksum) {
+  if (checksum !== undefined && declared.checksum !== undefined && checksum !== declared.checksum) {
     throw new Problem('checksum-mismatch', {
-      detail: 'Another checksum was declared when the upload was created.',
+      detail: 'Another checksum was declared for this upload before.',
     })
   }
 }
@@ -112,10 +117,13 @@ function asDeclared(completed: UploadSession, { sizeBytes, checksum }: Declarati
   return completed
 }
 
-/** An attempt that was taken over is settled by what its first holder declared. */
-const isDeclaredOtherwise = (session: UploadSession, { sizeBytes, checksum }: Declaration) =>
-  (checksum !== undefined && checksum !== session.checksum) ||
-  (sizeBytes !== undefined && sizeBytes !== expectedSize(session))
+/** An attempt that was taken over is settled by what its first holder declared; one's own turn may declare something else. */
+function wouldDeclareOtherwise(session: UploadSession, input: Declaration): boolean {
+  const declared = standing(session)
+  const checksum = declared.checksum ?? input.checksum
+  const sizeBytes = input.sizeBytes ?? declared.sizeBytes
+  return checksum !== session.checksum || sizeBytes !== session.finalSizeBytes
+}
 
 /**
  * The holder of the lease. Problems found before the store was asked to complete leave no trace of an attempt. Undefined where
@@ -136,7 +144,7 @@ async function completeClaimed(
     if (!(await uploads.reopen(session, { wasAttempt: false }, clock()))) {
       return meanwhile(services, session, error)
     }
-    if (isDeclaredOtherwise(session, input)) return undefined
+    if (wouldDeclareOtherwise(session, input)) return undefined
     throw error
   }
 }

@@ -3,6 +3,7 @@ import { uploadEvent } from '../core/event.ts'
 import type { Services, StoredObject } from '../core/ports.ts'
 import { type CompletedObject, hasEnded, type UploadSession } from '../core/upload-session.ts'
 import { endSession } from './end.ts'
+import { declaredOf } from './presence.ts'
 import { type ReleaseServices, releaseStorage } from './release.ts'
 
 function completedObject(session: UploadSession, stored: StoredObject): CompletedObject {
@@ -12,7 +13,7 @@ function completedObject(session: UploadSession, stored: StoredObject): Complete
     etag: stored.etag,
     versionId: stored.versionId,
     checksums: stored.crc64 ? { crc64: stored.crc64 } : {},
-    declared: session.checksum,
+    declared: declaredOf(session, stored),
   }
 }
 
@@ -30,7 +31,8 @@ export async function finish(
   const { uploads, clock, newId, nudgeDeliveries } = services
   const now = clock()
   const object = completedObject(session, stored)
-  const after = { ...session, state: 'completed' as const, object, endedAt: now }
+  const checksum = object.declared
+  const after = { ...session, state: 'completed' as const, object, checksum, endedAt: now }
   const event = uploadEvent('upload.completed', newId('evt'), now, after)
   const finished = await uploads.finish(session, object, event, now)
   if (finished) {

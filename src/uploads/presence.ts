@@ -19,6 +19,13 @@ const declaredCrc64 = (session: UploadSession): string | undefined =>
     ? BigInt(session.checksum.slice('crc64:'.length)).toString()
     : undefined
 
+const differs = (object: StoredObject, crc64: string | undefined) =>
+  crc64 !== undefined && object.crc64 !== undefined && object.crc64 !== crc64
+
+/** What was declared of this object; nothing where it was said of other bytes, by an attempt that did not make it. */
+export const declaredOf = (session: UploadSession, object: StoredObject): string | undefined =>
+  differs(object, declaredCrc64(session)) ? undefined : session.checksum
+
 /**
  * The stamp, which only we can sign. A client with credentials sets none: there the exact key, which holds the
  * session's id, stands in for it.
@@ -42,13 +49,13 @@ function compare(session: UploadSession, object: StoredObject | undefined): Pres
   if (object.sizeBytes > session.reservedBytes) {
     return { kind: 'mismatch', object, reason: 'is larger than what was reserved' }
   }
-  const differs = (crc64: string | undefined) =>
-    crc64 !== undefined && object.crc64 !== undefined && object.crc64 !== crc64
-  if (differs(declaredCrc64(session))) {
-    return { kind: 'mismatch', object, reason: 'has another CRC64 than declared' }
-  }
-  if (differs(session.listedCrc64)) {
+  // Parts that were checked were what was declared then. What is declared since, and not checked yet, is of another attempt.
+  if (session.listedCrc64 !== undefined) {
+    if (!differs(object, session.listedCrc64)) return { kind: 'own', object }
     return { kind: 'mismatch', object, reason: 'is not made of the parts that were checked' }
+  }
+  if (differs(object, declaredCrc64(session))) {
+    return { kind: 'mismatch', object, reason: 'has another CRC64 than declared' }
   }
   return { kind: 'own', object }
 }

@@ -1,4 +1,5 @@
 // The commands of a script, and how clients carry them out: over the API and straight to the store, as real ones do.
+import { crc64 } from '../../src/core/crc64.ts'
 import { type Faulted, type Instance, NoAnswer } from './fault-port.ts'
 import type { RunApp, World } from './world.ts'
 
@@ -12,7 +13,8 @@ export const SUBJECTS = ['ada', 'bo'] as const
 
 export type Command = { via?: number } & (
   | { do: 'create'; who: number; shape: Shape; key?: number }
-  | { do: 'sign' | 'complete' | 'direct' | 'post'; slot: number }
+  | { do: 'sign' | 'post'; slot: number }
+  | { do: 'complete' | 'direct'; slot: number; file?: number }
   | { do: 'resume'; slot: number; key?: number }
   | { do: 'callback' | 'abort' | 'get' | 'lose' | 'upload'; slot: number }
   | { do: 'put'; slot: number; part: number; version: number }
@@ -67,6 +69,13 @@ export function contentOf(shape: Shape, part: number, version: number): Uint8Arr
     bytes[index] = state >>> 24
   }
   return bytes
+}
+
+/** What a client declares that completes this version of the file; only of what is made of parts. */
+function declaredOf({ shape }: Upload, file: number | undefined): { checksum?: string } {
+  if (shape !== 'parts' || file === undefined) return {}
+  const [first, second] = [contentOf(shape, 1, file), contentOf(shape, 2, file)]
+  return { checksum: `crc64:${crc64(Buffer.concat([first, second]))}` }
 }
 
 interface Reply {
@@ -354,10 +363,11 @@ async function actOn(
     case 'complete': {
       const ended = upload.expiresAt <= world.clock().getTime()
       const credential = ended ? app.apiKey : upload.completionToken
-      return seen(await call(clients, instance, 'POST', `${path}/complete`, credential, {}))
+      const body = declaredOf(upload, command.file)
+      return seen(await call(clients, instance, 'POST', `${path}/complete`, credential, body))
     }
     case 'direct': {
-      const body = { mode: 'direct' }
+      const body = { mode: 'direct', ...declaredOf(upload, command.file) }
       const reply = await call(clients, instance, 'POST', `${path}/complete`, app.apiKey, body)
       if (!reply.body.direct) return seen(reply)
       upload.direct = reply.body.direct

@@ -2,6 +2,7 @@
 // it can be read, and printed with its seed: FAULTS_SEED replays it, FAULTS_RUNS says how many.
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { FAULTS } from './fault-port.ts'
 import { anyScript, runScript, type Tally, tellScript } from './script.ts'
 import { seedOf } from './seed.ts'
 import { startWorld, type World } from './world.ts'
@@ -9,7 +10,10 @@ import { startWorld, type World } from './world.ts'
 const RUNS = Number(process.env.FAULTS_RUNS ?? 1000)
 
 /** Of the sessions and faults that so many scripts see, at the very least. */
-const LEAST_SHARE = { completed: 0.15, aborted: 0.08, expired: 0.3, failed: 0.005, faults: 0.1 }
+const LEAST_SHARE = {
+  ...{ completed: 0.15, aborted: 0.08, expired: 0.3, failed: 0.02 },
+  ...Object.fromEntries(FAULTS.map((kind) => [kind, 0.08])),
+}
 const atLeast = (least: number) => (count: number) => count >= Math.floor(least)
 
 let world: World

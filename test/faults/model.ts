@@ -16,8 +16,14 @@ export interface Belief {
   parts: string
   /** The parts as they were when a direct completion was signed, or a relayed one listed them since; empty before that. */
   checked: string
+  /** What the session is bound to as a signed direct completion declared it: the parts that this version of the file has. */
+  said: string
+  /** What the attempt that is under way declares, with what the session is bound to. */
+  declared: string
   /** The session's own object is in the store. */
   object: boolean
+  /** The parts that it was made of. */
+  content: string
   /** It is not made of the parts that were checked: it is never finished, and fails the session. */
   differs: boolean
   /** Last attempt to complete; 0 for none. */
@@ -46,33 +52,33 @@ const outsideWindow = ({ attemptAt }: Belief, at: number) => at - attemptAt >= W
 const complete = ({ parts, alive }: Belief) => alive && !parts.includes('-')
 /** Of a completed storage upload nothing is left. */
 const USED = { object: true, alive: false, parts: NO_PARTS }
+const made = (b: Belief) => ({ ...USED, content: b.parts })
+/** What is declared for this version of the file; nothing where none is. */
+const partsOf = (file: number | undefined, { shape }: Facts) =>
+  file === undefined || shape !== 'parts' ? '' : `${file}${file}`
 
 const STEPS = {
-  claim: (b, _, { times }) =>
-    unfinished(b)
-      ? times.map((attemptAt) => ({ ...b, phase: 'completing' as const, attemptAt }))
-      : undefined,
   /** A relayed completion has seen the parts as they are. */
   recheck: (b) => (b.checked && complete(b) ? { ...b, checked: b.parts } : undefined),
   makeObject(b, { shape }) {
     if (shape === 'single' || b.object) return undefined
     if (shape === 'empty') return b.phase === 'completing' ? { ...b, object: true } : undefined
-    return complete(b) ? { ...b, ...USED, checked: b.checked && b.parts } : undefined
+    if (!complete(b) || (b.declared && b.declared !== b.parts)) return undefined
+    return { ...b, ...made(b), checked: b.checked && b.parts }
   },
   /** The store takes whatever is there. */
   makeDirectly: (b) =>
     complete(b) && b.checked && !b.object
-      ? { ...b, ...USED, differs: b.checked !== b.parts }
+      ? { ...b, ...made(b), differs: b.checked !== b.parts }
       : undefined,
   finish: (b) =>
-    unfinished(b) && b.object && !b.differs ? { ...b, phase: 'completed' } : undefined,
-  failDiffering: (b) => (unfinished(b) && b.differs ? { ...b, phase: 'failed' } : undefined),
-  reopen: (b) => (b.phase === 'completing' ? { ...b, phase: 'open' } : undefined),
-  forgetAttempt: (b) => (b.phase === 'open' ? { ...b, attemptAt: 0 } : undefined),
-  signDirect: (b, _, { times }) =>
-    b.phase === 'open' && complete(b)
-      ? times.map((attemptAt) => ({ ...b, attemptAt, checked: b.parts }))
+    unfinished(b) && b.object && !b.differs
+      ? { ...b, phase: 'completed', declared: '' }
       : undefined,
+  failDiffering: (b) =>
+    unfinished(b) && b.differs ? { ...b, phase: 'failed', declared: '' } : undefined,
+  reopen: (b) => (b.phase === 'completing' ? { ...b, phase: 'open', declared: '' } : undefined),
+  forgetAttempt: (b) => (b.phase === 'open' ? { ...b, attemptAt: 0 } : undefined),
   heal(b, { shape }, { to }) {
     const lost = shape === 'parts' && !b.alive && !b.object
     if (b.phase !== 'open' || !lost || !outsideWindow(b, to)) return undefined
@@ -91,14 +97,31 @@ const STEPS = {
   },
   failLost: (b, { expiresAt }, { to }) =>
     b.phase === 'completing' && !b.alive && !b.object && to >= expiresAt
-      ? { ...b, phase: 'failed' }
+      ? { ...b, phase: 'failed', declared: '' }
       : undefined,
   release: (b) =>
     b.phase === 'aborted' || b.phase === 'expired' || b.phase === 'failed'
-      ? { ...b, alive: false, parts: NO_PARTS, object: false, differs: false }
+      ? { ...b, alive: false, parts: NO_PARTS, object: false, content: '', differs: false }
       : undefined,
   lose: (b) => (b.alive ? { ...b, alive: false, parts: NO_PARTS } : undefined),
 } satisfies Record<string, Step>
+
+/** Who takes over an attempt settles it by what that declared. */
+const claim =
+  (file: number | undefined): Step =>
+  (b, facts, { times }) => {
+    if (!unfinished(b)) return undefined
+    const declared = b.phase === 'open' ? b.said || partsOf(file, facts) : b.declared
+    return times.map((attemptAt) => ({ ...b, phase: 'completing', declared, attemptAt }))
+  }
+
+const signDirect =
+  (file: number | undefined): Step =>
+  (b, facts, { times }) => {
+    const said = b.said || partsOf(file, facts)
+    if (b.phase !== 'open' || !complete(b) || (said && said !== b.parts)) return undefined
+    return times.map((attemptAt) => ({ ...b, said, attemptAt, checked: b.parts }))
+  }
 
 const store =
   (part: number, version: number) =>
@@ -110,8 +133,8 @@ const store =
     return { ...b, parts: parts.join('') }
   }
 
-const { finish, failDiffering, heal, release, makeObject, claim, reopen } = STEPS
-const { forgetAttempt, recheck, signDirect, makeDirectly } = STEPS
+const { finish, failDiffering, heal, release, makeObject, reopen } = STEPS
+const { forgetAttempt, recheck, makeDirectly } = STEPS
 /** What a look at the session may come to. */
 const ASKING: Step[] = [finish, failDiffering, heal, release]
 
@@ -127,10 +150,12 @@ export function stepsOf(command: Command): Step[] {
       return [...ASKING, store(command.part, command.version)]
     case 'upload':
       return [...ASKING, store(1, 0), store(2, 0)]
-    case 'complete':
-      return [claim, recheck, makeObject, finish, failDiffering, release, reopen, forgetAttempt]
+    case 'complete': {
+      const made = [recheck, makeObject, finish, failDiffering, release]
+      return [claim(command.file), ...made, reopen, forgetAttempt]
+    }
     case 'direct':
-      return [signDirect, makeDirectly, finish]
+      return [signDirect(command.file), makeDirectly, finish]
     case 'post':
       return [makeDirectly, finish]
     case 'callback':
@@ -169,28 +194,42 @@ type Outcome = [text: string, next: Belief]
 const endedAs = ({ phase }: Belief) =>
   phase === 'expired' ? '409 upload-expired' : '409 upload-not-open'
 
-const failedAndGone = (b: Belief): Belief => release({ ...b, phase: 'failed' })!
+const failedAndGone = (b: Belief): Belief => release({ ...b, phase: 'failed', declared: '' })!
 
-function completeAlone(b: Belief, { shape, expiresAt }: Facts, now: number): Outcome[] {
-  if (b.phase === 'completed') return [['200 completed', b]]
+function completeAlone(b: Belief, facts: Facts, now: number, wants: string): Outcome[] {
+  const { shape, expiresAt } = facts
+  /** Whoever declares other bytes than were completed is told. */
+  const told = (content: string) =>
+    wants && wants !== content ? '422 checksum-mismatch' : '200 completed'
+  if (b.phase === 'completed') return [[told(b.content), b]]
   if (!unfinished(b)) return [[endedAs(b), b]]
+  if (wants && b.said && wants !== b.said) return [['422 checksum-mismatch', b]]
   if (b.phase === 'open' && now >= expiresAt) return [['409 upload-expired', b]]
   const waits: Outcome[] = b.phase === 'completing' ? [['202 completing', b]] : []
-  const opened = { ...b, phase: 'open' as const }
-  const done = { ...b, phase: 'completed' as const, ...USED }
-  if (b.differs) return [...waits, ['409 object-mismatch', failedAndGone(b)]]
-  if (b.object || shape === 'empty' || (shape === 'parts' && complete(b))) {
-    return [...waits, ['200 completed', done]]
-  }
-  const reopened: Outcome[] = [
-    ['422 parts-mismatch', opened],
-    ['422 parts-mismatch', { ...opened, attemptAt: 0 }],
+  const opened = { ...b, phase: 'open' as const, declared: '' }
+  const done = { ...opened, phase: 'completed' as const, ...USED }
+  const reopened = (text: string): Outcome[] => [
+    [text, opened],
+    [text, { ...opened, attemptAt: 0 }],
   ]
-  if (shape === 'single' || b.alive) return [...waits, ...reopened]
+  if (b.differs) return [...waits, ['409 object-mismatch', failedAndGone(b)]]
+  if (b.object || shape === 'empty') return [...waits, [told(b.content), done]]
+  const own = b.said || wants
+  const held = b.phase === 'completing' ? b.declared : own
+  if (shape === 'parts' && complete(b)) {
+    const heldFits = !held || held === b.parts
+    const content = b.parts
+    if (heldFits) return [...waits, [told(content), { ...done, content }]]
+    // An attempt that came to nothing binds nobody: the next is one's own.
+    const ownFits = own !== held && (!own || own === b.parts)
+    if (ownFits) return [...waits, [told(content), { ...done, content }]]
+    return [...waits, ...reopened('422 checksum-mismatch')]
+  }
+  if (shape === 'single' || b.alive) return [...waits, ...reopened('422 parts-mismatch')]
   return [
     ...waits,
     b.attemptAt
-      ? ['202 completing', { ...b, phase: 'completing', attemptAt: now }]
+      ? ['202 completing', { ...b, phase: 'completing', declared: held, attemptAt: now }]
       : ['409 storage-upload-lost', opened],
   ]
 }
@@ -198,7 +237,7 @@ function completeAlone(b: Belief, { shape, expiresAt }: Facts, now: number): Out
 function statusAlone(b: Belief, { shape, expiresAt }: Facts, now: number): Outcome[] {
   if (!unfinished(b) || shape !== 'parts' || b.alive) return [[`200 ${b.phase}`, b]]
   if (b.differs) return [['200 failed', failedAndGone(b)]]
-  if (b.object) return [['200 completed', { ...b, phase: 'completed' }]]
+  if (b.object) return [['200 completed', { ...b, phase: 'completed', declared: '' }]]
   if (b.phase === 'completing') return [['200 completing', b]]
   if (!outsideWindow(b, now)) return [['409 upload-completing', b]]
   if (now >= expiresAt) return [['409 upload-expired', b]]
@@ -227,10 +266,14 @@ function putAlone(
 }
 
 /** What was checked a moment ago is what the store makes, and its callback says so. */
-function directAlone(b: Belief, { shape, expiresAt }: Facts, now: number): Outcome[] | undefined {
-  const isReady = shape === 'parts' && b.phase === 'open' && complete(b) && !b.object
-  if (!isReady || now >= expiresAt) return undefined
-  return [['200 completed', { ...b, phase: 'completed', ...USED, attemptAt: now }]]
+function directAlone(b: Belief, facts: Facts, now: number, wants: string): Outcome[] | undefined {
+  const isReady = facts.shape === 'parts' && b.phase === 'open' && complete(b) && !b.object
+  if (!isReady || now >= facts.expiresAt) return undefined
+  const said = b.said || wants
+  if ((wants && wants !== said) || (said && said !== b.parts)) {
+    return [['422 checksum-mismatch', b]]
+  }
+  return [['200 completed', { ...b, phase: 'completed', said, ...made(b), attemptAt: now }]]
 }
 
 /** Outcomes of a command that nothing disturbed, or undefined where the steps say it all. */
@@ -242,7 +285,7 @@ export function outcomesAlone(
 ): Outcome[] | undefined {
   switch (command.do) {
     case 'complete':
-      return completeAlone(b, facts, now)
+      return completeAlone(b, facts, now, partsOf(command.file, facts))
     case 'get':
       return statusAlone(b, facts, now)
     case 'abort':
@@ -250,7 +293,7 @@ export function outcomesAlone(
     case 'put':
       return putAlone(command, b, facts, now)
     case 'direct':
-      return directAlone(b, facts, now)
+      return directAlone(b, facts, now, partsOf(command.file, facts))
     default:
       return undefined
   }
@@ -260,5 +303,8 @@ export function outcomesAlone(
 export function mayBeSeen(seen: Observation, before: Belief, facts: Facts): boolean {
   if (seen.state === undefined) return true
   if (seen.state === 'stored') return facts.shape === 'single' || before.alive
-  return before.phase === seen.state
+  const { command, state } = seen
+  const wants = command.do === 'complete' ? partsOf(command.file, facts) : ''
+  const isOther = state === 'completed' && wants && wants !== before.content
+  return before.phase === state && !isOther
 }

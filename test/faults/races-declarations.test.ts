@@ -73,6 +73,49 @@ describe('complete ∥ complete that declares something else', () => {
     await expectOneOutcome(field.harness, field.app, created.id, 'completed')
   })
 
+  it('waits for the first, and takes its turn where that was of other bytes', async () => {
+    const created = await field.sent()
+    const listed = gateListing(field.store(), 'before')
+    const first = field.complete(created, { checksum: sum(OTHER_BYTES) })
+    await listed.reached
+    field.harness.advance({ minutes: 2 })
+
+    const second = await field.complete(created, { checksum: sum(BYTES) })
+    listed.open()
+
+    expect(second).toMatchObject({ status: 200, body: { state: 'completed' } })
+    expect(second.body.object.declared).toBe(sum(BYTES))
+    expect(await first).toMatchObject({ status: 422, body: { code: 'checksum-mismatch' } })
+    await expectOneOutcome(field.harness, field.app, created.id, 'completed')
+  })
+
+  it('may declare nothing, and is not refused for what the first declared', async () => {
+    const created = await field.sent()
+    const listed = gateListing(field.store(), 'before')
+    const first = field.complete(created, { checksum: sum(OTHER_BYTES) })
+    await listed.reached
+    field.harness.advance({ minutes: 2 })
+
+    expect(await field.complete(created)).toMatchObject({ status: 200 })
+    listed.open()
+    expect(await first).toMatchObject({ status: 422, body: { code: 'checksum-mismatch' } })
+    await expectOneOutcome(field.harness, field.app, created.id, 'completed')
+  })
+
+  it('of a stream says its size, whatever the first says', async () => {
+    const created = await streamed()
+    const listed = gateListing(field.store(), 'before')
+    const first = field.complete(created, { sizeBytes: SHORTER.length })
+    await listed.reached
+
+    expect(await field.complete(created)).toMatchObject({
+      status: 422,
+      body: { code: 'size-required' },
+    })
+    listed.open()
+    expect(await first).toMatchObject({ status: 422, body: { code: 'parts-mismatch' } })
+  })
+
   it('is not bound by a declaration whose check failed', async () => {
     const created = await streamed()
     const wrong = { sizeBytes: SHORTER.length, checksum: sum(SHORTER) }
@@ -118,6 +161,23 @@ describe('a relayed completion ∥ a direct one', () => {
     await field.status(created)
 
     await failed(created)
+  })
+
+  it('that declares other bytes leaves the object of the direct one, and is told', async () => {
+    const created = await field.sent()
+    const { body: signed } = await field.complete(created, { mode: 'direct' })
+    const listed = gateListing(field.store(), 'before')
+    const relayed = field.complete(created, { checksum: sum(OTHER_BYTES) })
+    await listed.reached
+
+    expect((await field.completeAtStore(signed.direct)).status).toBe(200)
+    listed.open()
+
+    expect(await relayed).toMatchObject({ status: 422, body: { code: 'checksum-mismatch' } })
+    const { body } = await field.status(created)
+    expect(body).toMatchObject({ state: 'completed', object: { sizeBytes: BYTES.length } })
+    expect(body.object.declared).toBeUndefined()
+    await expectOneOutcome(field.harness, field.app, created.id, 'completed')
   })
 
   it('makes an object of the parts that are there now, and is believed even when it was not heard of', async () => {

@@ -17,9 +17,15 @@ import { beginRun, type Run } from './run.ts'
 import { random } from './seed.ts'
 import type { World } from './world.ts'
 
-export interface Script {
-  rounds: Command[][]
+export interface Round {
+  /** In flight together. */
+  commands: Command[]
+  /** At the crash points of this round, counted from 0. */
   faults: PlannedFault[]
+}
+
+export interface Script {
+  rounds: Round[]
   /** 0 is first come, first served. */
   schedule: number
 }
@@ -53,7 +59,15 @@ const anyCommand = fc
           version: fc.nat({ max: 1 }),
         }),
       },
-      { weight: 5, arbitrary: on('complete', 'complete', 'direct', 'direct', 'post') },
+      { weight: 4, arbitrary: on('complete', 'complete', 'direct', 'direct', 'post') },
+      {
+        weight: 3,
+        arbitrary: fc.record({
+          do: fc.constantFrom('complete', 'complete', 'direct'),
+          slot,
+          file: fc.nat({ max: 1 }),
+        }),
+      },
       { weight: 4, arbitrary: on('get', 'resume', 'sign', 'callback') },
       {
         weight: 1,
@@ -81,23 +95,27 @@ const anyBeginning = fc.constantFrom<Command[][]>(
   [[{ do: 'create', who: 0, shape: 'single' }], [{ do: 'upload', slot: 0 }]],
 )
 
-const anyRounds = fc
-  .tuple(
-    anyBeginning,
-    fc.array(fc.array(anyCommand, { minLength: 1, maxLength: 3 }), {
-      minLength: 1,
-      maxLength: 10,
-    }),
-  )
-  .map(([beginning, rounds]) => [...beginning, ...rounds])
+/** A command crosses some ten points. */
+const anyFault = fc.record({ at: fc.nat({ max: 12 }), kind: fc.constantFrom(...FAULTS) })
 
-export const anyScript: fc.Arbitrary<Script> = fc.record({
-  rounds: anyRounds,
-  faults: fc.array(fc.record({ at: fc.nat({ max: 120 }), kind: fc.constantFrom(...FAULTS) }), {
-    maxLength: 3,
-  }),
-  schedule: fc.nat(),
+const anyFaults = fc.oneof(
+  { weight: 1, arbitrary: fc.constant<PlannedFault[]>([]) },
+  { weight: 1, arbitrary: fc.array(anyFault, { minLength: 1, maxLength: 2 }) },
+)
+
+const anyRound: fc.Arbitrary<Round> = fc.record({
+  commands: fc.array(anyCommand, { minLength: 1, maxLength: 3 }),
+  faults: anyFaults,
 })
+
+const anyRounds = fc
+  .tuple(anyBeginning, fc.array(anyRound, { minLength: 1, maxLength: 10 }))
+  .map(([beginning, rounds]) => [
+    ...beginning.map((commands): Round => ({ commands, faults: [] })),
+    ...rounds,
+  ])
+
+export const anyScript: fc.Arbitrary<Script> = fc.record({ rounds: anyRounds, schedule: fc.nat() })
 
 /** What so many scripts have been through: a suite that completes nothing would prove nothing. */
 export type Tally = Map<string, number>
@@ -115,7 +133,10 @@ const asFound = (facts: Facts): Belief[] => [
     alive: facts.shape === 'parts',
     parts: '--',
     checked: '',
+    said: '',
+    declared: '',
     object: false,
+    content: '',
     differs: false,
     attemptAt: 0,
     generation: 1,
@@ -128,14 +149,14 @@ export async function runScript(world: World, script: Script, tally: Tally): Pro
   const model = new Map<number, Believed>()
   const found: string[] = []
   const next = random(script.schedule)
-  world.port.arm(script.faults, script.schedule === 0 ? undefined : next)
   for (const [number, round] of script.rounds.entries()) {
-    const commands = addressed(round, run.clients.uploads.length)
+    const commands = addressed(round.commands, run.clients.uploads.length)
     const from = world.clock().getTime()
     const before = run.clients.uploads.map(({ slot: known }) => known)
+    world.port.arm(round.faults, script.schedule === 0 ? undefined : next)
     const seen = (await Promise.all(commands.map((command) => run.perform(command)))).flat()
     const span = spanOf(commands, from, world.clock().getTime())
-    for (const one of seen) for (const _ of one.faults) count(tally, 'faults')
+    for (const { kind } of world.port.struck) count(tally, kind)
     const wrong = narrow(run, model, { commands, seen, before, span })
     const quota = await quotaFindings(world, run.clients.app.appId)
     found.push(...[...wrong, ...quota].map((text) => `round ${number + 1}: ${text}`))
@@ -168,7 +189,7 @@ function spanOf(commands: readonly Command[], from: number, to: number): Span {
   return { from, to, times: [...times] }
 }
 
-interface Round {
+interface Passed {
   commands: readonly Command[]
   seen: readonly Observation[]
   /** Slots that were known when it began. */
@@ -177,8 +198,8 @@ interface Round {
 }
 
 /** What the round may have done to each session, and whether what was seen can be so. */
-function narrow(run: Run, model: Map<number, Believed>, round: Round): string[] {
-  const { commands, seen, before, span } = round
+function narrow(run: Run, model: Map<number, Believed>, passed: Passed): string[] {
+  const { commands, seen, before, span } = passed
   const found: string[] = []
   for (const upload of run.clients.uploads) {
     const facts = {
@@ -287,9 +308,11 @@ export function tell(command: Command): string {
   return `${command.do}${session}${rest.length ? ` (${rest.join(', ')})` : ''}${via ? ' on the second process' : ''}`
 }
 
-export const tellScript = ({ rounds, faults, schedule }: Script): string =>
+export const tellScript = ({ rounds, schedule }: Script): string =>
   [
-    ...rounds.map((commands, at) => `  ${at + 1}. ${commands.map(tell).join('  ∥  ')}`),
-    ...faults.map(({ at, kind }) => `  fault: ${kind}, at crash point ${at}`),
+    ...rounds.flatMap(({ commands, faults }, at) => [
+      `  ${at + 1}. ${commands.map(tell).join('  ∥  ')}`,
+      ...faults.map((fault) => `     fault: ${fault.kind}, at crash point ${fault.at}`),
+    ]),
     `  schedule ${schedule}`,
   ].join('\n')
