@@ -76,8 +76,8 @@ export interface UploadSession {
   reservedBytes: number
   fingerprint?: string
   checksum?: string
-  /** What stood declared before an attempt to complete that is under way, or has reached its end. */
-  priorDeclared?: { sizeBytes?: number; checksum?: string }
+  /** What stood declared before the attempt that is under way, and the number it began with: who takes over has another. */
+  priorDeclared?: { sizeBytes?: number; checksum?: string; attempt?: number }
   metadata?: Record<string, string>
   /** What the store is asked to make of the object once it is there. */
   processing?: ProcessingTask[]

@@ -128,6 +128,7 @@ export const uploads = pgTable(
     priorDeclared: jsonb('prior_declared').$type<{
       sizeBytes: number | null
       checksum: string | null
+      attempt?: number
     }>(),
     missingSince: at('missing_since'),
     direct: boolean('direct').notNull().default(false),

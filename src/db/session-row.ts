@@ -32,7 +32,7 @@ export interface UploadRow {
   reserved_bytes: number
   fingerprint: string | null
   checksum: string | null
-  prior_declared: { sizeBytes: number | null; checksum: string | null } | null
+  prior_declared: { sizeBytes: number | null; checksum: string | null; attempt?: number } | null
   metadata: Record<string, string> | null
   processing: ProcessingTask[] | null
   storage_upload_id: string | null
@@ -93,6 +93,7 @@ export const toSession = (row: UploadRow): UploadSession => ({
     ? {
         sizeBytes: row.prior_declared.sizeBytes ?? undefined,
         checksum: row.prior_declared.checksum ?? undefined,
+        attempt: row.prior_declared.attempt,
       }
     : undefined,
   metadata: row.metadata ?? undefined,

@@ -59,7 +59,8 @@ const declares = ({ sizeBytes, checksum }: Declaration): SQL => sql`
             then coalesce(${sizeBytes ?? null}::bigint, final_size_bytes) else final_size_bytes end,
           checksum = case when state = 'open' then coalesce(checksum, ${checksum ?? null}) else checksum end,
           prior_declared = case when state = 'open'
-            then jsonb_build_object('sizeBytes', final_size_bytes, 'checksum', checksum) else prior_declared end`
+            then jsonb_build_object('sizeBytes', final_size_bytes, 'checksum', checksum, 'attempt', attempt + 1)
+            else prior_declared end`
 
 /** As before the attempt. */
 const UNDECLARED = sql`

@@ -117,6 +117,10 @@ function asDeclared(completed: UploadSession, { sizeBytes, checksum }: Declarati
   return completed
 }
 
+/** The store may have been asked to complete by whoever held the lease before. */
+const isTakenOver = ({ attempt, priorDeclared }: UploadSession) =>
+  attempt !== priorDeclared?.attempt
+
 /** An attempt that was taken over is settled by what its first holder declared; one's own turn may declare something else. */
 function wouldDeclareOtherwise(session: UploadSession, input: Declaration): boolean {
   const declared = standing(session)
@@ -139,8 +143,14 @@ async function completeClaimed(
     const listed = await listChecked(services, session)
     const checked = await withListed(services, session, listed)
     return checked && (await settle(services, checked, await makeObject(services, checked, listed)))
-  } catch (error) {
+  } catch (failure) {
+    const error = isStoreFailure(failure) ? refusal(failure) : failure
     if (!(error instanceof Problem)) throw error
+    // Not even the parts were heard of: what the attempt before this one came to is as open as it was.
+    if (isStoreFailure(failure) && isTakenOver(session)) {
+      await uploads.releaseLease(session, { missing: false }, clock())
+      throw error
+    }
     if (!(await uploads.reopen(session, { wasAttempt: false }, clock()))) {
       return meanwhile(services, session, error)
     }
@@ -202,8 +212,7 @@ async function listChecked(
   } catch (failure) {
     if (!isStoreFailure(failure)) throw failure
     if (failure.kind === 'no-such-upload') return { upload, parts: [], sizeBytes: 0, gone: true }
-    // Nothing was asked of the store's complete yet, so all but a lost storage upload is a plain Problem.
-    throw refusal(failure)
+    throw failure
   }
 }
 

@@ -260,6 +260,15 @@ export const GUARDS = [
     says: /expected 409 to be 422/,
   },
   {
+    name: 'what an attempt came to stays open while the store is silent',
+    in: 'src/uploads/complete.ts',
+    from: 'if (isStoreFailure(failure) && isTakenOver(session)) {',
+    to: 'if (false) {',
+    suite: races('does not even hear of the parts', 'races-declarations'),
+    by: /does not even hear of the parts/,
+    says: /to match object/,
+  },
+  {
     name: 'what a grant is used for ends with what was stored',
     in: 'src/db/transition.ts',
     from: "settlement === 'release' ? sql`0` : sql`changed.reserved_bytes - ${settledBytes}::bigint`",

@@ -39,6 +39,13 @@ async function madeAndSilent(created: Record<string, any>, body: unknown) {
   return { answer, open: held.open }
 }
 
+/** The store does not answer such requests. */
+const silence = (method: string) =>
+  field.harness.interceptStore((forward) => (input, init) => {
+    if ((init?.method ?? 'GET') === method) throw new TypeError('fetch failed')
+    return forward(input, init)
+  })
+
 describe('complete ∥ complete that declares something else', () => {
   it.each([
     ['another checksum', () => field.sent(), {}, { checksum: sum(OTHER_BYTES) }],
@@ -86,6 +93,22 @@ describe('complete ∥ complete that declares something else', () => {
     expect(second).toMatchObject({ status: 200, body: { state: 'completed' } })
     expect(second.body.object.declared).toBe(sum(BYTES))
     expect(await first).toMatchObject({ status: 422, body: { code: 'checksum-mismatch' } })
+    await expectOneOutcome(field.harness, field.app, created.id, 'completed')
+  })
+
+  it('that does not even hear of the parts leaves open what the first came to', async () => {
+    const created = await field.sent()
+    silence('HEAD')
+    expect(await field.complete(created)).toMatchObject({ body: { state: 'completing' } })
+    silence('GET')
+    expect(await field.complete(created, { checksum: sum(BYTES) })).toMatchObject({ status: 503 })
+    expect(await field.find(created.id)).toMatchObject({ state: 'completing' })
+    field.harness.interceptStore((forward) => forward)
+
+    const third = await field.complete(created, { checksum: sum(OTHER_BYTES) })
+
+    expect(third).toMatchObject({ status: 422, body: { code: 'checksum-mismatch' } })
+    expect((await field.status(created)).body).toMatchObject({ state: 'completed' })
     await expectOneOutcome(field.harness, field.app, created.id, 'completed')
   })
 
