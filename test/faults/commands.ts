@@ -23,6 +23,12 @@ export type Command = { via?: number } & (
   | { do: 'replay'; nth: number }
 )
 
+export interface SignedPart {
+  url: string
+  headers: Record<string, string>
+  sizeBytes: number
+}
+
 /** What a client knows of a session, and what it sent. */
 export interface Upload {
   slot: number
@@ -36,7 +42,7 @@ export interface Upload {
   arrived: Map<number, Map<number, symbol>>
   uploadToken: string
   completionToken: string
-  parts: Map<number, { url: string; headers: Record<string, string>; sizeBytes: number }>
+  parts: Map<number, SignedPart>
   partsExpireAt: number
   expiresAt: number
   direct?: { method: string; url: string; headers: Record<string, string> }
@@ -194,12 +200,17 @@ async function keptSince(
 
 /** Signs anew where the URLs at hand have ended, as a client does. */
 async function freshParts(clients: Clients, instance: Instance, upload: Upload): Promise<void> {
-  const { world, app } = clients
+  const { world } = clients
   if (upload.partsExpireAt - 5_000 > world.clock().getTime()) return
   await sign(clients, instance, upload)
   if (upload.partsExpireAt - 5_000 > world.clock().getTime()) return
+  await askAndSign(clients, instance, upload)
+}
+
+/** Begun anew at the store, a session has other URLs; past its token, whoever asks for it gets a new one. */
+async function askAndSign(clients: Clients, instance: Instance, upload: Upload): Promise<void> {
   const path = `/v1/uploads/${upload.id}`
-  const { body } = await call(clients, instance, 'GET', path, app.apiKey)
+  const { body } = await call(clients, instance, 'GET', path, clients.app.apiKey)
   learn(clients, upload, body)
   await sign(clients, instance, upload)
 }
@@ -232,13 +243,18 @@ async function put(
   upload.arrived.set(part, arrived)
   arrived.delete(version)
   const earlier = [...arrived]
-  const { status } = await world.port.cross('client', 'client.put', () =>
-    world.fetchWhole(signed.url, {
-      method: 'PUT',
-      headers: signed.headers,
-      body: contentOf(upload.shape, part, version),
-    }),
-  )
+  const send = async ({ url, headers }: SignedPart) => {
+    const body = contentOf(upload.shape, part, version)
+    const answer = await world.port.cross('client', 'client.put', () =>
+      world.fetchWhole(url, { method: 'PUT', headers, body }),
+    )
+    return answer.status
+  }
+  let status = await send(signed)
+  if (status === 404) {
+    await askAndSign(clients, instance, upload)
+    status = await send(upload.parts.get(part)!)
+  }
   if (status !== 200) return { ...seen, text: String(status) }
   for (const [replaced, sending] of earlier) {
     // Sent again meanwhile, it may have arrived after this one.
