@@ -95,19 +95,26 @@ export interface UploadsDb {
     options: { wasAttempt: boolean },
     now: Date,
   ): Promise<UploadSession | undefined>
-  /** By the lease's holder, where a direct completion is out with other parts: from now on the object has to be of these. */
-  recordListed(
+  /** By the lease's holder, where a direct completion is out for other parts: the object may be of these, too. */
+  recordChecked(
     session: UploadSession,
-    listedCrc64: string | undefined,
+    crc64: string | undefined,
     now: Date,
   ): Promise<UploadSession | undefined>
   /** Ends the lease and leaves the outcome to the next caller or the sweep. */
-  releaseLease(session: UploadSession, options: { missing: boolean }, now: Date): Promise<void>
-  /** Records that a direct completion is being signed, for which parts and checksum: an attempt from now on. */
+  releaseLease(
+    session: UploadSession,
+    options: { missing: boolean },
+    now: Date,
+  ): Promise<UploadSession | undefined>
+  /**
+   * Records that a direct completion is being signed, for which parts: an attempt from now on. The session is bound to the
+   * checksum that they were checked against; refused where it is bound to another one meanwhile.
+   */
   recordDirect(
     appId: string,
     id: string,
-    checked: { listedCrc64?: string; checksum?: string },
+    checked: { crc64?: string; checksum?: string },
     now: Date,
   ): Promise<UploadSession | undefined>
   finish(

@@ -94,8 +94,11 @@ export interface UploadSession {
   priorAttemptAt?: Date
   missingSince?: Date
   direct: boolean
-  /** CRC64 of the parts as they were checked before a completion; the object has to have the same. */
-  listedCrc64?: string
+  /**
+   * CRC64 of the parts, each time they were checked for a completion that the store may take at any time: an object of a session
+   * with a direct one has one of these. Absent where the store tells none.
+   */
+  checkedCrc64?: string[]
   /** Since when storage uploads may be left under the key that no row names: of an initiate whose answer is not known. */
   leftoversAt?: Date
   endedAt?: Date
@@ -105,9 +108,15 @@ export interface UploadSession {
   revision: number
 }
 
+/** What is declared of a session, whoever completes it: the attempt under way may come to nothing, with what it declares. */
+export const standing = ({ priorDeclared, finalSizeBytes, checksum }: UploadSession) =>
+  priorDeclared ?? { sizeBytes: finalSizeBytes, checksum }
+
 export interface EndOptions {
   /** Why it failed: a permanent code. */
   failure?: string
+  /** Not where parts of this CRC64 were checked meanwhile. */
+  unlessChecked?: string
   /** Only from these states; by default from every one that may come before. */
   from?: readonly UploadState[]
   /** Only while this attempt holds the lease; without it, only outside the window after an attempt. */

@@ -132,7 +132,7 @@ export const uploads = pgTable(
     }>(),
     missingSince: at('missing_since'),
     direct: boolean('direct').notNull().default(false),
-    listedCrc64: text('listed_crc64'),
+    checkedCrc64: text('checked_crc64').array(),
     leftoversAt: at('leftovers_at'),
     endedAt: at('ended_at'),
     storageReleasedAt: at('storage_released_at'),

@@ -34,7 +34,7 @@ const mayHeal = ({ storageUploadId }: UploadSession, now: Date): SQL =>
 
 function endGuard(
   to: 'aborted' | 'expired' | 'failed',
-  { from, attempt, activeAt, leaseEnded }: EndOptions,
+  { from, attempt, activeAt, leaseEnded, unlessChecked }: EndOptions,
   now: Date,
 ): SQL {
   const states = from ?? statesBefore(to).filter((state) => state !== 'completing')
@@ -42,6 +42,7 @@ function endGuard(
     among(states),
     attempt === undefined ? noRecentAttempt(now) : sql`attempt = ${attempt}`,
     ...(activeAt ? [sql`active_at <= ${instant(activeAt)}`] : []),
+    ...(unlessChecked ? [sql`${unlessChecked} = any(checked_crc64) is not true`] : []),
     ...(leaseEnded ? [sql`lease_until <= ${instant(now)}`] : []),
   ]
   return sql.join(guards, sql` and `)
@@ -61,6 +62,17 @@ const declares = ({ sizeBytes, checksum }: Declaration): SQL => sql`
           prior_declared = case when state = 'open'
             then jsonb_build_object('sizeBytes', final_size_bytes, 'checksum', checksum, 'attempt', attempt + 1)
             else prior_declared end`
+
+/** So many listings of the parts are kept, and no fewer than the last few. */
+const MOST_CHECKED = 16
+
+/** With these parts, too, unless the store gave no CRC64 of some that were checked before. */
+const withChecked = (crc64: string | undefined): SQL => {
+  const checked = sql`${crc64 ?? null}::text`
+  return sql`case when ${checked} is null or (direct and checked_crc64 is null) then null
+            else (array_append(array_remove(checked_crc64, ${checked}), ${checked}))
+              [greatest(1, coalesce(cardinality(checked_crc64), 0) + 2 - ${MOST_CHECKED}::int):] end`
+}
 
 /** As before the attempt. */
 const UNDECLARED = sql`
@@ -150,34 +162,35 @@ export function uploadsDb(database: Database): UploadsDb {
         guard: sql`state = 'completing' and attempt = ${session.attempt}`,
       }),
 
-    async releaseLease(session, { missing }, now) {
-      await transition(database, {
+    releaseLease: (session, { missing }, now) =>
+      transition(database, {
         appId: session.appId,
         uploadId: session.id,
         set: sql`lease_until = ${instant(now)},
           missing_since = ${missing ? sql`coalesce(missing_since, ${instant(now)})` : sql`missing_since`},
           sweep_at = ${instant(after(now, 60_000))}`,
         guard: sql`state = 'completing' and attempt = ${session.attempt}`,
-      })
-    },
+      }),
 
-    recordListed: (session, listedCrc64, now) =>
+    recordChecked: (session, crc64, now) =>
       transition(database, {
         appId: session.appId,
         uploadId: session.id,
-        set: sql`listed_crc64 = ${listedCrc64 ?? null}`,
+        set: sql`checked_crc64 = ${withChecked(crc64)}`,
         guard: sql`state = 'completing' and attempt = ${session.attempt} and lease_until > ${instant(now)}`,
       }),
 
-    recordDirect: (appId, id, { listedCrc64, checksum }, now) =>
+    recordDirect: (appId, id, { crc64, checksum }, now) =>
       transition(database, {
         appId,
         uploadId: id,
-        set: sql`direct = true, listed_crc64 = ${listedCrc64 ?? null},
-          checksum = coalesce(checksum, ${checksum ?? null}),
+        set: sql`direct = true, checksum = ${checksum ?? null},
+          checked_crc64 = case when checksum is null and ${checksum ?? null}::text is not null and ${crc64 ?? null}::text is not null
+            then array[${crc64 ?? null}::text] else ${withChecked(crc64)} end,
           prior_attempt_at = attempt_at, attempt_at = ${instant(now)},
           active_at = ${instant(now)}, sweep_at = ${instant(after(now, 60_000))}`,
-        guard: sql`state = 'open' and expires_at > ${instant(now)}`,
+        guard: sql`state = 'open' and expires_at > ${instant(now)}
+          and coalesce(checksum, ${checksum ?? null}) is not distinct from ${checksum ?? null}::text`,
       }),
 
     // A client's own SDK may have begun more than it completed: what is left is looked for as long as it may come.
@@ -185,10 +198,12 @@ export function uploadsDb(database: Database): UploadsDb {
       transition(database, {
         appId: session.appId,
         uploadId: session.id,
-        set: sql`state = 'completed', object = ${json(object)}, checksum = ${object.declared ?? null}, lease_until = null,
+        set: sql`state = 'completed', object = ${json(object)}, checksum = ${object.declared ?? null},
+          prior_declared = null, lease_until = null,
           ended_at = ${instant(now)}, storage_released_at = ${instant(now)}, sweep_at = ${instant(now)},
           leftovers_at = case when method = 'credentials' then ${instant(now)} else leftovers_at end`,
-        guard: among(statesBefore('completed')),
+        guard: sql`${among(statesBefore('completed'))}
+          and (not direct or ${object.checksums.crc64 ?? null}::text = any(checked_crc64) is not false)`,
         event,
         settlement: { settleBytes: object.sizeBytes },
       }),
@@ -198,7 +213,7 @@ export function uploadsDb(database: Database): UploadsDb {
       transition(database, {
         appId: session.appId,
         uploadId: session.id,
-        set: sql`state = ${to}, failure = ${options.failure ?? null}, lease_until = null,
+        set: sql`state = ${to}, failure = ${options.failure ?? null}, lease_until = null, ${UNDECLARED},
           ended_at = ${instant(now)}, sweep_at = ${instant(now)},
           leftovers_at = case when state = 'initiating' and not ${options.nothingBegun ?? false}::boolean
             then ${instant(now)} else leftovers_at end`,
@@ -229,7 +244,7 @@ export function uploadsDb(database: Database): UploadsDb {
         appId: session.appId,
         uploadId: session.id,
         set: sql`storage_upload_id = ${storageUploadId}, generation = generation + 1,
-          listed_crc64 = null, active_at = ${instant(now)}, sweep_at = ${instant(firstLookAt(session, now))}`,
+          direct = false, checked_crc64 = null, active_at = ${instant(now)}, sweep_at = ${instant(firstLookAt(session, now))}`,
         guard: mayHeal(session, now),
       }),
 

@@ -4,9 +4,9 @@ import type { CallbackFields, CallbackRow, RawRequest, Services } from '../core/
 import { Problem } from '../core/problem.ts'
 import { isStoreFailure } from '../core/store-failure.ts'
 import { isExpired, openToken } from '../core/token.ts'
-import { hasEnded, type UploadSession } from '../core/upload-session.ts'
+import { hasEnded, standing, type UploadSession } from '../core/upload-session.ts'
 import { finish } from './finish.ts'
-import { expectedSize, lookForObject } from './presence.ts'
+import { lookForObject } from './presence.ts'
 
 export type CallbackServices = Pick<
   Services,
@@ -98,7 +98,7 @@ export async function receiveCallback(
 function strayOutcome({ body }: CallbackRow, session: UploadSession): string | undefined {
   if (hasEnded(session.state)) return session.state
   if (body.object !== session.key) return 'other-object'
-  const size = expectedSize(session)
+  const size = session.plan.sizeBytes ?? standing(session).sizeBytes
   return size !== undefined && body.size !== String(size) ? 'other-size' : undefined
 }
 

@@ -2,10 +2,15 @@
 import type { Declaration, Services, StoredUpload } from '../core/ports.ts'
 import { Problem } from '../core/problem.ts'
 import { isStoreFailure } from '../core/store-failure.ts'
-import { hasEnded, type UploadSession } from '../core/upload-session.ts'
+import {
+  type CompletedObject,
+  hasEnded,
+  standing,
+  type UploadSession,
+} from '../core/upload-session.ts'
 import { notOpen } from './abort.ts'
 import { failMismatch, finish } from './finish.ts'
-import { expectedSize, lookForObject } from './presence.ts'
+import { expectedSize, lookForObject, type Made } from './presence.ts'
 import { objectExists, refusal, uploadLost } from './refusal.ts'
 import { checkParts, type ListedParts, listAllParts } from './stored-parts.ts'
 import { objectSpec } from './tokens.ts'
@@ -19,10 +24,6 @@ export type CompleteServices = Pick<
   Services,
   'uploads' | 'clock' | 'newId' | 'nudgeDeliveries' | 'storeNamed' | 'budget' | 'delay' | 'log'
 >
-
-/** What is declared whoever completes: the attempt that is under way may come to nothing, and with it what it declares. */
-const standing = ({ priorDeclared, finalSizeBytes, checksum }: UploadSession): Declaration =>
-  priorDeclared ?? { sizeBytes: finalSizeBytes, checksum }
 
 /** Problems that need no look at the store. */
 export function checkInput(session: UploadSession, { sizeBytes, checksum }: Declaration): void {
@@ -79,11 +80,9 @@ export async function completeUpload(
       throw new Problem('upload-expired', { detail: 'The upload has expired. Create a new one.' })
     }
     if (current.state === 'initiating') throw notOpen(current, now)
+    if (waited >= WAIT_MS || now.getTime() - waitedSince >= WAIT_MS) return current
     // Open again: the first attempt came to nothing, so this one is next.
-    if (current.state === 'completing') {
-      if (waited >= WAIT_MS || now.getTime() - waitedSince >= WAIT_MS) return current
-      await services.delay(POLL_MS)
-    }
+    if (current.state === 'completing') await services.delay(POLL_MS)
   }
 }
 
@@ -99,15 +98,20 @@ export async function attemptCompletion(
   return claimed && completeClaimed(services, claimed, input)
 }
 
+/** Where the store tells no such checksum, what was declared of the object stands for it. */
+function contradicts(checksum: string, object: CompletedObject | undefined): boolean {
+  const [kind, value = ''] = checksum.split(':')
+  const stored = object?.checksums.crc64
+  if (kind === 'crc64' && stored !== undefined) return BigInt(value).toString() !== stored
+  const { declared } = object ?? {}
+  return declared?.split(':')[0] === kind && declared !== checksum
+}
+
 /** Who repeats a completion gets its outcome; who declares other bytes than were completed must not take them for theirs. */
 function asDeclared(completed: UploadSession, { sizeBytes, checksum }: Declaration) {
   const { object, id } = completed
   const stored = object?.checksums.crc64
-  const [kind, value = ''] = checksum?.split(':') ?? []
-  const isOther =
-    checksum !== object?.declared && kind === 'crc64' && stored !== undefined
-      ? BigInt(value).toString() !== stored
-      : false
+  const isOther = checksum !== undefined && contradicts(checksum, object)
   if (isOther || (sizeBytes !== undefined && sizeBytes !== object?.sizeBytes)) {
     throw new Problem(isOther ? 'checksum-mismatch' : 'parts-mismatch', {
       detail: `The upload ${id} was completed with other bytes. Create a new one for these.`,
@@ -141,7 +145,7 @@ async function completeClaimed(
   const { uploads, clock } = services
   try {
     const listed = await listChecked(services, session)
-    const checked = await withListed(services, session, listed)
+    const checked = await withChecked(services, session, listed)
     return checked && (await settle(services, checked, await makeObject(services, checked, listed)))
   } catch (failure) {
     const error = isStoreFailure(failure) ? refusal(failure) : failure
@@ -160,20 +164,18 @@ async function completeClaimed(
 }
 
 /**
- * The object has to be of the parts that are listed now. Where a direct completion was signed for others, that is recorded before
+ * A direct completion may be out for other parts than are listed now. Then it is recorded that the object may be of these, before
  * the store is asked: undefined where the lease was lost meanwhile.
  */
-async function withListed(
+async function withChecked(
   { uploads, clock }: CompleteServices,
   session: UploadSession,
   listed: Listed | undefined,
 ): Promise<UploadSession | undefined> {
-  if (!listed || listed.gone) return session
-  const { crc64: listedCrc64 } = listed
-  if (session.listedCrc64 === undefined || session.listedCrc64 === listedCrc64) {
-    return { ...session, listedCrc64 }
-  }
-  return uploads.recordListed(session, listedCrc64, clock())
+  const { direct, checkedCrc64 } = session
+  if (!direct || !checkedCrc64 || !listed || listed.gone) return session
+  if (listed.crc64 !== undefined && checkedCrc64.includes(listed.crc64)) return session
+  return uploads.recordChecked(session, listed.crc64, clock())
 }
 
 /** The lease was lost, so what others made of the session is the answer, not what we saw of it. */
@@ -188,98 +190,120 @@ async function meanwhile(
   throw endedByOthers ? notOpen(current, clock()) : problem
 }
 
-/** What the attempt leaves open: `gone` where the store no longer knows the storage upload. */
-type Doubt = 'none' | 'gone' | 'unknown'
-
 interface Listed extends ListedParts {
   upload: StoredUpload
+  /** The store no longer knows the storage upload. */
   gone?: boolean
 }
 
-/** What the object is to be made of, checked; undefined where it is not made of parts. */
+const NO_PARTS: ListedParts = { parts: [], sizeBytes: 0, crc64: '0' }
+
+/** What the object is to be made of, checked; undefined where it is not made of parts. Throws StoreFailure. */
 async function listChecked(
   { storeNamed }: Pick<Services, 'storeNamed'>,
   session: UploadSession,
 ): Promise<Listed | undefined> {
   const { method, key, storageUploadId, plan, checksum } = session
-  const size = expectedSize(session) ?? 0
-  if (method === 'credentials' || size === 0 || !storageUploadId) return undefined
+  const size = expectedSize(session)
+  if (method === 'credentials' || size === undefined) return undefined
+  if (!storageUploadId) {
+    if (size === 0) checkParts(plan, 0, NO_PARTS, checksum)
+    return undefined
+  }
   const upload = { key, storageUploadId }
   try {
     const listed = await listAllParts(storeNamed(session.store), upload)
     checkParts(plan, size, listed, checksum)
     return { ...listed, upload }
   } catch (failure) {
-    if (!isStoreFailure(failure)) throw failure
-    if (failure.kind === 'no-such-upload') return { upload, parts: [], sizeBytes: 0, gone: true }
+    if (isStoreFailure(failure, 'no-such-upload')) return { ...NO_PARTS, upload, gone: true }
     throw failure
   }
 }
+
+/** What is known of the object after the store was asked for it. */
+type Outcome =
+  /** Made by this attempt, or stored by the client itself. */
+  | { kind: 'made'; made?: Made }
+  /** There was one already. */
+  | { kind: 'exists' }
+  /** The store no longer knows the storage upload: there is an object, or nothing. */
+  | { kind: 'gone' }
+  | { kind: 'unknown' }
 
 /** Has the store make the object. A definite no is a Problem. */
 async function makeObject(
   { storeNamed }: Pick<Services, 'storeNamed'>,
   session: UploadSession,
   listed: Listed | undefined,
-): Promise<Doubt> {
+): Promise<Outcome> {
   const store = storeNamed(session.store)
   try {
-    if (listed?.gone) return 'gone'
-    if (listed) await store.complete(listed.upload, listed.parts, objectSpec(session))
+    if (listed?.gone) return { kind: 'gone' }
     // With credentials, the client's own SDK completes; HEAD tells.
-    else if (session.method !== 'credentials' && expectedSize(session) === 0) {
+    if (session.method !== 'credentials' && expectedSize(session) === 0) {
       await store.putEmpty(objectSpec(session))
+      return { kind: 'made', made: NO_PARTS }
     }
-    return 'none'
+    if (listed) await store.complete(listed.upload, listed.parts, objectSpec(session))
+    return { kind: 'made', made: listed }
   } catch (failure) {
     if (!isStoreFailure(failure)) throw failure
-    if (failure.kind === 'no-such-upload') return 'gone'
-    if (failure.kind === 'ambiguous') return 'unknown'
-    if (failure.code === 'FileAlreadyExists') return 'none' // HEAD tells whose it is.
+    if (failure.kind === 'no-such-upload') return { kind: 'gone' }
+    if (failure.kind === 'ambiguous') return { kind: 'unknown' }
+    if (failure.code === 'FileAlreadyExists') return { kind: 'exists' } // HEAD tells whose it is.
     throw refusal(failure)
   }
 }
 
-/** HEAD decides. Without the session's own object the outcome stays open only where the store may still bring it. */
+/**
+ * HEAD decides. Without the session's own object the outcome stays open only where the store may still bring it. Undefined where
+ * somebody else has changed the session, and there has to be another attempt.
+ */
 async function settle(
   services: CompleteServices,
   session: UploadSession,
-  doubt: Doubt,
-): Promise<UploadSession> {
+  outcome: Outcome,
+): Promise<UploadSession | undefined> {
   const { uploads, clock, log } = services
-  const presence = await lookForObject(services, session).catch((failure: unknown) => {
+  const made = outcome.kind === 'made' ? outcome.made : undefined
+  const presence = await lookForObject(services, session, made).catch((failure: unknown) => {
     if (!isStoreFailure(failure)) throw failure
     return undefined
   })
   if (presence?.kind === 'own') {
-    const reached = await finish(services, session, presence.object)
-    if (hasEnded(reached.state) && reached.state !== 'completed') throw notOpen(reached, clock())
-    return reached
+    const finished = await finish(services, session, presence.object, outcome.kind === 'made')
+    return reached(finished, clock())
   }
   if (presence?.kind === 'mismatch') {
-    const reached = await failMismatch(services, session)
-    // A callback was faster, and found nothing amiss.
-    if (reached.state === 'completed') return reached
+    const failed = await failMismatch(services, session, presence.object)
+    if (failed.state !== 'failed') return reached(failed, clock())
     throw new Problem('object-mismatch', {
       detail: `The stored object ${presence.reason}. It was removed; create a new upload.`,
     })
   }
-  if (presence && doubt === 'none') {
-    if (presence.kind === 'foreign') throw objectExists()
-    if (session.method !== 'multipart') {
-      throw new Problem('parts-mismatch', {
-        detail: 'The file is not stored yet. Send it, then complete.',
-        members: { missing: [1], unexpected: [], wrongSize: [] },
-      })
-    }
+  if (presence?.kind === 'foreign' && (outcome.kind === 'made' || outcome.kind === 'exists')) {
+    throw objectExists()
   }
-  const firstAttempt = !session.priorAttemptAt
-  if (presence && doubt === 'gone' && firstAttempt) throw uploadLost()
+  if (presence && outcome.kind === 'made' && session.method !== 'multipart') {
+    throw new Problem('parts-mismatch', {
+      detail: 'The file is not stored yet. Send it, then complete.',
+      members: { missing: [1], unexpected: [], wrongSize: [] },
+    })
+  }
+  const gone = outcome.kind === 'gone' && presence !== undefined
+  if (gone && !session.priorAttemptAt) throw uploadLost()
   log('warn', 'the outcome of a completion is not known yet', { upload: session.id })
-  await uploads.releaseLease(
-    session,
-    { missing: doubt === 'gone' && presence !== undefined },
-    clock(),
-  )
-  return session
+  const released = await uploads.releaseLease(session, { missing: gone }, clock())
+  return released ?? reached(await current(services, session), clock())
+}
+
+const current = async ({ uploads }: Pick<Services, 'uploads'>, session: UploadSession) =>
+  (await uploads.find(session.appId, session.id)) ?? session
+
+/** Whoever was faster has settled it; undefined where that is no end. */
+function reached(session: UploadSession, now: Date): UploadSession | undefined {
+  if (session.state === 'completed' || session.state === 'completing') return session
+  if (hasEnded(session.state)) throw notOpen(session, now)
+  return undefined
 }

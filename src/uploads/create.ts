@@ -8,7 +8,12 @@ import type { Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import { planProcessing } from '../core/processing.ts'
 import { ignoreStoreFailure, isStoreFailure } from '../core/store-failure.ts'
-import { hasEnded, type UploadMethod, type UploadSession } from '../core/upload-session.ts'
+import {
+  hasEnded,
+  standing,
+  type UploadMethod,
+  type UploadSession,
+} from '../core/upload-session.ts'
 import {
   type CreateInput,
   checkCredential,
@@ -121,7 +126,7 @@ async function findResumable(
       session.policyName === policyName &&
       session.plan.sizeBytes === plan.sizeBytes &&
       session.contentType === (input.contentType ?? DEFAULT_CONTENT_TYPE) &&
-      session.checksum === input.checksum,
+      standing(session).checksum === input.checksum,
   )
   if (!found) return undefined
   // Its client is back: the sweep must not take it for idle now. Where it has just ended, a new one is made.

@@ -47,9 +47,16 @@ export async function signDirectCompletion(
   const checksum = session.checksum ?? input.checksum
   checkParts(session.plan, session.plan.sizeBytes!, listed, checksum)
   // The store may be asked at any moment from now on, with parts that others may have written since: HEAD compares again.
-  const checked = { listedCrc64: listed.crc64, checksum }
+  const checked = { crc64: listed.crc64, checksum }
   const recorded = await uploads.recordDirect(session.appId, session.id, checked, clock())
-  if (!recorded) throw notOpen((await uploads.find(session.appId, session.id)) ?? session, now)
+  if (!recorded) {
+    const current = (await uploads.find(session.appId, session.id)) ?? session
+    // Bound to a checksum meanwhile, by another direct completion: checked against that.
+    if (current.checksum !== session.checksum) {
+      return signDirectCompletion(services, current, input)
+    }
+    throw notOpen(current, now)
+  }
   const { completionToken } = await mintTokens(services, recorded, { owner: true })
   const signed = store.presignComplete!(
     upload,

@@ -1,19 +1,28 @@
 // The only way to `completed`: the session's own object is really in the store, and one statement says so.
 import { uploadEvent } from '../core/event.ts'
 import type { Services, StoredObject } from '../core/ports.ts'
-import { type CompletedObject, hasEnded, type UploadSession } from '../core/upload-session.ts'
+import {
+  type CompletedObject,
+  hasEnded,
+  standing,
+  type UploadSession,
+} from '../core/upload-session.ts'
 import { endSession } from './end.ts'
 import { declaredOf } from './presence.ts'
 import { type ReleaseServices, releaseStorage } from './release.ts'
 
-function completedObject(session: UploadSession, stored: StoredObject): CompletedObject {
+/** Who finishes need not be who made the object: of a direct completion only what binds the session is known. */
+const declaredBy = (session: UploadSession, byOwnAttempt: boolean) =>
+  byOwnAttempt || !session.direct ? session.checksum : standing(session).checksum
+
+function completedObject(stored: StoredObject, declared: string | undefined): CompletedObject {
   return {
     key: stored.key,
     sizeBytes: stored.sizeBytes,
     etag: stored.etag,
     versionId: stored.versionId,
     checksums: stored.crc64 ? { crc64: stored.crc64 } : {},
-    declared: declaredOf(session, stored),
+    declared: declaredOf(declared, stored),
   }
 }
 
@@ -27,12 +36,13 @@ export async function finish(
   services: FinishServices,
   session: UploadSession,
   stored: StoredObject,
+  byOwnAttempt = false,
 ): Promise<UploadSession> {
   const { uploads, clock, newId, nudgeDeliveries } = services
   const now = clock()
-  const object = completedObject(session, stored)
-  const checksum = object.declared
-  const after = { ...session, state: 'completed' as const, object, checksum, endedAt: now }
+  const object = completedObject(stored, declaredBy(session, byOwnAttempt))
+  const declared = { checksum: object.declared, priorDeclared: undefined }
+  const after = { ...session, ...declared, state: 'completed' as const, object, endedAt: now }
   const event = uploadEvent('upload.completed', newId('evt'), now, after)
   const finished = await uploads.finish(session, object, event, now)
   if (finished) {
@@ -44,15 +54,20 @@ export async function finish(
   return cameTooLate ? releaseStorage(services, current) : current
 }
 
-/** An own object that is not what was declared: the session fails and the object goes. Completed ones are never touched. */
+/**
+ * An own object that is not what it has to be: the session fails and the object goes. Completed ones are never touched. Answers
+ * the session as it is, where it has changed meanwhile.
+ */
 export async function failMismatch(
   services: FinishServices,
   session: UploadSession,
+  { crc64 }: StoredObject,
 ): Promise<UploadSession> {
   const failed = await endSession(services, session, 'failed', {
     failure: 'object-mismatch',
     from: [session.state],
     attempt: session.attempt,
+    unlessChecked: crc64,
   })
   if (!failed) return (await services.uploads.find(session.appId, session.id)) ?? session
   return releaseStorage(services, failed)

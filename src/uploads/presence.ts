@@ -1,6 +1,6 @@
 // Whose object stands under a session's key: HEAD, the stamp, the expected size and checksum decide.
 import type { Services, StoredObject } from '../core/ports.ts'
-import type { UploadSession } from '../core/upload-session.ts'
+import { standing, type UploadSession } from '../core/upload-session.ts'
 
 export type Presence =
   /** The session's object: our stamp, the expected size and checksum. */
@@ -14,17 +14,54 @@ export type Presence =
 export const expectedSize = ({ plan, finalSizeBytes }: UploadSession): number | undefined =>
   plan.sizeBytes ?? finalSizeBytes
 
-const declaredCrc64 = (session: UploadSession): string | undefined =>
-  session.checksum?.startsWith('crc64:')
-    ? BigInt(session.checksum.slice('crc64:'.length)).toString()
-    : undefined
+/** Unsigned decimal, as stores give it. */
+const crc64Of = (checksum: string | undefined): string | undefined =>
+  checksum?.startsWith('crc64:') ? BigInt(checksum.slice('crc64:'.length)).toString() : undefined
 
 const differs = (object: StoredObject, crc64: string | undefined) =>
   crc64 !== undefined && object.crc64 !== undefined && object.crc64 !== crc64
 
-/** What was declared of this object; nothing where it was said of other bytes, by an attempt that did not make it. */
-export const declaredOf = (session: UploadSession, object: StoredObject): string | undefined =>
-  differs(object, declaredCrc64(session)) ? undefined : session.checksum
+/** What is declared of this object; nothing where that was said of other bytes. */
+export const declaredOf = (
+  checksum: string | undefined,
+  object: StoredObject,
+): string | undefined => (differs(object, crc64Of(checksum)) ? undefined : checksum)
+
+/** What an attempt had the store make, as it listed the parts. */
+export interface Made {
+  sizeBytes: number
+  crc64?: string
+}
+
+interface Expected {
+  sizeBytes?: number
+  /** Any of these; undefined where every one will do. */
+  crc64?: string[]
+}
+
+/**
+ * Of parts the store makes an object only for us, and only after a check: by size and declaration for a relayed completion, by
+ * the CRC64 that was checked for a direct one, whose parts may be written over. What else is declared is of some attempt, not of
+ * this object. What goes up whole was never checked: there the first declaration decides.
+ */
+function expected(session: UploadSession, made: Made | undefined): Expected {
+  const only = (checksum: string | undefined) => {
+    const crc64 = crc64Of(checksum)
+    return crc64 === undefined ? undefined : [crc64]
+  }
+  if (session.method !== 'multipart') {
+    return { sizeBytes: expectedSize(session), crc64: only(session.checksum) }
+  }
+  if (made) {
+    const { sizeBytes, crc64 } = made
+    return { sizeBytes, crc64: crc64 === undefined ? only(session.checksum) : [crc64] }
+  }
+  const checked = session.direct ? session.checkedCrc64 : undefined
+  return {
+    sizeBytes: session.plan.sizeBytes ?? undefined,
+    crc64: checked ?? only(standing(session).checksum),
+  }
+}
 
 /**
  * The stamp, which only we can sign. A client with credentials sets none: there the exact key, which holds the
@@ -35,35 +72,30 @@ export const isOwn = (session: UploadSession, object: StoredObject): boolean =>
     ? session.key.includes(session.id) && object.key === session.key
     : object.uploadId === session.id
 
-function compare(session: UploadSession, object: StoredObject | undefined): Presence {
+function compare(
+  session: UploadSession,
+  object: StoredObject | undefined,
+  made: Made | undefined,
+): Presence {
   if (!object) return { kind: 'absent' }
   if (!isOwn(session, object)) return { kind: 'foreign' }
-  const size = expectedSize(session)
-  if (size !== undefined && object.sizeBytes !== size) {
-    return {
-      kind: 'mismatch',
-      object,
-      reason: `has ${object.sizeBytes} bytes instead of ${size}`,
-    }
+  const { sizeBytes, crc64 } = expected(session, made)
+  const mismatch = (reason: string): Presence => ({ kind: 'mismatch', object, reason })
+  if (sizeBytes !== undefined && object.sizeBytes !== sizeBytes) {
+    return mismatch(`has ${object.sizeBytes} bytes instead of ${sizeBytes}`)
   }
-  if (object.sizeBytes > session.reservedBytes) {
-    return { kind: 'mismatch', object, reason: 'is larger than what was reserved' }
-  }
-  // Parts that were checked were what was declared then. What is declared since, and not checked yet, is of another attempt.
-  if (session.listedCrc64 !== undefined) {
-    if (!differs(object, session.listedCrc64)) return { kind: 'own', object }
-    return { kind: 'mismatch', object, reason: 'is not made of the parts that were checked' }
-  }
-  if (differs(object, declaredCrc64(session))) {
-    return { kind: 'mismatch', object, reason: 'has another CRC64 than declared' }
+  if (object.sizeBytes > session.reservedBytes) return mismatch('is larger than what was reserved')
+  if (crc64?.every((one) => differs(object, one))) {
+    return mismatch('has another CRC64 than was declared or checked')
   }
   return { kind: 'own', object }
 }
 
-/** Looks with HEAD. Throws StoreFailure where the store does not answer. */
+/** Looks with HEAD for the object that was `made`, or any that may be the session's. Throws StoreFailure. */
 export async function lookForObject(
   { storeNamed }: Pick<Services, 'storeNamed'>,
   session: UploadSession,
+  made?: Made,
 ): Promise<Presence> {
-  return compare(session, await storeNamed(session.store).head(session.key))
+  return compare(session, await storeNamed(session.store).head(session.key), made)
 }

@@ -126,7 +126,7 @@ async function lost(services: StatusServices, session: UploadSession): Promise<U
     return finished.state === 'completed' ? completed(finished) : without(finished)
   }
   if (presence.kind === 'mismatch') {
-    return without(await failMismatch(services, session))
+    return without(await failMismatch(services, session, presence.object))
   }
   const now = services.clock()
   if (session.state === 'completing') return without(session)

@@ -14,7 +14,7 @@ export interface Belief {
   alive: boolean
   /** The version of each part that is stored, or a dash. */
   parts: string
-  /** The parts as they were when a direct completion was signed, or a relayed one listed them since; empty before that. */
+  /** The parts as they were each time a direct completion was signed, or a relayed one listed them since; empty before that. */
   checked: string
   /** What the session is bound to as a signed direct completion declared it: the parts that this version of the file has. */
   said: string
@@ -24,7 +24,7 @@ export interface Belief {
   object: boolean
   /** The parts that it was made of. */
   content: string
-  /** It is not made of the parts that were checked: it is never finished, and fails the session. */
+  /** It is not made of any parts that were checked: it is never finished, and fails the session. */
   differs: boolean
   /** Last attempt to complete; 0 for none. */
   attemptAt: number
@@ -52,6 +52,8 @@ const outsideWindow = ({ attemptAt }: Belief, at: number) => at - attemptAt >= W
 const complete = ({ parts, alive }: Belief) => alive && !parts.includes('-')
 /** Of a completed storage upload nothing is left. */
 const USED = { object: true, alive: false, parts: NO_PARTS }
+const withChecked = ({ checked, parts }: Belief) =>
+  [...new Set([...checked.split(' ').filter(Boolean), parts])].sort().join(' ')
 const made = (b: Belief) => ({ ...USED, content: b.parts })
 /** What is declared for this version of the file; nothing where none is. */
 const partsOf = (file: number | undefined, { shape }: Facts) =>
@@ -59,17 +61,17 @@ const partsOf = (file: number | undefined, { shape }: Facts) =>
 
 const STEPS = {
   /** A relayed completion has seen the parts as they are. */
-  recheck: (b) => (b.checked && complete(b) ? { ...b, checked: b.parts } : undefined),
+  recheck: (b) => (b.checked && complete(b) ? { ...b, checked: withChecked(b) } : undefined),
   makeObject(b, { shape }) {
     if (shape === 'single' || b.object) return undefined
     if (shape === 'empty') return b.phase === 'completing' ? { ...b, object: true } : undefined
     if (!complete(b) || (b.declared && b.declared !== b.parts)) return undefined
-    return { ...b, ...made(b), checked: b.checked && b.parts }
+    return { ...b, ...made(b), checked: b.checked && withChecked(b) }
   },
   /** The store takes whatever is there. */
   makeDirectly: (b) =>
     complete(b) && b.checked && !b.object
-      ? { ...b, ...made(b), differs: b.checked !== b.parts }
+      ? { ...b, ...made(b), differs: !b.checked.split(' ').includes(b.parts) }
       : undefined,
   finish: (b) =>
     unfinished(b) && b.object && !b.differs
@@ -120,7 +122,9 @@ const signDirect =
   (b, facts, { times }) => {
     const said = b.said || partsOf(file, facts)
     if (b.phase !== 'open' || !complete(b) || (said && said !== b.parts)) return undefined
-    return times.map((attemptAt) => ({ ...b, said, attemptAt, checked: b.parts }))
+    // Bound from now on, the session is of no other parts.
+    const checked = said === b.said ? withChecked(b) : b.parts
+    return times.map((attemptAt) => ({ ...b, said, attemptAt, checked }))
   }
 
 const store =

@@ -1,5 +1,6 @@
 // What is declared and what was checked before a completion, raced by another completion of the same session: the object that one
 // of them made is never judged by the other's words, and never passes unchecked.
+import { createHash } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { crc64 } from '../../src/core/crc64.ts'
 import { gate, gateListing } from '../support/gates.ts'
@@ -10,6 +11,7 @@ import { BYTES, KiB, OTHER_BYTES, useRaceField } from './race-field.ts'
 const field = useRaceField()
 const PART = 100 * KiB
 const sum = (bytes: Uint8Array) => `crc64:${crc64(bytes)}`
+const shaOf = (bytes: Uint8Array) => `sha256:${createHash('sha256').update(bytes).digest('base64')}`
 const SHORTER = BYTES.slice(0, 220 * KiB)
 
 beforeAll(() => field.policy('streams', { maxSizeBytes: 1_000_000 }))
@@ -123,6 +125,37 @@ describe('complete ∥ complete that declares something else', () => {
     listed.open()
     expect(await first).toMatchObject({ status: 422, body: { code: 'checksum-mismatch' } })
     await expectOneOutcome(field.harness, field.app, created.id, 'completed')
+  })
+
+  it('is told where only the first one’s word tells that its file is another', async () => {
+    const [sha, otherSha] = [shaOf(BYTES), shaOf(OTHER_BYTES)]
+    const created = await field.sent()
+    const held = gate(field.store(), 'complete', { when: 'before' })
+    const waiting = gate(field.harness.services, 'delay', { when: 'before' })
+    const first = field.complete(created, { checksum: sha })
+    await held.reached
+    const second = field.complete(created, { checksum: otherSha })
+    await waiting.reached
+    held.open()
+    expect(await first).toMatchObject({ status: 200, body: { object: { declared: sha } } })
+    waiting.open()
+
+    expect(await second).toMatchObject({ status: 422, body: { code: 'checksum-mismatch' } })
+  })
+
+  it('does not show in the session while its outcome is open', async () => {
+    const file = { fingerprint: 'resumed', resume: true }
+    const created = await field.sent(file)
+    const listed = gateListing(field.store(), 'before')
+    const first = field.complete(created, { checksum: sum(OTHER_BYTES) })
+    await listed.reached
+
+    const resumed = await field.create(file)
+
+    expect(resumed).toMatchObject({ status: 200, body: { id: created.id } })
+    expect(resumed.body.checksum).toBeUndefined()
+    listed.open()
+    expect(await first).toMatchObject({ status: 422 })
   })
 
   it('of a stream says its size, whatever the first says', async () => {

@@ -1,6 +1,6 @@
 // The CRC64 of the parts that were checked is that of the object, or it is not the session's object that was made.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'
+import { ADMIN_KEY, type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'
 
 const KiB = 1024
 const PART = 100 * KiB
@@ -123,5 +123,40 @@ describe('a store that made something else of the listed parts', () => {
     expect(await find(created.id)).toMatchObject({ state: 'failed', failure: 'object-mismatch' })
     expect(await head(created.key)).toBeUndefined()
     expect(await complete(created)).toMatchObject({ status: 409 })
+  })
+})
+
+describe('nothing is made of', () => {
+  it('an empty file with the checksum of another', async () => {
+    const { body: created } = await harness.call('POST', '/v1/uploads', app.apiKey, {
+      subject: 'ada',
+      filename: 'empty.bin',
+      sizeBytes: 0,
+    })
+
+    expect(await complete(created, { checksum: 'crc64:5' })).toMatchObject({
+      status: 422,
+      body: { code: 'checksum-mismatch' },
+    })
+    expect(await head(created.key)).toBeUndefined()
+    expect(await complete(created, { checksum: 'crc64:0' })).toMatchObject({ status: 200 })
+  })
+
+  it('a stream that is said to be empty and has parts', async () => {
+    const path = `/v1/apps/${app.id}/policies/streams`
+    await harness.call('PUT', path, ADMIN_KEY, { maxSizeBytes: 1_000_000 })
+    const { body: created } = await harness.call('POST', '/v1/uploads', app.apiKey, {
+      subject: 'ada',
+      filename: 'stream.bin',
+      policy: 'streams',
+      partSizeBytes: PART,
+    })
+    await putPart(created.parts[0], BYTES, PART)
+
+    expect(await complete(created, { sizeBytes: 0 })).toMatchObject({
+      status: 422,
+      body: { code: 'parts-mismatch', unexpected: [1] },
+    })
+    expect(await head(created.key)).toBeUndefined()
   })
 })

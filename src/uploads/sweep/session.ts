@@ -104,7 +104,7 @@ async function settleObject(
 ): Promise<boolean> {
   const presence = await lookForObject(services, session)
   if (presence.kind === 'own') await finish(services, session, presence.object)
-  else if (presence.kind === 'mismatch') await failMismatch(services, session)
+  else if (presence.kind === 'mismatch') await failMismatch(services, session, presence.object)
   else return false
   return true
 }
@@ -123,7 +123,9 @@ async function sweepCompleting(run: SweepRun, session: UploadSession): Promise<v
     if (attemptIsRecent(session, now)) return
     return void (await uploads.reopen(session, { wasAttempt: true }, now))
   }
-  if (!session.missingSince) return uploads.releaseLease(session, { missing: true }, now)
+  if (!session.missingSince) {
+    return void (await uploads.releaseLease(session, { missing: true }, now))
+  }
   if (now.getTime() - session.missingSince.getTime() < AGAIN_MS) return
   if (session.expiresAt > now) {
     return void (await uploads.reopen(session, { wasAttempt: true }, now))
