@@ -19,8 +19,8 @@ export const GUARDS = [
   {
     name: 'finish only from open or completing',
     in: 'src/db/uploads.ts',
-    from: "guard: among(statesBefore('completed')),",
-    to: 'guard: sql`true`,',
+    from: "guard: sql`${among(statesBefore('completed'))}",
+    to: 'guard: sql`true',
     suite: races('a callback that saw the object before the abort'),
     by: /a callback that saw the object before the abort/,
     says: /to match object/,
@@ -122,7 +122,7 @@ export const GUARDS = [
     to: ': true',
     suite: integration('sessions', 'whose object it is'),
     by: /two sessions with one key never finish for each other/,
-    says: /expected \{ status: 409, .* to match object \{ status: 409/,
+    says: /expected \{ status: 200, .* to match object \{ status: 409/,
   },
   {
     name: 'orphans only under a key that holds the session’s id',
@@ -248,7 +248,7 @@ export const GUARDS = [
     to: 'crc64: only(session.checksum) ?? checked,',
     suite: races('that declares other bytes', 'races-declarations'),
     by: /that declares other bytes leaves the object of the direct one/,
-    says: /expected \{ status: 409, .* to match object \{ status: 422/,
+    says: /expected \{ status: 202, .* to match object \{ status: 422/,
   },
   {
     name: 'no end for an object of parts that were checked meanwhile',
@@ -282,9 +282,9 @@ export const GUARDS = [
     in: 'src/db/uploads.ts',
     from: "checksum = case when state = 'open' then coalesce(checksum, ${checksum ?? null}) else checksum end,",
     to: 'checksum = coalesce(${checksum ?? null}, checksum),',
-    suite: races('another checksum', 'races-declarations'),
-    by: /another checksum: the object of the first stays/,
-    says: /expected 409 to be 422/,
+    suite: races('a checksum that the store does not tell', 'races-declarations'),
+    by: /a checksum that the store does not tell: the object of the first stays/,
+    says: /expected 200 to be 422/,
   },
   {
     name: 'what an attempt came to stays open while the store is silent',

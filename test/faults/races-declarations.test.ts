@@ -51,6 +51,12 @@ const silence = (method: string) =>
 describe('complete ∥ complete that declares something else', () => {
   it.each([
     ['another checksum', () => field.sent(), {}, { checksum: sum(OTHER_BYTES) }],
+    [
+      'a checksum that the store does not tell',
+      () => field.sent(),
+      { checksum: shaOf(BYTES) },
+      { checksum: shaOf(OTHER_BYTES) },
+    ],
     ['another size', () => streamed(), { sizeBytes: BYTES.length }, { sizeBytes: SHORTER.length }],
   ])('%s: the object of the first stays, and the second is told', async (_, make, one, two) => {
     const created = await make()
