@@ -127,8 +127,12 @@ interface Believed {
   beliefs: Belief[]
 }
 
-const asFound = (facts: Facts): Belief[] => [
-  {
+/** What the sweep makes of a reservation whose process died, where its client comes back later. */
+const NEVER_BEGUN = { phase: 'failed', alive: false } as const
+
+/** A session as it is first heard of: as it begins, and as it may have ended where its creation was not answered. */
+function asFound(facts: Facts, mayHaveFailed: boolean): Belief[] {
+  const begun: Belief = {
     phase: 'open',
     alive: facts.shape === 'parts',
     parts: '--',
@@ -140,13 +144,22 @@ const asFound = (facts: Facts): Belief[] => [
     differs: false,
     attemptAt: 0,
     generation: 1,
-  },
-]
+  }
+  return mayHaveFailed ? [begun, { ...begun, ...NEVER_BEGUN }] : [begun]
+}
+
+/** Whoever repeats a creation under its key gets the same session: none for other commands. */
+const creationsOf = (command: Command): string[] =>
+  command.do === 'create' && command.key !== undefined
+    ? [`${command.who} ${command.shape} ${command.key}`]
+    : []
+
+const isUnanswered = ({ text }: Observation) => text === 'no answer' || text.startsWith('5')
 
 /** Runs it and answers everything that contradicts the model or an invariant. */
 export async function runScript(world: World, script: Script, tally: Tally): Promise<string[]> {
   const run = await beginRun(world)
-  const model = new Map<number, Believed>()
+  const model: Model = { sessions: new Map(), unanswered: new Set() }
   const found: string[] = []
   const next = random(script.schedule)
   for (const [number, round] of script.rounds.entries()) {
@@ -189,6 +202,12 @@ function spanOf(commands: readonly Command[], from: number, to: number): Span {
   return { from, to, times: [...times] }
 }
 
+interface Model {
+  sessions: Map<number, Believed>
+  /** Creations under a key that nobody heard the outcome of. */
+  unanswered: Set<string>
+}
+
 interface Passed {
   commands: readonly Command[]
   seen: readonly Observation[]
@@ -198,8 +217,11 @@ interface Passed {
 }
 
 /** What the round may have done to each session, and whether what was seen can be so. */
-function narrow(run: Run, model: Map<number, Believed>, passed: Passed): string[] {
+function narrow(run: Run, { sessions, unanswered }: Model, passed: Passed): string[] {
   const { commands, seen, before, span } = passed
+  for (const { command } of seen.filter(isUnanswered)) {
+    for (const creation of creationsOf(command)) unanswered.add(creation)
+  }
   const found: string[] = []
   for (const upload of run.clients.uploads) {
     const facts = {
@@ -208,17 +230,19 @@ function narrow(run: Run, model: Map<number, Believed>, passed: Passed): string[
       expiresAt: upload.expiresAt,
     }
     const isNew = !before.includes(upload.slot)
+    const mine = seen.filter((one) => one.slot === upload.slot)
+    const creations = mine.flatMap(({ command }) => creationsOf(command))
+    const mayHaveFailed = creations.some((creation) => unanswered.has(creation))
     // A session that was made earlier and first seen now may have aged unseen.
-    const known = model.get(upload.slot) ?? {
+    const known = sessions.get(upload.slot) ?? {
       facts: { ...facts, createdAt: 0 },
       beliefs: reachable(
-        asFound(facts),
+        asFound(facts, mayHaveFailed),
         stepsOf({ do: 'sweep' }),
         { ...facts, createdAt: 0 },
         span,
       ),
     }
-    const mine = seen.filter((one) => one.slot === upload.slot)
     const touching = commands.filter(
       (command) =>
         !('slot' in command) || command.do === 'resume' || command.slot === upload.slot || isNew,
@@ -226,7 +250,7 @@ function narrow(run: Run, model: Map<number, Believed>, passed: Passed): string[
     const alone = commands.length === 1 && seen.every(({ faults }) => !faults.length)
     const after = alone ? afterAlone(known, commands[0]!, mine, span, found) : undefined
     const beliefs = after ?? afterAny(known, touching, mine, span, found)
-    model.set(upload.slot, { facts: known.facts, beliefs })
+    sessions.set(upload.slot, { facts: known.facts, beliefs })
   }
   for (const { text, faults, command } of seen) {
     if (!faults.length && text.startsWith('5')) found.push(`${tell(command)} is answered ${text}`)
@@ -279,14 +303,14 @@ function afterAny(
 async function endFindings(
   world: World,
   run: Run,
-  model: Map<number, Believed>,
+  { sessions }: Model,
   tally: Tally,
 ): Promise<string[]> {
   const rows = await sessionRows(world, run.clients.app.appId)
   for (const { state } of rows) count(tally, state)
   const now = world.clock().getTime()
   return run.clients.uploads.flatMap(({ slot: number, id }) => {
-    const { facts, beliefs } = model.get(number)!
+    const { facts, beliefs } = sessions.get(number)!
     const span = { from: now, to: now, times: [now] }
     const may = reachable(beliefs, stepsOf({ do: 'sweep' }), facts, span)
     const row = rows.find(({ upload_id }) => upload_id === id)
