@@ -63,7 +63,7 @@ const declares = ({ sizeBytes, checksum }: Declaration): SQL => sql`
             then jsonb_build_object('sizeBytes', final_size_bytes, 'checksum', checksum, 'attempt', attempt + 1)
             else prior_declared end`
 
-/** So many listings of the parts are kept, and no fewer than the last few. */
+/** At most so many listings of the parts are kept, the last ones. */
 const MOST_CHECKED = 16
 
 /** With these parts, too, unless the store gave no CRC64 of some that were checked before. */

@@ -41,6 +41,15 @@ async function madeAndSilent(created: Record<string, any>, body: unknown) {
   return { answer, open: held.open }
 }
 
+/** The first completion has claimed the session and asks what is stored; its lease ends before it hears. */
+async function claimedAndSilent(created: Record<string, any>, body: unknown) {
+  const held = gateListing(field.store(), 'before')
+  const answer = field.complete(created, body)
+  await held.reached
+  field.harness.advance({ minutes: 2 })
+  return { answer, open: held.open }
+}
+
 /** The store does not answer such requests. */
 const silence = (method: string) =>
   field.harness.interceptStore((forward) => (input, init) => {
@@ -75,32 +84,27 @@ describe('complete ∥ complete that declares something else', () => {
 
   it('takes its turn where the first comes to nothing', async () => {
     const created = await streamed()
-    const listed = gateListing(field.store(), 'before')
-    const first = field.complete(created, { sizeBytes: SHORTER.length })
-    await listed.reached
-    field.harness.advance({ minutes: 2 })
+    const first = await claimedAndSilent(created, { sizeBytes: SHORTER.length })
 
     const second = await field.complete(created, { sizeBytes: BYTES.length, checksum: sum(BYTES) })
-    listed.open()
+    first.open()
 
     expect(second).toMatchObject({ status: 200, body: { state: 'completed' } })
-    expect(await first).toMatchObject({ status: 422, body: { code: 'parts-mismatch' } })
+    expect(await first.answer).toMatchObject({ status: 422, body: { code: 'parts-mismatch' } })
     await expectOneOutcome(field.harness, field.app, created.id, 'completed')
   })
 
   it('waits for the first, and takes its turn where that was of other bytes', async () => {
     const created = await field.sent()
-    const listed = gateListing(field.store(), 'before')
-    const first = field.complete(created, { checksum: sum(OTHER_BYTES) })
-    await listed.reached
-    field.harness.advance({ minutes: 2 })
+    const first = await claimedAndSilent(created, { checksum: sum(OTHER_BYTES) })
 
     const second = await field.complete(created, { checksum: sum(BYTES) })
-    listed.open()
+    first.open()
 
     expect(second).toMatchObject({ status: 200, body: { state: 'completed' } })
-    expect(second.body.object.declared).toBe(sum(BYTES))
-    expect(await first).toMatchObject({ status: 422, body: { code: 'checksum-mismatch' } })
+    expect(second.body).toMatchObject({ checksum: sum(BYTES), object: { declared: sum(BYTES) } })
+    expect((await field.status(created)).body.checksum).toBe(sum(BYTES))
+    expect(await first.answer).toMatchObject({ status: 422, body: { code: 'checksum-mismatch' } })
     await expectOneOutcome(field.harness, field.app, created.id, 'completed')
   })
 
@@ -122,14 +126,11 @@ describe('complete ∥ complete that declares something else', () => {
 
   it('may declare nothing, and is not refused for what the first declared', async () => {
     const created = await field.sent()
-    const listed = gateListing(field.store(), 'before')
-    const first = field.complete(created, { checksum: sum(OTHER_BYTES) })
-    await listed.reached
-    field.harness.advance({ minutes: 2 })
+    const first = await claimedAndSilent(created, { checksum: sum(OTHER_BYTES) })
 
     expect(await field.complete(created)).toMatchObject({ status: 200 })
-    listed.open()
-    expect(await first).toMatchObject({ status: 422, body: { code: 'checksum-mismatch' } })
+    first.open()
+    expect(await first.answer).toMatchObject({ status: 422, body: { code: 'checksum-mismatch' } })
     await expectOneOutcome(field.harness, field.app, created.id, 'completed')
   })
 

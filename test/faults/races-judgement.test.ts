@@ -154,4 +154,51 @@ describe('an object is not finished by who knew too little of it', () => {
     expect((await atStore(direct)).body).toMatchObject({ state: 'completing' })
     await isRefused(created)
   })
+
+  it('parts that were checked before a direct completion bound the session to a checksum', async () => {
+    const created = await field.sent({}, OTHER_BYTES)
+    await signed(created)
+    for (const number of [1, 2, 3]) await put(created, number, BYTES)
+    const direct = await signed(created, { checksum: sum(BYTES) })
+    for (const number of [1, 2, 3]) await put(created, number, OTHER_BYTES)
+
+    expect((await atStore(direct)).body).toMatchObject({ state: 'completing' })
+    await isRefused(created)
+  })
+
+  it('parts that changed after a direct completion of a session that was begun anew', async () => {
+    const created = await field.sent()
+    await signed(created)
+    field.harness.advance({ minutes: 16 })
+    await field.lose(created)
+    const { body: healed } = await field.status(created)
+    expect(healed.healed).toBe(true)
+    const path = `/v1/uploads/${created.id}/parts`
+    const { body } = await field.harness.call('POST', path, healed.uploadToken, {
+      from: 1,
+      count: 3,
+    })
+    for (const number of [1, 2, 3]) await put(body, number, BYTES)
+    const direct = await signed({ ...created, completionToken: healed.completionToken })
+    await put(body, 1, OTHER_BYTES)
+
+    expect((await atStore(direct)).body).toMatchObject({ state: 'completing' })
+    await isRefused(created)
+  })
+
+  it('parts that were checked long ago: the last sixteen listings are kept', async () => {
+    const created = await field.sent()
+    for (let version = 0; version < 18; version++) {
+      await put(created, 1, someBytes(250 * KiB, 20 + version))
+      await signed(created)
+    }
+
+    const { checkedCrc64 } = (await field.find(created.id))!
+    expect(new Set(checkedCrc64).size).toBe(16)
+    const last = new Uint8Array([
+      ...someBytes(250 * KiB, 37).subarray(0, PART),
+      ...BYTES.subarray(PART),
+    ])
+    expect(checkedCrc64!.at(-1)).toBe(crc64(last).toString())
+  })
 })
