@@ -213,7 +213,7 @@ export function uploadsDb(database: Database): UploadsDb {
       transition(database, {
         appId: session.appId,
         uploadId: session.id,
-        set: sql`state = ${to}, failure = ${options.failure ?? null}, lease_until = null, ${UNDECLARED},
+        set: sql`state = ${to}, failure = ${options.failure ?? null}, lease_until = null,
           ended_at = ${instant(now)}, sweep_at = ${instant(now)},
           leftovers_at = case when state = 'initiating' and not ${options.nothingBegun ?? false}::boolean
             then ${instant(now)} else leftovers_at end`,
