@@ -79,6 +79,7 @@ export const grants = pgTable(
     policy: text('policy').notNull(),
     use: text('use').notNull(),
     completion: text('completion'),
+    reach: text('reach'),
     maxUploads: integer('max_uploads'),
     maxBytes: bytes('max_bytes'),
     usedUploads: integer('used_uploads').notNull().default(0),
@@ -144,10 +145,18 @@ export const uploads = pgTable(
   },
   (table) => [
     primaryKey({ columns: [table.appId, table.uploadId] }),
-    // Unfinished sessions of a subject: resume and discovery.
+    // Unfinished sessions of a subject.
     index('uploads_unfinished')
       .on(table.appId, table.subject, table.uploadId)
       .where(sql`state in ('initiating', 'open', 'completing')`),
+    // Unfinished sessions of a file: resume, and discovery on any device.
+    index('uploads_by_fingerprint')
+      .on(table.appId, table.fingerprint, table.subject, table.uploadId)
+      .where(sql`state in ('initiating', 'open', 'completing') and fingerprint is not null`),
+    // Sessions that a grant created: its list, and what is aborted with it.
+    index('uploads_by_grant')
+      .on(table.appId, table.grantId, table.uploadId)
+      .where(sql`grant_id is not null`),
     // Lists of an app and of a subject, newest first.
     index('uploads_by_subject').on(table.appId, table.subject, table.uploadId),
     // What the sweep has to look at: everything whose storage is not settled, by the time it is due.

@@ -70,3 +70,32 @@ it('the event log is cut into months with every row as it was', async () => {
   await rm(before, { recursive: true, force: true })
   await fresh.drop()
 })
+
+it('a subject whose sessions have ended has no open uploads, also where their storage is not released', async () => {
+  const fresh = await emptyDatabase()
+  const sql = postgres(fresh.url, { max: 1, onnotice: () => {} })
+  const before = await migrationsBefore('reach_and_slots')
+  await applyMigrations(drizzle(sql), { migrationsFolder: before })
+  await sql`insert into apps values ('app_1', 'one', 'one', '[]', now()), ('app_2', 'two', 'two', '[]', now())`
+  await sql`
+    insert into uploads (app_id, upload_id, subject, credential, policy_name, policy, state, method, store,
+      object_key, filename, content_type, part_size_bytes, reserved_bytes, created_at, active_at, expires_at, sweep_at)
+    select 'app_1', 'upl_' || state, 'ada', 'api-key', 'default', '{}', state, 'multipart', 'default',
+      'k', 'f', 't', 1, 10, now(), now(), now(), now()
+    from unnest(array['initiating', 'open', 'completing', 'aborted', 'expired', 'failed']) state`
+  await sql`
+    insert into usage (app_id, subject, open_uploads, reserved_bytes, settled_bytes, day, day_bytes)
+    values ('app_1', 'ada', 6, 60, 7, '2026-01-01', 60), ('app_2', 'ada', 0, 0, 3, '2026-01-01', 3)`
+
+  await migrate(fresh.url)
+
+  const counted = await sql`
+    select app_id, open_uploads, reserved_bytes::int, settled_bytes::int from usage order by app_id`
+  expect([...counted]).toEqual([
+    { app_id: 'app_1', open_uploads: 3, reserved_bytes: 60, settled_bytes: 7 },
+    { app_id: 'app_2', open_uploads: 0, reserved_bytes: 0, settled_bytes: 3 },
+  ])
+  await sql.end()
+  await rm(before, { recursive: true, force: true })
+  await fresh.drop()
+})
