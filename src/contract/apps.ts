@@ -1,6 +1,7 @@
 // Apps and what belongs to them: issuers, grants, webhook endpoints.
 import { z } from '@hono/zod-openapi'
 import { WEBHOOK_EVENT_TYPES } from '../core/event.ts'
+import { MAX_UPLOADS_OF_A_GRANT } from '../core/principal.ts'
 import { count, cursor, isoDate, limit, plain, policyNameSchema, subject } from './fields.ts'
 import { policySchema } from './policy.ts'
 
@@ -113,9 +114,13 @@ export const createGrant = z
     policy: policyNameSchema.optional(),
     use: z.enum(['api', 'uppy', 'credentials']).default('api'),
     ttlSeconds: z.int().min(1).max(86_400).default(900),
-    maxUploads: count.optional(),
+    maxUploads: count.default(MAX_UPLOADS_OF_A_GRANT),
     maxBytes: z.int().min(0).optional(),
     completion: z.enum(['client', 'backend']).optional(),
+    reach: z.literal('own').optional().openapi({
+      description:
+        'Only uploads that this grant creates. Without it, it also reaches unfinished ones of its subject under its policy',
+    }),
   })
   .openapi('CreateGrant')
 
@@ -123,8 +128,17 @@ export const createdGrant = z
   .object({ id: z.string(), grant: z.string(), expiresAt: isoDate })
   .openapi('Grant')
 
+export const revokeGrantQuery = z.strictObject({
+  abort: z
+    .enum(['true', 'false'])
+    .optional()
+    .openapi({
+      description: '`true` also aborts uploads that the grant created and that are open',
+    }),
+})
+
 export const revokedGrant = z
-  .object({ id: z.string(), revoked: z.literal(true) })
+  .object({ id: z.string(), revoked: z.literal(true), aborted: z.int().optional() })
   .openapi('RevokedGrant')
 
 export const pageQuery = z.strictObject({ limit, cursor })

@@ -1,6 +1,6 @@
 // Sessions: creating, signing parts, status, completing, listing.
 import { z } from '@hono/zod-openapi'
-import { UPLOAD_METHODS, UPLOAD_STATES } from '../core/upload-session.ts'
+import { hasEnded, UPLOAD_METHODS, UPLOAD_STATES } from '../core/upload-session.ts'
 import {
   checksum,
   contentType,
@@ -187,13 +187,22 @@ export const abortedUpload = z
   .object({ id: z.string(), state: z.literal('aborted') })
   .openapi('AbortedUpload')
 
-export const listUploadsQuery = z.strictObject({
-  state: z.enum(UPLOAD_STATES).optional(),
-  fingerprint: z.string().max(255).optional(),
-  subject: z.string().max(255).optional(),
-  limit,
-  cursor,
-})
+export const listUploadsQuery = z
+  .strictObject({
+    state: z.enum(UPLOAD_STATES).optional(),
+    fingerprint: z
+      .string()
+      .max(255)
+      .optional()
+      .openapi({ description: 'Finds unfinished uploads only' }),
+    subject: z.string().max(255).optional(),
+    limit,
+    cursor,
+  })
+  .refine(({ state, fingerprint }) => fingerprint === undefined || !state || !hasEnded(state), {
+    path: ['fingerprint'],
+    message: 'finds unfinished uploads only: leave it or the state out',
+  })
 export const statusQuery = z.strictObject({
   parts: z.enum(['true', 'false']).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(1000),

@@ -55,6 +55,12 @@ export const POLICY_DEFAULTS = {
   store: 'default',
 } as const
 
+/** Policy `default` of an app that is made without one. */
+export const standardPolicy = ({ readBack }: { readBack: boolean }): Policy => ({
+  quota: { openUploads: 100 },
+  ...(readBack ? { readBack } : {}),
+})
+
 const refuse = (
   policy: Policy,
   code: 'file-too-large' | 'content-type-not-allowed' | 'size-required',

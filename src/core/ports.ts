@@ -5,6 +5,7 @@ import type { WebhookEvent } from './event.ts'
 import type { CallbackFields, ObjectStore, StoredUpload } from './object-store.ts'
 import type { DeliveriesDb } from './outbox.ts'
 import type { Policy } from './policy.ts'
+import type { GrantReach } from './reach.ts'
 import type { ScansDb } from './storage-scan.ts'
 import type { TokenKeys } from './token.ts'
 import type {
@@ -48,7 +49,8 @@ export interface UploadFilter {
   subject?: string
   state?: UploadState
   fingerprint?: string
-  grantId?: string
+  /** Only what a grant reaches, and nothing where it was revoked. */
+  reach?: GrantReach
   limit: number
   cursor?: string
 }
@@ -77,9 +79,10 @@ export interface UploadsDb {
     event: WebhookEvent,
     now: Date,
   ): Promise<UploadSession | undefined>
-  find(appId: string, id: string): Promise<UploadSession | undefined>
+  /** `by` is the grant that asks: throws `grant-revoked`, in the same statement. */
+  find(appId: string, id: string, by?: string): Promise<UploadSession | undefined>
   /** As find, and notes that the client is there. */
-  touch(appId: string, id: string, now: Date): Promise<UploadSession | undefined>
+  touch(appId: string, id: string, now: Date, by?: string): Promise<UploadSession | undefined>
   list(appId: string, filter: UploadFilter): Promise<UploadSession[]>
   /** `open → completing` with this declaration, or the lease of a completion whose holder is gone, with its own. */
   claimCompletion(
@@ -130,7 +133,19 @@ export interface UploadsDb {
     event: WebhookEvent,
     now: Date,
   ): Promise<UploadSession | undefined>
-  /** Storage is gone for good: settles the quota, once. */
+  /** Initiating and open sessions that the grant created and that nobody may be completing. */
+  abortableUnder(appId: string, grantId: string, now: Date, limit: number): Promise<UploadSession[]>
+  /**
+   * Revokes a grant and aborts these sessions of it, those that are still abortable, with their events. Answers how many;
+   * undefined where there is no such grant.
+   */
+  revokeGrant(
+    appId: string,
+    grantId: string,
+    aborts: ReadonlyArray<{ uploadId: string; event: WebhookEvent }>,
+    now: Date,
+  ): Promise<number | undefined>
+  /** Storage is gone for good: settles the bytes of the quota, once. */
   releaseStorage(session: UploadSession, now: Date): Promise<UploadSession | undefined>
   /** Before a storage upload is begun anew: whether this may be, and a note that its answer may be lost. */
   beginHeal(session: UploadSession, now: Date): Promise<UploadSession | undefined>
@@ -213,6 +228,7 @@ export interface GrantRow {
   policy: string
   use: string
   completion?: string
+  reach?: string
   maxUploads?: number
   maxBytes?: number
   expiresAt: Date
@@ -234,7 +250,6 @@ export interface AppsDb {
   findIssuers(issuer: string, audiences: readonly string[]): Promise<Issuer[]>
   findApiKey(appId: string, hash: string): Promise<{ keyId: string } | undefined>
   createGrant(grant: GrantRow, now: Date): Promise<void>
-  revokeGrant(appId: string, grantId: string, now: Date): Promise<boolean>
   grantIsRevoked(appId: string, grantId: string): Promise<boolean>
 }
 

@@ -1,7 +1,6 @@
 // Principal: who is calling. Whatever the credential, the owner of a session is (app, subject).
 import { Problem } from './problem.ts'
 import type { CompletionToken, GrantToken, UploadToken } from './token.ts'
-import type { UploadSession } from './upload-session.ts'
 
 export interface JwtPrincipal {
   kind: 'jwt'
@@ -59,23 +58,15 @@ export function policyNameFor(principal: Principal, asked: string | undefined): 
   return policies[0] ?? 'default'
 }
 
-/** True where the credential is the owner's (or the App's own key) and has not run out for this session. */
-export function mayManage(credential: Credential, session: UploadSession): boolean {
-  if (credential.appId !== session.appId) return false
-  switch (credential.kind) {
-    case 'api-key':
-      return true
-    case 'jwt':
-      return credential.subject === session.subject
-    case 'grant':
-      return (
-        credential.subject === session.subject &&
-        (!credential.expired || credential.grant.grant === session.grantId)
-      )
-    case 'upload':
-    case 'completion':
-      return false
-    default:
-      return credential satisfies never
-  }
+/** What a grant counts to unless it says otherwise. */
+export const MAX_UPLOADS_OF_A_GRANT = 100
+
+export type GrantUse = GrantToken['use']
+
+/** A grant serves the calls of its `use` and no others. */
+export function checkUse(credential: Credential, use: GrantUse): void {
+  if (credential.kind !== 'grant' || credential.grant.use === use) return
+  throw new Problem('forbidden', {
+    detail: `This grant is for "${credential.grant.use}" only: ask the app for one for "${use}".`,
+  })
 }

@@ -32,12 +32,16 @@ export interface GrantToken extends Claims {
   policy: string
   use: 'api' | 'uppy' | 'credentials'
   completion?: 'client' | 'backend'
+  /** Only the sessions that it created: for apps whose users share a subject. */
+  reach?: 'own'
   maxUploads?: number
   maxBytes?: number
 }
 
 export interface UploadToken extends Claims {
   upload: string
+  /** The grant that it was handed to. */
+  grant?: string
   method: UploadMethod
   store: string
   key: string
@@ -56,6 +60,8 @@ export interface UploadToken extends Claims {
 
 export interface CompletionToken extends Claims {
   upload: string
+  /** The grant that it was handed to. */
+  grant?: string
   origins?: string[]
 }
 

@@ -153,15 +153,6 @@ export function appsDb(database: Database, vault: Vault): AppsDb {
       await database.insert(grants).values({ ...grant, createdAt: now })
     },
 
-    async revokeGrant(appId, grantId, now) {
-      const revoked = await database
-        .update(grants)
-        .set({ revokedAt: sql`coalesce(${grants.revokedAt}, ${now.toISOString()}::timestamptz)` })
-        .where(and(eq(grants.appId, appId), eq(grants.grantId, grantId)))
-        .returning({ grantId: grants.grantId })
-      return revoked.length === 1
-    },
-
     async grantIsRevoked(appId, grantId) {
       const [found] = await database
         .select({ revokedAt: grants.revokedAt })

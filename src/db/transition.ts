@@ -13,8 +13,11 @@ export const instant = (date: Date | undefined): SQL =>
 export const json = (value: unknown): SQL =>
   sql`${value === undefined ? null : JSON.stringify(value)}::jsonb`
 
-/** What happens to the subject's usage: nothing, given back, or turned into stored bytes. */
-export type Settlement = 'keep' | 'release' | { settleBytes: number }
+/**
+ * What happens to the subject's usage: nothing; its slot is free; its bytes are given back; or both at once, the bytes having
+ * turned into stored ones.
+ */
+export type Settlement = 'keep' | 'end' | 'release' | { settleBytes: number }
 
 export interface Transition {
   appId: string
@@ -27,49 +30,92 @@ export interface Transition {
   returnsGrant?: boolean
 }
 
+/** An event in a statement: a parameter, or a column of `changed` where each session has its own. */
+interface Told {
+  id: SQL
+  type: SQL
+  at: SQL
+  json: SQL
+}
+
+const told = (event: WebhookEvent): Told => ({
+  id: sql`${event.id}`,
+  type: sql`${event.type}`,
+  at: instant(new Date(event.timestamp)),
+  json: sql`${JSON.stringify(event)}::jsonb`,
+})
+
+const toldEach = (event: SQL): Told => ({
+  id: sql`${event} ->> 'id'`,
+  type: sql`${event} ->> 'type'`,
+  at: sql`(${event} ->> 'timestamp')::timestamptz`,
+  json: event,
+})
+
 /** Body of an event with the revision that the guarded update arrived at: the same bytes on every attempt. */
-const withRevision = (event: WebhookEvent, revision: SQL) =>
-  sql`jsonb_set(${JSON.stringify(event)}::jsonb, '{data,upload,revision}', to_jsonb(${revision}))::text`
+const withRevision = ({ json }: Told, revision: SQL) =>
+  sql`jsonb_set(${json}, '{data,upload,revision}', to_jsonb(${revision}))::text`
 
 /** Log, chained by hash, and outbox. `changed` names the CTE with the session after the change. */
 export function recordEvent(event: WebhookEvent): SQL {
-  const at = instant(new Date(event.timestamp))
+  return sql`${record(told(event))}
+    ${event.type === 'upload.completed' ? oweProcessing(event) : sql``}`
+}
+
+/** Time-ordered like the event's id, and the same for every try at this statement. */
+const deliveryId = ({ id }: Pick<Told, 'id'>, to: SQL) =>
+  sql`'dlv_' || substr((${id})::text, 5, 13) || substr(md5((${id})::text || ${to}), 1, 19)`
+
+function record(event: Told): SQL {
+  const { id, type, at } = event
   const body = withRevision(event, sql`changed.revision`)
-  // Time-ordered like the event's id, and the same for every try at this statement.
-  const deliveryId = (to: SQL) =>
-    sql`'dlv_' || substr(${event.id}::text, 5, 13) || substr(md5(${event.id}::text || ${to}), 1, 19)`
   return sql`,
     logged as (
       insert into upload_events (app_id, upload_id, revision, event_id, type, at, body, hash)
-      select app_id, upload_id, revision, ${event.id}, ${event.type}, ${at}, ${body}, log_hash
+      select app_id, upload_id, revision, ${id}, ${type}, ${at}, ${body}, log_hash
       from changed),
     owed as (
       insert into deliveries
         (app_id, delivery_id, event_id, upload_id, endpoint_id, type, body, state, next_attempt_at, created_at)
-      select w.app_id, ${deliveryId(sql`w.endpoint_id`)}, ${event.id}, changed.upload_id, w.endpoint_id, ${event.type},
+      select w.app_id, ${deliveryId(event, sql`w.endpoint_id`)}, ${id}, changed.upload_id, w.endpoint_id, ${type},
         ${body}, 'pending', ${at}, ${at}
       from changed join webhook_endpoints w on w.app_id = changed.app_id
-      where w.disabled_at is null and (w.events is null or w.events ? ${event.type}))
-    ${event.type === 'upload.completed' ? oweProcessing(event, deliveryId, at) : sql``}`
+      where w.disabled_at is null and (w.events is null or w.events ? (${type})))`
 }
 
 /** What the session's policy has made of the object: one delivery a rule, planned when the upload was created. */
-const oweProcessing = (event: WebhookEvent, deliveryId: (to: SQL) => SQL, at: SQL) => sql`,
+function oweProcessing(event: WebhookEvent): SQL {
+  const { id, type, at } = told(event)
+  return sql`,
     processed as (
       insert into deliveries
         (app_id, delivery_id, event_id, upload_id, target, rule, type, body, state, next_attempt_at, created_at)
-      select changed.app_id, ${deliveryId(sql`(task ->> 'rule')`)}, ${event.id}, changed.upload_id,
-        task -> 'target' ->> 'type', (task ->> 'rule')::int, ${event.type}, task::text, 'pending', ${at}, ${at}
+      select changed.app_id, ${deliveryId({ id }, sql`(task ->> 'rule')`)}, ${id}, changed.upload_id,
+        task -> 'target' ->> 'type', (task ->> 'rule')::int, ${type}, task::text, 'pending', ${at}, ${at}
       from changed cross join lateral jsonb_array_elements(changed.processing) task)`
+}
 
-export const chain = (event: WebhookEvent): SQL =>
+export const chain = (event: WebhookEvent): SQL => chained(told(event))
+
+const chained = (event: Told): SQL =>
   sql`log_hash = encode(sha256(convert_to(log_hash || ${withRevision(event, sql`revision + 1`)}, 'UTF8')), 'hex')`
 
-/** What the subject had reserved is given back or becomes stored; of the day only where that day is still the current one. */
-const settleUsage = (settledBytes: number): SQL => sql`,
+/** Each session that has ended frees a slot. Of many, all are one subject's. */
+const freeSlots = sql`,
+    settled as (
+      update usage set open_uploads = usage.open_uploads - ended.count
+      from (select app_id, subject, count(*)::int as count from changed group by app_id, subject) ended
+      where usage.app_id = ended.app_id and usage.subject = ended.subject
+        and (select count(*) from granted) >= 0)`
+
+/**
+ * What the subject had reserved is given back or becomes stored; of the day only where that day is still the current one. Its
+ * slot is free since it ended, or from now on.
+ */
+const settleBytes = (settledBytes: number, slots: 0 | 1): SQL => sql`,
     settled as (
       update usage set
-        open_uploads = usage.open_uploads - 1,
+        open_uploads = usage.open_uploads - ${slots}::int,
         reserved_bytes = usage.reserved_bytes - changed.reserved_bytes,
         settled_bytes = usage.settled_bytes + ${settledBytes}::bigint,
         day_bytes = greatest(0, usage.day_bytes - case
@@ -91,13 +137,17 @@ const settleGrant = (unused: SQL, uploads: 0 | 1): SQL => sql`,
 
 /** The grant first, as the reservation takes them: so that neither waits for the other's lock. */
 function settle(settlement: Settlement, returnsGrant: boolean): SQL {
-  if (settlement === 'keep') {
-    return returnsGrant ? settleGrant(sql`changed.reserved_bytes`, 1) : sql``
+  if (settlement === 'keep') return sql``
+  if (settlement === 'end') {
+    const grant = returnsGrant
+      ? settleGrant(sql`changed.reserved_bytes`, 1)
+      : settleGrant(sql`0`, 0)
+    return sql`${grant}${freeSlots}`
   }
-  const settledBytes = settlement === 'release' ? 0 : settlement.settleBytes
-  const unused =
-    settlement === 'release' ? sql`0` : sql`changed.reserved_bytes - ${settledBytes}::bigint`
-  return sql`${settleGrant(unused, 0)}${settleUsage(settledBytes)}`
+  if (settlement === 'release') return sql`${settleGrant(sql`0`, 0)}${settleBytes(0, 0)}`
+  const { settleBytes: stored } = settlement
+  const unused = sql`changed.reserved_bytes - ${stored}::bigint`
+  return sql`${settleGrant(unused, 0)}${settleBytes(stored, 1)}`
 }
 
 /** Answers the session after the change, or undefined where the guard refused. */
@@ -115,4 +165,34 @@ export async function transition(
     ${settle(settlement, returnsGrant)}
     select to_jsonb(changed) as row from changed`)
   return found && toSession(found.row)
+}
+
+export interface TransitionOfMany extends Pick<Transition, 'appId' | 'set' | 'guard'> {
+  events: ReadonlyArray<{ uploadId: string; event: WebhookEvent }>
+  /** Beside it, after `changed`: changes what they all belong to, and answers a row where that is there. */
+  along: SQL
+}
+
+/** The same change of several sessions of one subject, each with its own event. Answers how many the guard let through. */
+export async function transitionOfMany(
+  database: Database,
+  { appId, events, set, guard, along }: TransitionOfMany,
+): Promise<{ done: boolean; changed: number }> {
+  const given = JSON.stringify(events.map(({ uploadId, event }) => ({ id: uploadId, event })))
+  // Taken in one order, so that two of these never wait for each other.
+  const [answer] = await database.execute<{ done: boolean; changed: number }>(sql`
+    with held as (
+      select upload_id as id, given.event from uploads
+        join jsonb_to_recordset(${given}::jsonb) as given (id text, event jsonb) on given.id = upload_id
+      where app_id = ${appId} and (${guard})
+      order by upload_id for update of uploads),
+    changed as (
+      update uploads set ${set}, revision = revision + 1, ${chained(toldEach(sql`held.event`))}
+      from held where app_id = ${appId} and upload_id = held.id
+      returning uploads.*, held.event)
+    ${record(toldEach(sql`changed.event`))},
+    granted as (${along})
+    ${freeSlots}
+    select exists (select from granted) as done, (select count(*)::int from changed) as changed`)
+  return answer!
 }

@@ -2,51 +2,19 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { Declaration, UploadsDb } from '../core/ports.ts'
 import { firstLookAt } from '../core/sweep-rules.ts'
-import {
-  ATTEMPT_WINDOW_MS,
-  type EndOptions,
-  MAX_GENERATIONS,
-  statesBefore,
-  type UploadSession,
-  type UploadState,
-} from '../core/upload-session.ts'
+import { MAX_GENERATIONS, statesBefore, type UploadSession } from '../core/upload-session.ts'
 import type { Database } from './connect.ts'
 import { dueDb } from './due.ts'
+import { among, endDb, noRecentAttempt } from './end.ts'
+import { readDb } from './read.ts'
 import { keepKey, reserve } from './reserve.ts'
-import { toSession, type UploadRow } from './session-row.ts'
 import { instant, json, transition } from './transition.ts'
 
-const among = (states: readonly UploadState[]): SQL =>
-  sql`state in (${sql.join(
-    states.map((state) => sql`${state}`),
-    sql`, `,
-  )})`
-
 const after = (date: Date, milliseconds: number) => new Date(date.getTime() + milliseconds)
-
-/** Guard of abort and expiry: the store may still be at an attempt that began within the window. */
-const noRecentAttempt = (now: Date): SQL =>
-  sql`(attempt_at is null or attempt_at < ${instant(after(now, -ATTEMPT_WINDOW_MS))})`
 
 const mayHeal = ({ storageUploadId }: UploadSession, now: Date): SQL =>
   sql`state = 'open' and expires_at > ${instant(now)} and generation < ${MAX_GENERATIONS}
     and storage_upload_id is not distinct from ${storageUploadId ?? null} and ${noRecentAttempt(now)}`
-
-function endGuard(
-  to: 'aborted' | 'expired' | 'failed',
-  { from, attempt, activeAt, leaseEnded, unlessChecked }: EndOptions,
-  now: Date,
-): SQL {
-  const states = from ?? statesBefore(to).filter((state) => state !== 'completing')
-  const guards = [
-    among(states),
-    attempt === undefined ? noRecentAttempt(now) : sql`attempt = ${attempt}`,
-    ...(activeAt ? [sql`active_at <= ${instant(activeAt)}`] : []),
-    ...(unlessChecked ? [sql`${unlessChecked} = any(checked_crc64) is not true`] : []),
-    ...(leaseEnded ? [sql`lease_until <= ${instant(now)}`] : []),
-  ]
-  return sql.join(guards, sql` and `)
-}
 
 const mayOpen = ({ leaseUntil }: UploadSession): SQL =>
   sql`state = 'initiating' and lease_until = ${instant(leaseUntil)}`
@@ -82,13 +50,10 @@ const UNDECLARED = sql`
           prior_declared = null`
 
 export function uploadsDb(database: Database): UploadsDb {
-  async function read(query: SQL): Promise<UploadSession[]> {
-    const rows = await database.execute<{ row: UploadRow }>(query)
-    return rows.map(({ row }) => toSession(row))
-  }
-
   return {
     ...dueDb(database),
+    ...readDb(database),
+    ...endDb(database),
 
     reserve: (upload, now) => reserve(database, upload, now),
 
@@ -112,32 +77,6 @@ export function uploadsDb(database: Database): UploadsDb {
         guard: mayOpen(session),
         event,
       }),
-
-    find: async (appId, id) =>
-      (
-        await read(sql`select to_jsonb(u) as row from uploads u
-          where app_id = ${appId} and upload_id = ${id}`)
-      )[0],
-
-    async touch(appId, id, now) {
-      const [session] = await read(sql`
-        with touched as (
-          update uploads set active_at = ${instant(now)}
-          where app_id = ${appId} and upload_id = ${id} and state = 'open'
-            and active_at < ${instant(after(now, -60_000))})
-        select to_jsonb(u) as row from uploads u where app_id = ${appId} and upload_id = ${id}`)
-      return session
-    },
-
-    list: (appId, { subject, state, fingerprint, grantId, limit, cursor }) =>
-      read(sql`select to_jsonb(u) as row from uploads u
-        where app_id = ${appId}
-          ${subject === undefined ? sql`` : sql`and subject = ${subject}`}
-          ${state === undefined ? sql`` : sql`and state = ${state}`}
-          ${fingerprint === undefined ? sql`` : sql`and fingerprint = ${fingerprint}`}
-          ${grantId === undefined ? sql`` : sql`and grant_id = ${grantId}`}
-          ${cursor === undefined ? sql`` : sql`and upload_id < ${cursor}`}
-        order by upload_id desc limit ${limit}`),
 
     claimCompletion: (appId, id, declared, now, leaseUntil) =>
       transition(database, {
@@ -206,20 +145,6 @@ export function uploadsDb(database: Database): UploadsDb {
           and (not direct or ${object.checksums.crc64 ?? null}::text = any(checked_crc64) is not false)`,
         event,
         settlement: { settleBytes: object.sizeBytes },
-      }),
-
-    // What began in vain is no use of the grant; whoever aborts before it has begun has used it.
-    end: (session, to, options, event, now) =>
-      transition(database, {
-        appId: session.appId,
-        uploadId: session.id,
-        set: sql`state = ${to}, failure = ${options.failure ?? null}, lease_until = null,
-          ended_at = ${instant(now)}, sweep_at = ${instant(now)},
-          leftovers_at = case when state = 'initiating' and not ${options.nothingBegun ?? false}::boolean
-            then ${instant(now)} else leftovers_at end`,
-        guard: endGuard(to, options, now),
-        event,
-        returnsGrant: options.from?.length === 1 && options.from[0] === 'initiating',
       }),
 
     releaseStorage: (session, now) =>

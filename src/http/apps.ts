@@ -1,11 +1,12 @@
 // Apps and what belongs to them: policies and issuers for the admin, grants and webhook endpoints for the app's backend.
 import { newApiKey } from '../auth/api-key.ts'
 import * as contract from '../contract.ts'
-import { POLICY_DEFAULTS, type Policy } from '../core/policy.ts'
+import { POLICY_DEFAULTS, type Policy, standardPolicy } from '../core/policy.ts'
 import { Problem } from '../core/problem.ts'
 import { mintToken } from '../core/token.ts'
 import { webhookSecret } from '../delivery/standard-webhooks.ts'
 import { checkUrl } from '../delivery/url-guard.ts'
+import { revokeGrant } from '../uploads/revoke.ts'
 import { credentialFor, requireAdmin } from './authenticate.ts'
 import { readJson, readQuery, validate } from './body.ts'
 import type { Request } from './environment.ts'
@@ -62,7 +63,7 @@ export function appRoutes(api: Api): void {
         keyPrefix: body.keyPrefix ?? id,
         allowedOrigins: body.allowedOrigins ?? ['*'],
       }
-      const standard: Policy = embedded ? { readBack: true } : {}
+      const standard = standardPolicy({ readBack: embedded })
       const policy = body.policy === null ? undefined : (body.policy ?? standard)
       await apps.createApp(app, { keyId: newId('key'), hash }, policy, clock())
       return c.json({ id, name: app.name, keyPrefix: app.keyPrefix, apiKey }, 201)
@@ -177,16 +178,18 @@ export function appRoutes(api: Api): void {
     {
       method: 'delete',
       path: '/v1/grants/{id}',
-      summary: 'Revoke a grant',
+      summary: 'Revoke a grant, and abort what is open under it where asked',
       security: ['apiKey'],
+      query: contract.revokeGrantQuery,
       answers: { 200: contract.revokedGrant },
     },
     async (c) => {
       const { appId } = await credentialFor(c, 'api-key')
-      const { apps, clock } = c.get('services')
+      const abort = readQuery(c, contract.revokeGrantQuery).abort === 'true'
       const id = c.req.param('id') ?? ''
-      if (!(await apps.revokeGrant(appId, id, clock()))) throw noSuch('grant')
-      return c.json({ id, revoked: true })
+      const aborted = await revokeGrant(c.get('services'), appId, id, { abort })
+      if (aborted === undefined) throw noSuch('grant')
+      return c.json({ id, revoked: true, ...(abort ? { aborted } : {}) })
     },
   )
 

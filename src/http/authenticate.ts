@@ -1,7 +1,7 @@
 // Who is calling, and with which kind of credential. Deny by default: a route names the kinds that it takes.
 import { verifyCredential } from '../auth/index.ts'
 import { equalInConstantTime } from '../core/bytes.ts'
-import type { Credential, Principal } from '../core/principal.ts'
+import { type Credential, checkUse, type GrantUse, type Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import type { Request } from './environment.ts'
 
@@ -40,10 +40,14 @@ async function checkOrigin(c: Request, credential: Credential): Promise<void> {
   })
 }
 
-/** The verified credential. Throws `unauthenticated`, or `forbidden` for a kind that the route does not take. */
-export async function credentialFor<Kind extends CredentialName>(
+/** The verified credential. Throws `unauthenticated`, or `forbidden` for a kind or use that the route does not take. */
+export const credentialFor = <Kind extends CredentialName>(c: Request, ...kinds: Kind[]) =>
+  credentialWith(c, 'api', kinds)
+
+async function credentialWith<Kind extends CredentialName>(
   c: Request,
-  ...kinds: Kind[]
+  use: GrantUse,
+  kinds: Kind[],
 ): Promise<Extract<Credential, { kind: Kind }>> {
   const credential = await verifyCredential(c.get('services').authentication, bearer(c))
   if (!credential)
@@ -63,12 +67,14 @@ export async function credentialFor<Kind extends CredentialName>(
   if ((credential.kind === 'upload' || credential.kind === 'completion') && credential.expired) {
     throw unauthenticated('The token has expired. GET the upload for a fresh one.')
   }
+  checkUse(credential, use)
   await checkOrigin(c, credential)
   return credential as Extract<Credential, { kind: Kind }>
 }
 
-export const principalFor = (c: Request): Promise<Principal> =>
-  credentialFor(c, 'jwt', 'grant', 'api-key')
+/** `use` is the one that a grant needs for the call. */
+export const principalFor = (c: Request, use: GrantUse = 'api'): Promise<Principal> =>
+  credentialWith(c, use, ['jwt', 'grant', 'api-key'])
 
 /** The operator's key, compared in constant time. Without one configured, nothing of the admin's is offered. */
 export function requireAdmin(c: Request): void {

@@ -1,6 +1,6 @@
 // Copying parts from an earlier upload of the same owner: for the owner's own credential only, never an upload token.
 import * as contract from '../contract.ts'
-import { mayManage } from '../core/principal.ts'
+import { mayCopyFrom } from '../core/reach.ts'
 import { copyParts } from '../uploads/copies.ts'
 import { principalFor } from './authenticate.ts'
 import { readJson } from './body.ts'
@@ -24,7 +24,7 @@ export function copyRoutes(api: Api): void {
       const session = await sessionFor(c, principal)
       const services = c.get('services')
       const found = await services.uploads.find(principal.appId, source)
-      const own = found && mayManage(principal, found) ? found : undefined
+      const own = found && mayCopyFrom(principal, found, services.clock()) ? found : undefined
       return c.json(await copyParts(services, session, own, parts))
     },
   )

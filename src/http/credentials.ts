@@ -3,6 +3,7 @@ import { verifyCredential } from '../auth/index.ts'
 import * as contract from '../contract.ts'
 import type { Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
+import { holderOf } from '../core/reach.ts'
 import {
   createWithCredentials,
   credentialsForPrefix,
@@ -17,11 +18,12 @@ import type { Request, Variables } from './environment.ts'
 import { originsFor } from './present-upload.ts'
 import { type Api, route } from './route.ts'
 
-async function present(c: Request, issued: Issued) {
+async function present(c: Request, principal: Principal, issued: Issued) {
   const { session, scope, store, expiresAt, allowedOrigins, ...keys } = issued
   const origins = originsFor(allowedOrigins)
   const services = c.get('services')
-  const tokens = session && (await mintTokens(services, session, { owner: true, origins }))
+  const holder = holderOf(principal)
+  const tokens = session && (await mintTokens(services, session, holder, origins))
   return {
     uploadId: session?.id,
     ...keys,
@@ -56,11 +58,11 @@ export function credentialRoutes(api: Api): void {
       answers: { 201: contract.createdCredentials },
     },
     async (c) => {
-      const principal = await principalFor(c)
+      const principal = await principalFor(c, 'credentials')
       const body = await readJson(c, contract.createCredentials)
       const issued = await issueFor(c.get('services'), principal, body)
       c.header('cache-control', 'no-store')
-      return c.json(await present(c, issued), 201)
+      return c.json(await present(c, principal, issued), 201)
     },
   )
 

@@ -1,4 +1,5 @@
 // Liveness, readiness and, in embedded mode on a loopback host only, the page's own demo grant.
+import { MAX_UPLOADS_OF_A_GRANT } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import { mintToken } from '../core/token.ts'
 import type { Request } from './environment.ts'
@@ -61,7 +62,8 @@ export function demoRoutes(api: Api, { appId }: DemoApp): void {
     const subject = 'demo'
     const policy = 'default'
     const expiresAt = new Date(clock().getTime() + DEMO_GRANT_SECONDS * 1000)
-    const row = { appId, grantId, subject, policy, use: 'api' as const, expiresAt }
+    const maxUploads = MAX_UPLOADS_OF_A_GRANT
+    const row = { appId, grantId, subject, policy, use: 'api' as const, maxUploads, expiresAt }
     await apps.createGrant(row, clock())
     const exp = Math.floor(expiresAt.getTime() / 1000)
     const claims = { app: appId, grant: grantId, subject, policy, use: row.use, exp }

@@ -1,7 +1,8 @@
 // What the routes of a session answer: tokens, signed parts and the session as its holder may see it.
 
 import { lastPartNumber } from '../core/part-plan.ts'
-import type { Credential } from '../core/principal.ts'
+import type { Credential, Principal } from '../core/principal.ts'
+import { type Holder, holderOf } from '../core/reach.ts'
 import { openToken } from '../core/token.ts'
 import type { UploadSession } from '../core/upload-session.ts'
 import { signUploadForm } from '../uploads/form.ts'
@@ -41,22 +42,21 @@ function firstNumbers(session: UploadSession, missing: UploadStatus['missing']):
   return numbers
 }
 
-async function presentForm(c: Request, session: UploadSession) {
-  const signed = await signUploadForm(c.get('services'), session)
+async function presentForm(c: Request, session: UploadSession, holder: Holder) {
+  const signed = await signUploadForm(c.get('services'), session, holder)
   return signed && { ...signed, expiresAt: signed.expiresAt.toISOString() }
 }
 
 export async function presentCreated(
   c: Request,
+  principal: Principal,
   { session, missing }: Pick<UploadStatus, 'session' | 'missing'>,
   allowedOrigins: string[],
 ) {
   const services = c.get('services')
-  const tokens = await mintTokens(services, session, {
-    owner: true,
-    origins: originsFor(allowedOrigins),
-  })
-  const form = await presentForm(c, session)
+  const holder = holderOf(principal)
+  const tokens = await mintTokens(services, session, holder, originsFor(allowedOrigins))
+  const form = await presentForm(c, session, holder)
   const hasParts = session.state === 'open' && session.method !== 'form'
   const partNumbers = hasParts ? firstNumbers(session, missing) : []
   const token = await openToken(services.tokenKeys, 'upload', tokens.uploadToken)
@@ -77,7 +77,7 @@ export async function presentCreated(
 export async function presentStatus(c: Request, credential: Credential, status: UploadStatus) {
   const services = c.get('services')
   const { session, storedParts, missing, parts, nextPart, healed } = status
-  const owner = credential.kind !== 'upload'
+  const holder = holderOf(credential)
   const origins =
     credential.kind === 'upload'
       ? credential.token.origins
@@ -94,8 +94,8 @@ export async function presentStatus(c: Request, credential: Credential, status: 
     })),
     nextCursor: nextPart?.toString(),
     healed: healed || undefined,
-    form: owner ? await presentForm(c, session) : undefined,
-    ...(await mintTokens(services, session, { owner, origins })),
+    form: holder.isOwner ? await presentForm(c, session, holder) : undefined,
+    ...(await mintTokens(services, session, holder, origins)),
     serverTime: services.clock().toISOString(),
   }
 }

@@ -3,6 +3,7 @@ import * as contract from '../contract.ts'
 import { lastPartNumber } from '../core/part-plan.ts'
 import type { Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
+import { grantOf, grantReach, holderOf, mayReadObject, noSuchUpload } from '../core/reach.ts'
 import type { UploadSession } from '../core/upload-session.ts'
 import { abortUpload } from '../uploads/abort.ts'
 import { completeUpload } from '../uploads/complete.ts'
@@ -17,7 +18,7 @@ import { readJson, readQuery } from './body.ts'
 import type { Request } from './environment.ts'
 import { FIRST_WINDOW, presentCreated, presentParts, presentStatus } from './present-upload.ts'
 import { type Api, route } from './route.ts'
-import { noSuchUpload, sessionFor } from './session.ts'
+import { sessionFor } from './session.ts'
 
 const OBJECT_URL_SECONDS = 300
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/
@@ -61,7 +62,7 @@ export function uploadRoutes(api: Api): void {
             }
           : await uploadStatus(services, session)
       const answer = {
-        ...(await presentCreated(c, status, app.allowedOrigins)),
+        ...(await presentCreated(c, principal, status, app.allowedOrigins)),
         ...('storedParts' in status
           ? {
               storedParts: status.storedParts,
@@ -89,8 +90,8 @@ export function uploadRoutes(api: Api): void {
     async (c) => {
       const principal = await principalFor(c)
       const query = readQuery(c, contract.listUploadsQuery)
-      const filter = listFilter(principal, query)
-      const found = await c.get('services').uploads.list(principal.appId, filter)
+      const { uploads, clock } = c.get('services')
+      const found = await uploads.list(principal.appId, listFilter(principal, query, clock()))
       return c.json({
         uploads: found.map(sessionView),
         nextCursor: found.length === query.limit ? found.at(-1)?.id : undefined,
@@ -162,14 +163,19 @@ export function uploadRoutes(api: Api): void {
       }
       const { mode, ...input } = await readJson(c, contract.completeUpload, { optional: true })
       const services = c.get('services')
-      const session = await services.uploads.find(credential.appId, id)
+      const session = await services.uploads.find(credential.appId, id, grantOf(credential))
       if (!session) throw noSuchUpload()
       if (credential.kind === 'completion' && session.policy.completion === 'backend') {
         throw new Problem('forbidden', { detail: 'Only the app’s backend completes this upload.' })
       }
       c.header('cache-control', 'no-store')
       if (mode === 'direct') {
-        const { expiresAt, ...signed } = await signDirectCompletion(services, session, input)
+        const { expiresAt, ...signed } = await signDirectCompletion(
+          services,
+          session,
+          input,
+          holderOf(credential),
+        )
         return c.json({ direct: { ...signed, expiresAt: expiresAt.toISOString() } })
       }
       const reached = await completeUpload(services, session, input)
@@ -190,12 +196,13 @@ export function uploadRoutes(api: Api): void {
     },
     async (c) => {
       const credential = await credentialFor(c, 'jwt', 'grant', 'api-key', 'upload')
-      if (credential.kind === 'upload' && !credential.token.readBack) {
+      const session = await sessionFor(c, credential)
+      if (!mayReadObject(credential, session)) {
         throw new Problem('forbidden', {
-          detail: 'The policy does not let an upload token read the object back (readBack).',
+          detail:
+            'A grant or an upload token reads an object only where the policy says readBack and the grant created the upload.',
         })
       }
-      const session = await sessionFor(c, credential)
       if (session.state !== 'completed') {
         throw new Problem('upload-not-open', {
           detail: `There is no object yet: the upload is ${session.state}.`,
@@ -238,14 +245,13 @@ type ListQuery = {
   cursor?: string
 }
 
-function listFilter(principal: Principal, query: ListQuery) {
+function listFilter(principal: Principal, query: ListQuery, now: Date) {
   if (principal.kind === 'api-key') return query
   if (query.subject !== undefined && query.subject !== principal.subject) {
     throw new Problem('forbidden', { detail: 'Only an api key lists the uploads of others.' })
   }
-  const grantId =
-    principal.kind === 'grant' && principal.expired ? principal.grant.grant : undefined
-  return { ...query, subject: principal.subject, grantId }
+  const reach = principal.kind === 'grant' ? grantReach(principal, now) : undefined
+  return { ...query, subject: principal.subject, reach }
 }
 
 function partsInput(body: contract.PresignPartsBody): PresignPartsInput {

@@ -4,6 +4,7 @@ import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { newApiKey } from '../auth/api-key.ts'
 import { base64url, fromBase64url } from '../core/bytes.ts'
+import { standardPolicy } from '../core/policy.ts'
 import type { Services } from '../core/ports.ts'
 import { sha256Hex } from '../signing/hmac.ts'
 
@@ -103,7 +104,12 @@ export async function demoApp(
     keyPrefix: `demo-${appId.slice(-8)}`,
     allowedOrigins: ['*'],
   }
-  await apps.createApp(app, { keyId: newId('key'), hash }, { readBack: true }, clock())
+  await apps.createApp(
+    app,
+    { keyId: newId('key'), hash },
+    standardPolicy({ readBack: true }),
+    clock(),
+  )
   const made = { url, apiKey, appId }
   await writeSecret(path, made)
   return made

@@ -7,6 +7,7 @@ import type { App, IdempotentRequest, NewUpload, Services } from '../core/ports.
 import type { Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import { planProcessing } from '../core/processing.ts'
+import { grantOf, grantReach, grantRevoked, noSuchUpload, reaches } from '../core/reach.ts'
 import { ignoreStoreFailure, isStoreFailure } from '../core/store-failure.ts'
 import {
   hasEnded,
@@ -16,7 +17,7 @@ import {
 } from '../core/upload-session.ts'
 import {
   type CreateInput,
-  checkCredential,
+  checkUnexpired,
   DEFAULT_CONTENT_TYPE,
   type Decision,
   decide,
@@ -114,11 +115,11 @@ async function findResumable(
   const candidates = await uploads.list(app.id, {
     subject: subjectOf(principal, input),
     fingerprint: input.fingerprint,
+    reach: principal.kind === 'grant' ? grantReach(principal, clock()) : undefined,
     limit: 20,
   })
   const found = candidates.find(
     (session) =>
-      !hasEnded(session.state) &&
       session.state !== 'initiating' &&
       session.expiresAt > clock() &&
       session.method !== 'credentials' &&
@@ -134,17 +135,21 @@ async function findResumable(
   return session && !hasEnded(session.state) ? session : undefined
 }
 
+/** What was asked, and what was decided by whose credential: another grant's request is another, whatever its body. */
+const hashOf = (principal: Principal, input: CreateInput, { policyName }: Decision) =>
+  digestHex(JSON.stringify([input, policyName, grantOf(principal)]))
+
 export async function createUpload(
   services: CreateServices,
   principal: Principal,
   input: CreateInput,
   idempotencyKey?: string,
 ): Promise<Created> {
-  checkCredential(principal, 'api')
+  checkUnexpired(principal)
   subjectOf(principal, input)
   const decision = await decide(services, principal, input)
   const { app } = decision
-  const requestHash = await digestHex(JSON.stringify(input))
+  const requestHash = await hashOf(principal, input, decision)
   const subject = subjectOf(principal, input)
   const idempotent =
     idempotencyKey === undefined
@@ -171,6 +176,8 @@ export async function createUpload(
       detail: 'This Idempotency-Key was used with another body. Use a new key for a new upload.',
     })
   }
+  // Of a resume it stands for a session that the grant need not reach any more.
+  if (!reaches(principal, reservation.session, services.clock())) throw noSuchUpload()
   return { kind: 'repeated', session: await awaitFirst(services, reservation.session), app }
 }
 
@@ -180,7 +187,7 @@ export async function reserve({ uploads, apps, clock }: CreateServices, upload: 
   } catch (error) {
     const exhausted = error instanceof Problem && error.code === 'grant-exhausted'
     if (exhausted && upload.grantId && (await apps.grantIsRevoked(upload.appId, upload.grantId))) {
-      throw new Problem('grant-revoked', { detail: 'Ask the app for a new grant.' })
+      throw grantRevoked()
     }
     throw error
   }

@@ -3,14 +3,15 @@
 import { uploadEvent } from '../core/event.ts'
 import { keyFault } from '../core/object-key.ts'
 import type { CredentialScope, ObjectStore, Services, TemporaryCredentials } from '../core/ports.ts'
-import { type GrantPrincipal, mayManage, type Principal } from '../core/principal.ts'
+import { checkUse, type GrantPrincipal, type Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
+import { grantOf, noSuchUpload, reaches } from '../core/reach.ts'
 import { isStoreFailure } from '../core/store-failure.ts'
 import { CREDENTIAL_SECONDS } from '../core/sweep-rules.ts'
 import type { UploadSession } from '../core/upload-session.ts'
 import { notOpen } from './abort.ts'
 import { type CreateServices, failReservation, newUpload, reserve } from './create.ts'
-import { type CreateInput, checkCredential, decide, grantExpired, subjectOf } from './decide.ts'
+import { type CreateInput, checkUnexpired, decide, grantExpired, subjectOf } from './decide.ts'
 import { refusal } from './refusal.ts'
 
 export interface Issued extends TemporaryCredentials {
@@ -59,7 +60,7 @@ export async function createWithCredentials(
   principal: Principal,
   input: CreateInput,
 ): Promise<Issued> {
-  checkCredential(principal, 'credentials')
+  checkUnexpired(principal)
   subjectOf(principal, input)
   const decision = await decide(services, principal, input)
   const { policy, store, app } = decision
@@ -102,12 +103,9 @@ export async function renewCredentials(
   uploadId: string,
 ): Promise<Issued> {
   const { uploads, apps, clock } = services
-  const session = await uploads.touch(principal.appId, uploadId, clock())
-  if (!session || !mayManage(principal, session)) {
-    throw new Problem('upload-not-found', {
-      detail: 'There is no such upload for this credential. Check the id and whose it is.',
-    })
-  }
+  const now = clock()
+  const session = await uploads.touch(principal.appId, uploadId, now, grantOf(principal))
+  if (!session || !reaches(principal, session, now)) throw noSuchUpload()
   const app = await apps.findApp(session.appId)
   return { ...(await renewed(services, session)), allowedOrigins: app?.allowedOrigins }
 }
@@ -154,15 +152,14 @@ export async function credentialsForPrefix(
 
 /** Fresh credentials for the newest unfinished session of a grant: what mobile SDKs ask for again and again. */
 export async function credentialsOfGrant(
-  services: Pick<Services, 'uploads' | 'apps' | 'storeNamed' | 'clock'>,
-  { appId, subject, grant, expired }: GrantPrincipal,
+  services: Pick<Services, 'uploads' | 'storeNamed' | 'clock'>,
+  principal: GrantPrincipal,
 ): Promise<Issued> {
-  const { uploads, apps, clock } = services
-  if (grant.use !== 'credentials') throw notOffered('This grant is not for credentials.')
-  if (await apps.grantIsRevoked(appId, grant.grant)) {
-    throw new Problem('grant-revoked', { detail: 'Ask the app for a new grant.' })
-  }
-  const filter = { subject, grantId: grant.grant, state: 'open' as const, limit: 1 }
+  const { uploads, clock } = services
+  checkUse(principal, 'credentials')
+  const { appId, subject, grant, expired } = principal
+  // Only what it began: the SDK has one key, and no way to learn of another.
+  const filter = { subject, reach: { grantId: grant.grant }, state: 'open' as const, limit: 1 }
   const [newest] = await uploads.list(appId, filter)
   const session = newest && (await uploads.touch(appId, newest.id, clock()))
   if (!session && expired) throw grantExpired()

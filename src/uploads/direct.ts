@@ -2,6 +2,7 @@
 // brings the completion token back to us.
 import type { Declaration, Services, SignedRequest } from '../core/ports.ts'
 import { Problem } from '../core/problem.ts'
+import type { Holder } from '../core/reach.ts'
 import { isStoreFailure } from '../core/store-failure.ts'
 import type { UploadSession } from '../core/upload-session.ts'
 import { notOpen } from './abort.ts'
@@ -27,6 +28,7 @@ export async function signDirectCompletion(
   services: DirectServices,
   session: UploadSession,
   input: Declaration,
+  holder: Holder,
 ): Promise<DirectCompletion> {
   const { uploads, clock, storeNamed } = services
   const now = clock()
@@ -53,11 +55,11 @@ export async function signDirectCompletion(
     const current = (await uploads.find(session.appId, session.id)) ?? session
     // Bound to a checksum meanwhile, by another direct completion: checked against that.
     if (current.checksum !== session.checksum) {
-      return signDirectCompletion(services, current, input)
+      return signDirectCompletion(services, current, input, holder)
     }
     throw notOpen(current, now)
   }
-  const { completionToken } = await mintTokens(services, recorded, { owner: true })
+  const { completionToken } = await mintTokens(services, recorded, holder)
   const signed = store.presignComplete!(
     upload,
     callbackRequest(services, store.name, completionToken!),

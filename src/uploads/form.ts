@@ -1,6 +1,7 @@
 // The form of a `form` upload: signed for its owner each time that the session is asked for. It creates and never overwrites,
 // and cannot be revoked at the store, so it lives shortly.
 import type { Services, SignedForm } from '../core/ports.ts'
+import type { Holder } from '../core/reach.ts'
 import type { UploadSession } from '../core/upload-session.ts'
 import { callbackRequest, mintTokens, objectSpec } from './tokens.ts'
 import { validityFor } from './validity.ts'
@@ -23,6 +24,7 @@ type FormServices = Pick<
 export async function signUploadForm(
   services: FormServices,
   session: UploadSession,
+  holder: Holder,
 ): Promise<UploadForm | undefined> {
   const { clock, storeNamed } = services
   const now = clock()
@@ -37,14 +39,14 @@ export async function signUploadForm(
       : { least: plan.sizeBytes, most: plan.sizeBytes }
   const untilEnd = Math.floor((session.expiresAt.getTime() - now.getTime()) / 1000)
   const validity = validityFor(store, now, FORM_SECONDS, untilEnd)
-  const callback = await callbackFor(services, session)
+  const callback = await callbackFor(services, session, holder)
   const form = store.presignForm!(objectSpec(session), size, validity, callback)
   return { ...form, expiresAt: new Date(now.getTime() + validity.seconds * 1000) }
 }
 
-async function callbackFor(services: FormServices, session: UploadSession) {
+async function callbackFor(services: FormServices, session: UploadSession, holder: Holder) {
   if (session.policy.direct !== true) return undefined
-  const { completionToken } = await mintTokens(services, session, { owner: true })
+  const { completionToken } = await mintTokens(services, session, holder)
   if (completionToken === undefined) return undefined // Completion is the backend's.
   return callbackRequest(services, session.store, completionToken)
 }

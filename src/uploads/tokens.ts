@@ -1,6 +1,7 @@
 // The capabilities of a session: what its owner, or whoever holds its upload token, is handed with every answer.
 import { POLICY_DEFAULTS } from '../core/policy.ts'
 import type { CallbackRequest, ObjectSpec, Services } from '../core/ports.ts'
+import { getsReadBack, type Holder } from '../core/reach.ts'
 import { mintToken, UPLOAD_TOKEN_SECONDS } from '../core/token.ts'
 import { hasEnded, type UploadSession } from '../core/upload-session.ts'
 
@@ -47,17 +48,23 @@ export interface SessionTokens {
 }
 
 /**
- * `owner: false` leaves the completion token out. No token outlives the session; one of an ended session still reads its
+ * Only an owner gets a completion token, where the backend does not complete. No token outlives the session; one of an ended session still reads its
  * status and signs nothing, so that no URL is younger than the end of its session by more than a token's life.
  */
 export async function mintTokens(
   services: Pick<Services, 'tokenKeys' | 'clock' | 'publicUrl' | 'storeNamed'>,
   session: UploadSession,
-  { owner, origins }: { owner: boolean; origins?: string[] },
+  holder: Holder,
+  origins?: string[],
 ): Promise<SessionTokens> {
   const { tokenKeys, clock, publicUrl } = services
   const end = seconds(session.expiresAt)
-  const shared = { app: session.appId, upload: session.id, ...(origins ? { origins } : {}) }
+  const shared = {
+    app: session.appId,
+    upload: session.id,
+    ...(holder.grantId ? { grant: holder.grantId } : {}),
+    ...(origins ? { origins } : {}),
+  }
   const uploadToken = await mintToken(tokenKeys, 'upload', {
     ...shared,
     method: session.method,
@@ -68,15 +75,16 @@ export async function mintTokens(
     plan: session.plan,
     end: hasEnded(session.state) ? Math.min(end, seconds(clock())) : end,
     urlSeconds: session.policy.urlSeconds ?? POLICY_DEFAULTS.urlSeconds,
-    ...(session.policy.readBack ? { readBack: true } : {}),
+    ...(getsReadBack(holder, session) ? { readBack: true } : {}),
     ...(session.method === 'single' ? { object: objectSpec(session) } : {}),
     exp: Math.min(seconds(clock()) + UPLOAD_TOKEN_SECONDS, end),
   })
+  const backendCompletes = holder.backendCompletes || session.policy.completion === 'backend'
   const complete = {
     url: `${publicUrl()}/v1/uploads/${session.id}/complete`,
-    direct: offersDirect(services, session),
+    direct: !backendCompletes && offersDirect(services, session),
   }
-  if (!owner || session.policy.completion === 'backend') return { uploadToken, complete }
+  if (!holder.isOwner || backendCompletes) return { uploadToken, complete }
   return {
     uploadToken,
     completionToken: await mintToken(tokenKeys, 'completion', { ...shared, exp: end }),

@@ -172,13 +172,13 @@ const isForgotten = (world: World, body: string): boolean =>
   world.clock().getTime() - Date.parse(JSON.parse(body).timestamp) > KEEP.eventDays * 86_400_000
 
 /**
- * I5: what is reserved is the sum over the sessions that hold storage; what is settled, over completed ones. A grant is used
+ * I5: open is what has not ended; what is reserved is the sum over the sessions that hold storage; what is settled, over completed ones. A grant is used
  * by what began under it, with the size that it turned out to have.
  */
 export async function quotaFindings(world: World, appId: string): Promise<string[]> {
   const subjects = await world.sql`
     select subject, open_uploads, usage.reserved_bytes::text as reserved, settled_bytes::text as settled,
-      count(u.upload_id) filter (where storage_released_at is null)::int as holding,
+      count(u.upload_id) filter (where u.state in ('initiating', 'open', 'completing'))::int as unended,
       coalesce(sum(u.reserved_bytes) filter (where storage_released_at is null), 0)::text as held,
       coalesce(sum((u.object->>'sizeBytes')::bigint), 0)::text as kept
     from usage left join uploads u using (app_id, subject) where app_id = ${appId}
@@ -195,12 +195,12 @@ export async function quotaFindings(world: World, appId: string): Promise<string
     ...subjects
       .filter(
         (row) =>
-          row.open_uploads !== row.holding || row.reserved !== row.held || row.settled !== row.kept,
+          row.open_uploads !== row.unended || row.reserved !== row.held || row.settled !== row.kept,
       )
       .map(
         (row) =>
           `I5: the usage of ${row.subject} says ${row.open_uploads} open, ${row.reserved} reserved, ${row.settled} settled; ` +
-          `its sessions hold ${row.holding}, ${row.held}, ${row.kept}`,
+          `its sessions say ${row.unended}, ${row.held}, ${row.kept}`,
       ),
     ...grants
       .filter((row) => row.used_uploads !== row.uploads || row.used !== row.bytes)

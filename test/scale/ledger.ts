@@ -86,7 +86,7 @@ export async function faultsOf(
 async function faultsOfQuota(sql: postgres.Sql): Promise<string[]> {
   const rows = await sql`
     select g.app_id, g.subject from usage g join lateral (
-      select count(*) filter (where storage_released_at is null) as open_uploads,
+      select count(*) filter (where state in ('initiating', 'open', 'completing')) as open_uploads,
         coalesce(sum(reserved_bytes) filter (where storage_released_at is null), 0) as reserved,
         coalesce(sum((object ->> 'sizeBytes')::bigint) filter (where state = 'completed'), 0) as settled
       from uploads u where u.app_id = g.app_id and u.subject = g.subject) held on true

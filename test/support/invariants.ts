@@ -14,13 +14,13 @@ export async function query(harness: Harness, text: string, parameters: unknown[
   }
 }
 
-/** Reserved is the sum over sessions whose storage is not released; settled what was completed; a grant what was used of it. */
+/** Open are sessions that have not ended; reserved is the sum over those whose storage is not released; settled what was completed; a grant what was used of it. */
 export async function expectExactQuota(harness: Harness): Promise<void> {
   const wrong = await query(
     harness,
     `select usage.app_id, usage.subject, to_jsonb(usage) as usage, is_open, is_reserved, is_settled
      from usage join lateral (
-       select count(*) filter (where storage_released_at is null) as is_open,
+       select count(*) filter (where state in ('initiating', 'open', 'completing')) as is_open,
          coalesce(sum(reserved_bytes) filter (where storage_released_at is null), 0) as is_reserved,
          coalesce(sum((object->>'sizeBytes')::bigint) filter (where state = 'completed'), 0) as is_settled
        from uploads u where u.app_id = usage.app_id and u.subject = usage.subject) truth on true

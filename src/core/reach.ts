@@ -1,0 +1,125 @@
+// What a credential reaches: which sessions, what of them, and which tokens it is handed. Whether a grant was revoked is the
+// database's to say, in the statement that reads the session (`by` in UploadsDb).
+import type { Credential, GrantPrincipal, Principal } from './principal.ts'
+import { Problem } from './problem.ts'
+import { hasEnded, type UploadSession } from './upload-session.ts'
+
+/** So long an expired grant still answers for a session that it created, after the session's end. */
+const AFTER_END_MS = 24 * 3600_000
+
+export const noSuchUpload = () =>
+  new Problem('upload-not-found', {
+    detail: 'There is no such upload for this credential. Check the id and whose it is.',
+  })
+
+export const grantRevoked = () =>
+  new Problem('grant-revoked', { detail: 'Ask the app for a new grant.' })
+
+/** The sessions that a grant reaches: always those that it created. */
+export interface GrantReach {
+  grantId: string
+  /** Also unfinished sessions of its subject under this policy. */
+  unfinishedUnder?: string
+  /** Of the sessions that it created and that have ended, only those that ended since. */
+  endedSince?: Date
+}
+
+export function grantReach({ grant, expired }: GrantPrincipal, now: Date): GrantReach {
+  const grantId = grant.grant
+  if (expired) return { grantId, endedSince: new Date(now.getTime() - AFTER_END_MS) }
+  return grant.reach === 'own' ? { grantId } : { grantId, unfinishedUnder: grant.policy }
+}
+
+function isWithin(reach: GrantReach, session: UploadSession): boolean {
+  if (session.grantId === reach.grantId) {
+    return !session.endedAt || !reach.endedSince || session.endedAt >= reach.endedSince
+  }
+  return !hasEnded(session.state) && session.policyName === reach.unfinishedUnder
+}
+
+/** True where the session exists for this credential at all. */
+export function reaches(credential: Credential, session: UploadSession, now: Date): boolean {
+  if (credential.appId !== session.appId) return false
+  switch (credential.kind) {
+    case 'api-key':
+      return true
+    case 'jwt':
+      return credential.subject === session.subject
+    case 'grant':
+      return (
+        credential.subject === session.subject && isWithin(grantReach(credential, now), session)
+      )
+    case 'upload':
+    case 'completion':
+      return credential.token.upload === session.id
+    default:
+      return credential satisfies never
+  }
+}
+
+/** A grant reads only what it created, and only where the policy says so. */
+const grantReads = (grantId: string | undefined, { policy, grantId: creator }: UploadSession) =>
+  policy.readBack === true && (grantId === undefined || grantId === creator)
+
+/** Of a session that the credential reaches: whether it may read the object. */
+export function mayReadObject(credential: Credential, session: UploadSession): boolean {
+  switch (credential.kind) {
+    case 'api-key':
+    case 'jwt':
+      return true
+    case 'grant':
+      return grantReads(credential.grant.grant, session)
+    case 'upload':
+      return credential.token.readBack === true
+    case 'completion':
+      return false
+    default:
+      return credential satisfies never
+  }
+}
+
+/** A live grant copies from completed sessions of its subject and policy, too. The flow asks for `delta`. */
+export function mayCopyFrom(principal: Principal, source: UploadSession, now: Date): boolean {
+  if (reaches(principal, source, now)) return true
+  if (principal.kind !== 'grant' || principal.appId !== source.appId) return false
+  return (
+    source.state === 'completed' &&
+    source.subject === principal.subject &&
+    source.policyName === grantReach(principal, now).unfinishedUnder
+  )
+}
+
+/** To whom the tokens of a session are handed. */
+export interface Holder {
+  /** Tokens name the grant that they were handed to, and end with it. */
+  grantId?: string
+  /** Holders of an upload token get no completion token for it. */
+  isOwner: boolean
+  /** The grant leaves completion to the backend. */
+  backendCompletes: boolean
+}
+
+export function holderOf(credential: Credential): Holder {
+  const isOwner = credential.kind !== 'upload'
+  const backendCompletes = credential.kind === 'grant' && credential.grant.completion === 'backend'
+  return { grantId: grantOf(credential), isOwner, backendCompletes }
+}
+
+export const getsReadBack = ({ grantId }: Holder, session: UploadSession): boolean =>
+  grantReads(grantId, session)
+
+/** The grant whose revocation ends this credential. */
+export function grantOf(credential: Credential): string | undefined {
+  switch (credential.kind) {
+    case 'grant':
+      return credential.grant.grant
+    case 'upload':
+    case 'completion':
+      return credential.token.grant
+    case 'jwt':
+    case 'api-key':
+      return undefined
+    default:
+      return credential satisfies never
+  }
+}

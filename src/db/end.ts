@@ -1,0 +1,89 @@
+// How sessions end in any other way than completed: one of them, or all that is open under a grant with the grant itself.
+import { type SQL, sql } from 'drizzle-orm'
+import type { UploadsDb } from '../core/ports.ts'
+import {
+  ATTEMPT_WINDOW_MS,
+  type EndOptions,
+  statesBefore,
+  type UploadState,
+} from '../core/upload-session.ts'
+import type { Database } from './connect.ts'
+import { toSession, type UploadRow } from './session-row.ts'
+import { instant, type Transition, transition, transitionOfMany } from './transition.ts'
+
+export const among = (states: readonly UploadState[]): SQL =>
+  sql`state in (${sql.join(
+    states.map((state) => sql`${state}`),
+    sql`, `,
+  )})`
+
+/** Guard of abort and expiry: the store may still be at an attempt that began within the window. */
+export const noRecentAttempt = (now: Date): SQL =>
+  sql`(attempt_at is null or attempt_at < ${instant(new Date(now.getTime() - ATTEMPT_WINDOW_MS))})`
+
+function endGuard(
+  to: 'aborted' | 'expired' | 'failed',
+  { from, attempt, activeAt, leaseEnded, unlessChecked }: EndOptions,
+  now: Date,
+): SQL {
+  const states = from ?? statesBefore(to).filter((state) => state !== 'completing')
+  const guards = [
+    among(states),
+    attempt === undefined ? noRecentAttempt(now) : sql`attempt = ${attempt}`,
+    ...(activeAt ? [sql`active_at <= ${instant(activeAt)}`] : []),
+    ...(unlessChecked ? [sql`${unlessChecked} = any(checked_crc64) is not true`] : []),
+    ...(leaseEnded ? [sql`lease_until <= ${instant(now)}`] : []),
+  ]
+  return sql.join(guards, sql` and `)
+}
+
+/** What an end changes, whether of one session or of many. */
+const ending = (
+  to: 'aborted' | 'expired' | 'failed',
+  options: EndOptions,
+  now: Date,
+): Pick<Transition, 'set' | 'guard'> => ({
+  set: sql`state = ${to}, failure = ${options.failure ?? null}, lease_until = null,
+          ended_at = ${instant(now)}, sweep_at = ${instant(now)},
+          leftovers_at = case when state = 'initiating' and not ${options.nothingBegun ?? false}::boolean
+            then ${instant(now)} else leftovers_at end`,
+  guard: endGuard(to, options, now),
+})
+
+export const endDb = (
+  database: Database,
+): Pick<UploadsDb, 'end' | 'abortableUnder' | 'revokeGrant'> => ({
+  // What began in vain is no use of the grant; whoever aborts before it has begun has used it.
+  end: (session, to, options, event, now) =>
+    transition(database, {
+      appId: session.appId,
+      uploadId: session.id,
+      ...ending(to, options, now),
+      event,
+      settlement: 'end',
+      returnsGrant: options.from?.length === 1 && options.from[0] === 'initiating',
+    }),
+
+  async abortableUnder(appId, grantId, now, limit) {
+    const rows = await database.execute<{ row: UploadRow }>(sql`
+      select to_jsonb(u) as row from uploads u
+      where app_id = ${appId} and grant_id = ${grantId} and ${endGuard('aborted', {}, now)}
+      order by upload_id limit ${limit}`)
+    return rows.map(({ row }) => toSession(row))
+  },
+
+  // The grant after its sessions, as every end takes them.
+  async revokeGrant(appId, grantId, aborts, now) {
+    const revoked = sql`
+      update grants set revoked_at = coalesce(revoked_at, ${instant(now)})
+      where app_id = ${appId} and grant_id = ${grantId} and (select count(*) from changed) >= 0
+      returning 1`
+    const { done, changed } = await transitionOfMany(database, {
+      appId,
+      events: aborts,
+      ...ending('aborted', {}, now),
+      along: revoked,
+    })
+    return done ? changed : undefined
+  },
+})

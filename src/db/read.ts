@@ -1,0 +1,92 @@
+// Reading sessions: one, or the list that a credential may see. Where a grant asks, the same statement looks whether it was
+// revoked.
+import { type SQL, sql } from 'drizzle-orm'
+import type { UploadFilter, UploadsDb } from '../core/ports.ts'
+import { grantRevoked } from '../core/reach.ts'
+import { hasEnded, type UploadSession } from '../core/upload-session.ts'
+import type { Database } from './connect.ts'
+import { toSession, type UploadRow } from './session-row.ts'
+import { instant } from './transition.ts'
+
+/** As the partial indexes say it: in text, so that a plan for any parameters may use them. */
+const UNFINISHED = sql`state in ('initiating', 'open', 'completing')`
+
+const CLIENT_SEEN_MS = 60_000
+
+/** A grant that is gone was of use to nobody any more. */
+const stands = (appId: string, grantId: string): SQL =>
+  sql`exists (select from grants where app_id = ${appId} and grant_id = ${grantId} and revoked_at is null)`
+
+/** Newest first. Throws `grant-revoked` for the grant `by`, after which `before` does nothing. */
+async function read(
+  database: Database,
+  { appId, by, rows, before }: { appId: string; by?: string; rows: SQL; before?: SQL },
+): Promise<UploadSession[]> {
+  const first = before ?? sql``
+  if (by === undefined) {
+    const found = await database.execute<{ row: UploadRow }>(sql`${first} ${rows}`)
+    return found.map(({ row }) => toSession(row))
+  }
+  const found = await database.execute<{ row: UploadRow | null; stands: boolean }>(sql`
+    ${first} select stands, found.row from (select ${stands(appId, by)} as stands) asked
+      left join (${rows}) found on stands
+    order by found.row ->> 'upload_id' desc`)
+  if (!found[0]?.stands) throw grantRevoked()
+  return found.flatMap(({ row }) => (row ? [toSession(row)] : []))
+}
+
+const one = (appId: string, id: string): SQL =>
+  sql`select to_jsonb(u) as row from uploads u where app_id = ${appId} and upload_id = ${id}`
+
+/** What core/reach.ts says of a session, said of rows. */
+function listed(
+  appId: string,
+  { subject, state, fingerprint, reach, limit, cursor }: UploadFilter,
+): SQL {
+  const unfinishedOnly = fingerprint !== undefined || (state !== undefined && !hasEnded(state))
+  const filters = [
+    sql`app_id = ${appId}`,
+    ...(subject === undefined ? [] : [sql`subject = ${subject}`]),
+    ...(unfinishedOnly ? [UNFINISHED] : []),
+    ...(state === undefined ? [] : [sql`state = ${state}`]),
+    ...(fingerprint === undefined ? [] : [sql`fingerprint = ${fingerprint}`]),
+    ...(cursor === undefined ? [] : [sql`upload_id < ${cursor}`]),
+  ]
+  const those = (...more: SQL[]) => sql`
+    select to_jsonb(u) as row, upload_id from uploads u
+    where ${sql.join([...filters, ...more], sql` and `)}
+    order by upload_id desc limit ${limit}`
+  if (!reach) return those()
+  const { grantId, unfinishedUnder, endedSince } = reach
+  const created = those(
+    sql`grant_id = ${grantId}`,
+    ...(endedSince ? [sql`(ended_at is null or ended_at >= ${instant(endedSince)})`] : []),
+  )
+  if (unfinishedUnder === undefined) return created
+  const unfinished = those(
+    UNFINISHED,
+    sql`policy_name = ${unfinishedUnder}`,
+    sql`grant_id is distinct from ${grantId}`,
+  )
+  return sql`select row from ((${created}) union all (${unfinished})) reached
+    order by upload_id desc limit ${limit}`
+}
+
+export const readDb = (database: Database): Pick<UploadsDb, 'find' | 'touch' | 'list'> => ({
+  async find(appId, id, by) {
+    return (await read(database, { appId, by, rows: one(appId, id) }))[0]
+  },
+
+  async touch(appId, id, now, by) {
+    const seenBefore = instant(new Date(now.getTime() - CLIENT_SEEN_MS))
+    const before = sql`
+      with touched as (
+        update uploads set active_at = ${instant(now)}
+        where app_id = ${appId} and upload_id = ${id} and state = 'open'
+          and active_at < ${seenBefore} ${by === undefined ? sql`` : sql`and ${stands(appId, by)}`})`
+    return (await read(database, { appId, by, rows: one(appId, id), before }))[0]
+  },
+
+  list: (appId, filter) =>
+    read(database, { appId, by: filter.reach?.grantId, rows: listed(appId, filter) }),
+})

@@ -1,0 +1,37 @@
+// Revokes a grant and, where asked, aborts what is open under it. The sweep gives back what that holds at the store.
+import { uploadEvent } from '../core/event.ts'
+import type { Services } from '../core/ports.ts'
+
+/** Sessions in one statement. */
+const AT_ONCE = 100
+
+export type RevokeServices = Pick<Services, 'uploads' | 'clock' | 'newId' | 'nudgeDeliveries'>
+
+/**
+ * Answers how many sessions were aborted; undefined where there is no such grant. Once it is revoked nothing new begins under
+ * it: another look finds what had begun meanwhile.
+ */
+export async function revokeGrant(
+  { uploads, clock, newId, nudgeDeliveries }: RevokeServices,
+  appId: string,
+  grantId: string,
+  { abort }: { abort: boolean },
+): Promise<number | undefined> {
+  let aborted = 0
+  for (let revoked = false; ; revoked = true) {
+    const now = clock()
+    const open = abort ? await uploads.abortableUnder(appId, grantId, now, AT_ONCE) : []
+    if (revoked && open.length === 0) return aborted
+    const aborts = open.map((session) => {
+      const after = { ...session, state: 'aborted' as const, endedAt: now }
+      return {
+        uploadId: session.id,
+        event: uploadEvent('upload.aborted', newId('evt'), now, after),
+      }
+    })
+    const done = await uploads.revokeGrant(appId, grantId, aborts, now)
+    if (done === undefined) return undefined
+    aborted += done
+    if (done > 0) nudgeDeliveries()
+  }
+}
