@@ -112,6 +112,72 @@ describe('open uploads', () => {
   })
 })
 
+describe('a slot', () => {
+  const single = () => create({ partSizeBytes: undefined })
+
+  it.each([
+    ['an abort', single, async ({ body }: Answer) => void (await many(3, () => abort(body.id)))],
+    [
+      'its expiry',
+      single,
+      async () => {
+        harness.advance({ hours: 25 })
+        await many(2, harness.sweep)
+      },
+    ],
+    [
+      'a failure',
+      async () => {
+        harness.interceptStore((forward) => async (input, init) => {
+          if (init?.method === 'POST') throw new TypeError('cut')
+          return forward(input, init)
+        })
+        const unanswered = await create()
+        harness.interceptStore((forward) => forward)
+        return unanswered
+      },
+      async () => {
+        harness.advance({ minutes: 2 })
+        await many(2, harness.sweep)
+      },
+    ],
+  ])('is free with %s, the bytes once the storage is released', async (_, begin, end) => {
+    await policy({ quota: { openUploads: 1 } })
+    const begun = await begin()
+    expect(await create()).toMatchObject({ status: 429, body: { code: 'quota-exceeded' } })
+
+    await end(begun)
+
+    expect(await usage()).toMatchObject({ open: 0, reserved: SIZE })
+    await settle(harness)
+    expect(await usage()).toMatchObject({ open: 0, reserved: 0 })
+    expect(await create()).toMatchObject({ status: 201 })
+  })
+
+  it('is free with the completion, however often that is asked for', async () => {
+    await policy({ quota: { openUploads: 1 } })
+    const created = await create()
+    await send(created)
+
+    await many(3, () => complete(created.body.id))
+
+    expect(await usage()).toMatchObject({ open: 0, reserved: 0, settled: SIZE })
+  })
+
+  it('of a hundred that are cancelled at once is free for a hundred others', async () => {
+    app = await harness.createApp()
+    const all = () => many(101, () => create({ sizeBytes: 1, partSizeBytes: undefined }))
+    const first = await all()
+    expect([accepted(first).length, refusals(first)]).toEqual([100, ['quota-exceeded']])
+    // Another subject has its own.
+    expect(await create({ subject: 'bob' })).toMatchObject({ status: 201 })
+
+    await Promise.all(accepted(first).map(({ body }) => abort(body.id)))
+
+    expect(accepted(await all())).toHaveLength(100)
+  })
+})
+
 describe('bytes', () => {
   it('reserved and stored together never pass the limit', async () => {
     await policy({ quota: { bytes: 4 * SIZE + 1 } })
@@ -359,11 +425,12 @@ describe('sessions by credentials', () => {
     await Promise.all([complete(one.body.uploadId), complete(one.body.uploadId), harness.sweep()])
     expect(await usage()).toMatchObject({ open: 2, reserved: 2000 * KiB, settled: SIZE })
     await many(3, () => abort(two.body.uploadId))
-    // Its credentials still live, so its storage is not released.
-    expect(accepted(await many(3, ask))).toHaveLength(1)
+    // Its slot is free. Its credentials still live, so its storage is not released.
+    expect(await usage()).toMatchObject({ open: 1, reserved: 2000 * KiB })
+    expect(accepted(await many(3, ask))).toHaveLength(2)
     harness.advance({ minutes: 70 })
     await harness.sweep()
-    expect(await usage()).toMatchObject({ open: 2 })
+    expect(await usage()).toMatchObject({ open: 3, reserved: 3000 * KiB })
   })
 })
 
