@@ -141,17 +141,26 @@ async function sendMissing(
 ): Promise<Tokens> {
   if (created.state !== 'open') return created
   let current: Pick<CreatedUpload, 'parts' | 'partsExpireAt' | 'missing'> & Tokens = created
+  const status = async () => {
+    const { body } = await persist(
+      () => call<UploadStatus>('GET', `/v1/uploads/${created.id}`, options.credential),
+      options.signal,
+    )
+    return body
+  }
+  const renewToken = async () => {
+    const { uploadToken, completionToken } = await status()
+    current = { ...current, uploadToken, completionToken }
+    return uploadToken
+  }
   for (let healings = 0; ; healings++) {
     const differing = await verifyStored(call, source, created, current, options)
     try {
-      await sendOnce(call, source, created, current, differing, options)
+      await sendOnce(call, source, created, current, differing, renewToken, options)
       return current
     } catch (error) {
       if (!(error instanceof StorageUploadLost) || healings >= MOST_HEALINGS) throw error
-      const { body } = await persist(
-        () => call<UploadStatus>('GET', `/v1/uploads/${created.id}`, options.credential),
-        options.signal,
-      )
+      const body = await status()
       if (body.state === 'completed') return body
       current = { ...body, parts: [], partsExpireAt: undefined }
     }
@@ -172,6 +181,7 @@ async function sendOnce(
   created: CreatedUpload,
   current: Pick<CreatedUpload, 'parts' | 'partsExpireAt' | 'missing'> & Tokens,
   differing: readonly number[],
+  renewToken: () => Promise<string>,
   options: UploadOptions,
 ): Promise<void> {
   const { partSizeBytes } = created.plan
@@ -195,6 +205,7 @@ async function sendOnce(
     call,
     uploadId: created.id,
     uploadToken: current.uploadToken,
+    renewToken,
     signed: current.parts,
     signedUntil: current.partsExpireAt,
     partNumbers,

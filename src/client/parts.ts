@@ -1,9 +1,9 @@
 // Sends parts in parallel. URLs are asked for late, in windows, and anew when the store no longer takes them.
-import type { Call, SignedPart } from './api.ts'
+import { ApiProblem, type Call, type SignedPart } from './api.ts'
 import { isRetried, MOST_TRIES, pause, pauseMs, persist } from './retry.ts'
 
 const WINDOW = 20
-/** A URL that has less left than this is not used any more. */
+/** A URL that has less left than this, or than half of its life, is not used any more. */
 const MARGIN_MS = 30_000
 
 /** The store does not know the storage upload: the service has to be asked for the status, which heals it. */
@@ -32,6 +32,8 @@ export interface SendPartsOptions {
   call: Call
   uploadId: string
   uploadToken: string
+  /** A fresh upload token, for one that has expired. */
+  renewToken: () => Promise<string>
   /** Already signed, if any. */
   signed: readonly SignedPart[]
   signedUntil?: string
@@ -44,10 +46,12 @@ export interface SendPartsOptions {
 }
 
 export async function sendParts(options: SendPartsOptions): Promise<void> {
-  const { call, uploadId, uploadToken, partNumbers, signal, parallel } = options
+  const { call, uploadId, partNumbers, signal, parallel } = options
+  let { uploadToken } = options
   const urls = new Map<number, { part: SignedPart; until: number }>()
   const keep = (parts: readonly SignedPart[], expiresAt: string | undefined) => {
-    const until = expiresAt ? Date.parse(expiresAt) : 0
+    const life = expiresAt ? Date.parse(expiresAt) - Date.now() : 0
+    const until = Date.now() + Math.max(life - MARGIN_MS, life / 2)
     for (const part of parts) urls.set(part.partNumber, { part, until })
   }
   keep(options.signed, options.signedUntil)
@@ -57,23 +61,29 @@ export async function sendParts(options: SendPartsOptions): Promise<void> {
   /** One request for the next window, shared by all senders that wait for it. */
   async function sign(from: number): Promise<void> {
     const wanted = partNumbers.slice(from, from + WINDOW)
-    const { body } = await persist(
-      () =>
-        call<{ parts: SignedPart[]; expiresAt: string }>(
-          'POST',
-          `/v1/uploads/${uploadId}/parts`,
-          uploadToken,
-          { partNumbers: wanted },
-        ),
-      signal,
-    )
+    const ask = () =>
+      persist(
+        () =>
+          call<{ parts: SignedPart[]; expiresAt: string }>(
+            'POST',
+            `/v1/uploads/${uploadId}/parts`,
+            uploadToken,
+            { partNumbers: wanted },
+          ),
+        signal,
+      )
+    const { body } = await ask().catch(async (error: unknown) => {
+      if (!(error instanceof ApiProblem) || error.status !== 401) throw error
+      uploadToken = await options.renewToken()
+      return ask()
+    })
     keep(body.parts, body.expiresAt)
   }
 
   async function urlFor(index: number): Promise<SignedPart> {
     for (;;) {
       const known = urls.get(partNumbers[index]!)
-      if (known && known.until - Date.now() > MARGIN_MS) return known.part
+      if (known && known.until > Date.now()) return known.part
       signing ??= sign(index).finally(() => {
         signing = undefined
       })

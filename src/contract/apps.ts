@@ -129,12 +129,9 @@ export const createdGrant = z
   .openapi('Grant')
 
 export const revokeGrantQuery = z.strictObject({
-  abort: z
-    .enum(['true', 'false'])
-    .optional()
-    .openapi({
-      description: '`true` also aborts uploads that the grant created and that are open',
-    }),
+  abort: z.enum(['true', 'false']).optional().openapi({
+    description: '`true` also aborts uploads that the grant created and that are open',
+  }),
 })
 
 export const revokedGrant = z

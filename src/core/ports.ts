@@ -6,6 +6,7 @@ import type { CallbackFields, ObjectStore, StoredUpload } from './object-store.t
 import type { DeliveriesDb } from './outbox.ts'
 import type { Policy } from './policy.ts'
 import type { GrantReach } from './reach.ts'
+import type { RevocationDb } from './revocation.ts'
 import type { ScansDb } from './storage-scan.ts'
 import type { TokenKeys } from './token.ts'
 import type {
@@ -62,7 +63,7 @@ export interface Declaration {
 }
 
 /** Each method is one statement. A transition answers the session after it, or undefined where its guard refused. */
-export interface UploadsDb {
+export interface UploadsDb extends RevocationDb {
   reserve(upload: NewUpload, now: Date): Promise<Reservation>
   /** Has an Idempotency-Key stand for a session that was resumed. False where it stands for one already. */
   keepKey(request: IdempotentRequest, uploadId: string, now: Date): Promise<boolean>
@@ -133,18 +134,6 @@ export interface UploadsDb {
     event: WebhookEvent,
     now: Date,
   ): Promise<UploadSession | undefined>
-  /** Initiating and open sessions that the grant created and that nobody may be completing. */
-  abortableUnder(appId: string, grantId: string, now: Date, limit: number): Promise<UploadSession[]>
-  /**
-   * Revokes a grant and aborts these sessions of it, those that are still abortable, with their events. Answers how many;
-   * undefined where there is no such grant.
-   */
-  revokeGrant(
-    appId: string,
-    grantId: string,
-    aborts: ReadonlyArray<{ uploadId: string; event: WebhookEvent }>,
-    now: Date,
-  ): Promise<number | undefined>
   /** Storage is gone for good: settles the bytes of the quota, once. */
   releaseStorage(session: UploadSession, now: Date): Promise<UploadSession | undefined>
   /** Before a storage upload is begun anew: whether this may be, and a note that its answer may be lost. */

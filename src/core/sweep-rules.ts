@@ -3,7 +3,6 @@
 import { type PartPlan, partDifferences } from './part-plan.ts'
 import { POLICY_DEFAULTS } from './policy.ts'
 import type { StoredPart } from './ports.ts'
-import { UPLOAD_TOKEN_SECONDS } from './token.ts'
 import { ATTEMPT_WINDOW_MS, hasEnded, type UploadSession, wasOpen } from './upload-session.ts'
 
 const MINUTE_MS = 60_000
@@ -12,7 +11,7 @@ const MINUTE_MS = 60_000
 export const WATCH_MS = 10 * MINUTE_MS
 /** Parts younger than this may still be followed by others, or by the client's own completion. */
 export const SETTLED_PARTS_MS = 10 * MINUTE_MS
-/** A URL that was signed in the last moment of its token. */
+/** A single PUT’s URL ends with its token, which was minted before the session’s end, as a form was signed. */
 const LAST_URL_MS = 15 * MINUTE_MS
 /** For clocks that differ, and for a request that had begun when its URL or credential ended. */
 const MARGIN_MS = 5 * MINUTE_MS
@@ -124,8 +123,7 @@ export function arrivalsUntil(session: UploadSession): number {
     until.push(ended + CREDENTIAL_SECONDS * 1000 + MARGIN_MS)
   }
   if ((method === 'single' || method === 'form') && wasOpen(session)) {
-    const lastToken = Math.min(ended + UPLOAD_TOKEN_SECONDS * 1000, expiresAt.getTime())
-    until.push(lastToken + LAST_URL_MS + MARGIN_MS)
+    until.push(Math.min(ended + LAST_URL_MS, expiresAt.getTime()) + MARGIN_MS)
   }
   return Math.max(...until)
 }

@@ -13,8 +13,13 @@ export const TOKEN_TYPES = {
 } as const
 export type TokenKind = keyof typeof TOKEN_TYPES
 
+const UPLOAD_TOKEN_SECONDS = 3600
+/** No store can revoke a single PUT, so neither its URL nor the token that signs it lives longer. */
+const SINGLE_TOKEN_SECONDS = 15 * 60
+
 /** Seconds that an upload token lives at most. */
-export const UPLOAD_TOKEN_SECONDS = 3600
+export const uploadTokenSeconds = (method: UploadMethod): number =>
+  method === 'single' ? SINGLE_TOKEN_SECONDS : UPLOAD_TOKEN_SECONDS
 
 /** Keys of one kind; the first signs, all verify. */
 export type KeyRing = ReadonlyArray<{ kid: string; secret: Uint8Array }>

@@ -58,19 +58,25 @@ function contentMd5(checksums: Record<string, string>, partNumber: number): stri
   return checksum.slice('md5:'.length)
 }
 
-/** Never longer than asked, than the policy says, than the session. */
+/** Never longer than asked, than the policy says, than the session; a single PUT never longer than its token. */
 function limitsOf(token: UploadToken, asked: number | undefined, store: ObjectStore, now: Date) {
-  const untilEnd = token.end - Math.ceil(now.getTime() / 1000)
-  const loose = token.method === 'single' || !store.bindsLength
+  const since = Math.ceil(now.getTime() / 1000)
+  const isSingle = token.method === 'single'
+  if (isSingle && token.exp <= since) {
+    throw new Problem('unauthenticated', {
+      detail: 'The token has expired. GET the upload for a fresh one.',
+    })
+  }
   return [
     asked ?? token.urlSeconds,
     token.urlSeconds,
-    untilEnd,
-    loose ? MAX_LOOSE_URL_SECONDS : Number.POSITIVE_INFINITY,
+    token.end - since,
+    isSingle ? token.exp - since : Number.POSITIVE_INFINITY,
+    isSingle || !store.bindsLength ? MAX_LOOSE_URL_SECONDS : Number.POSITIVE_INFINITY,
   ]
 }
 
-/** Throws `part-out-of-range`, `checksum-unsupported`, `upload-expired` and `invalid-request`. */
+/** Throws `part-out-of-range`, `checksum-unsupported`, `upload-expired`, `unauthenticated` and `invalid-request`. */
 export function presignParts(
   { storeNamed, clock }: Pick<Services, 'storeNamed' | 'clock'>,
   token: UploadToken,

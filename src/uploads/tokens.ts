@@ -2,7 +2,7 @@
 import { POLICY_DEFAULTS } from '../core/policy.ts'
 import type { CallbackRequest, ObjectSpec, Services } from '../core/ports.ts'
 import { getsReadBack, type Holder } from '../core/reach.ts'
-import { mintToken, UPLOAD_TOKEN_SECONDS } from '../core/token.ts'
+import { mintToken, uploadTokenSeconds } from '../core/token.ts'
 import { hasEnded, type UploadSession } from '../core/upload-session.ts'
 
 export const seconds = (date: Date): number => Math.floor(date.getTime() / 1000)
@@ -77,7 +77,7 @@ export async function mintTokens(
     urlSeconds: session.policy.urlSeconds ?? POLICY_DEFAULTS.urlSeconds,
     ...(getsReadBack(holder, session) ? { readBack: true } : {}),
     ...(session.method === 'single' ? { object: objectSpec(session) } : {}),
-    exp: Math.min(seconds(clock()) + UPLOAD_TOKEN_SECONDS, end),
+    exp: Math.min(seconds(clock()) + uploadTokenSeconds(session.method), end),
   })
   const backendCompletes = holder.backendCompletes || session.policy.completion === 'backend'
   const complete = {

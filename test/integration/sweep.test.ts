@@ -249,7 +249,7 @@ describe('storage', () => {
     expect(await store().head(created.key)).toBeUndefined()
 
     // A token from before the end signs for as long as it lives; none from after it does.
-    harness.advance({ minutes: 57 })
+    harness.advance({ minutes: 11 })
     const last = await sign(renewed.body.uploadToken)
     expect(last.status).toBe(200)
     const after = await harness.call('GET', `/v1/uploads/${created.id}`, app.apiKey)
@@ -257,12 +257,12 @@ describe('storage', () => {
       status: 409,
       body: { code: 'upload-expired' },
     })
-    harness.advance({ minutes: 14 })
+    harness.advance({ minutes: 1 })
     expect(await put(last.body.parts[0])).toBe(200)
     await harness.sweep()
     expect((await find(created.id))?.storageReleasedAt).toBeUndefined()
     await expectExactQuota(harness)
-    harness.advance({ minutes: 20 })
+    harness.advance({ minutes: 7 })
     await harness.sweep()
     expect(await store().head(created.key)).toBeUndefined()
     expect((await find(created.id))?.storageReleasedAt).toBeInstanceOf(Date)

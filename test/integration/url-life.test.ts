@@ -1,6 +1,12 @@
 // No URL outlives the credential that signed it: parts, single PUT, reading, direct completion.
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'
+import {
+  type Harness,
+  putPart,
+  type SignedPart,
+  someBytes,
+  startHarness,
+} from '../support/harness.ts'
 
 const KiB = 1024
 const BYTES = someBytes(150 * KiB)
@@ -55,4 +61,57 @@ it('ends with the credential, and then nothing is signed any more', async () => 
   for (const refused of [parts, await read(done.id), await complete(open, { mode: 'direct' })]) {
     expect(refused).toMatchObject({ status: 503, body: { code: 'storage-unavailable' } })
   }
+})
+
+it('of a single PUT ends with the upload token, which lives 15 minutes and signs nothing after the session', async () => {
+  const own = await startHarness()
+  const { apiKey } = await own.createApp({})
+  const body = { subject: 'ada', filename: 'a.bin', sizeBytes: 1000 }
+  const [single, parts] = await Promise.all([
+    own.call('POST', '/v1/uploads', apiKey, body),
+    own.call('POST', '/v1/uploads', apiKey, {
+      ...body,
+      sizeBytes: BYTES.length,
+      partSizeBytes: 100 * KiB,
+    }),
+  ])
+  const sign = ({ body: { id } }: typeof single, token: string) =>
+    own.call('POST', `/v1/uploads/${id}/parts`, token, { partNumbers: [1] })
+  const put = (part: SignedPart, seed: number) => putPart(part, someBytes(1000, seed), 1000)
+  expect([single.body.method, parts.body.method]).toEqual(['single', 'multipart'])
+  expect(lifeOf(single.body.parts[0].url)).toBeLessThanOrEqual(900)
+
+  own.advance({ minutes: 14 })
+  const late = await sign(single, single.body.uploadToken)
+  expect(lifeOf(late.body.parts[0].url)).toBeLessThanOrEqual(60)
+  const renewed = await own.call('GET', `/v1/uploads/${single.body.id}`, apiKey)
+  expect((await put(late.body.parts[0], 1)).status).toBe(200)
+  const path = `/v1/uploads/${single.body.id}/complete`
+  const done = await own.call('POST', path, single.body.completionToken, {})
+  expect(done.body.state).toBe('completed')
+  // The app moves the object away. Whoever stole a URL or a token puts other bytes there only as long as it lived.
+  const store = own.services.storeNamed('default')
+  await store.delete(single.body.key, { ifMatch: done.body.object.etag })
+  own.advance({ minutes: 1 })
+  expect((await put(late.body.parts[0], 2)).status).toBe(403)
+  expect(await sign(single, single.body.uploadToken)).toMatchObject({
+    status: 401,
+    body: { code: 'unauthenticated' },
+  })
+  const last = await sign(single, renewed.body.uploadToken)
+  expect(last.status).toBe(200)
+  own.advance({ minutes: 14 })
+  expect((await put(last.body.parts[0], 2)).status).toBe(403)
+  const after = await own.call('GET', `/v1/uploads/${single.body.id}`, apiKey)
+  expect(await sign(single, after.body.uploadToken)).toMatchObject({
+    status: 409,
+    body: { code: 'upload-expired' },
+  })
+
+  // Parts can be revoked at the store: their token lives an hour.
+  own.advance({ minutes: 30 })
+  expect((await sign(parts, parts.body.uploadToken)).status).toBe(200)
+  own.advance({ minutes: 1 })
+  expect((await sign(parts, parts.body.uploadToken)).status).toBe(401)
+  await own.stop()
 })

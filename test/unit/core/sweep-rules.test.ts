@@ -149,12 +149,15 @@ describe('what may still arrive of an ended session', () => {
     expect(until({})).toBe(0)
   })
 
-  it('is a single PUT by the last URL of the last token, which does not outlive the session', () => {
-    expect(until({ method: 'single' })).toEqual(at(80 * MINUTE))
-    expect(until({ method: 'single', expiresAt: at(10 * MINUTE) })).toEqual(at(30 * MINUTE))
-    // Nobody was ever handed anything.
-    expect(until({ method: 'single', revision: 1 })).toBe(0)
-  })
+  it.each(['single', 'form'] as const)(
+    'is a %s that was signed before the end, and does not outlive the session',
+    (method) => {
+      expect(until({ method })).toEqual(at(20 * MINUTE))
+      expect(until({ method, expiresAt: at(10 * MINUTE) })).toEqual(at(15 * MINUTE))
+      // Nobody was ever handed anything.
+      expect(until({ method, revision: 1 })).toBe(0)
+    },
+  )
 
   it('is what credentials, a direct completion or an unanswered initiate still bring', () => {
     expect(until({ method: 'credentials' })).toEqual(at(65 * MINUTE))
@@ -170,6 +173,6 @@ describe('what may still arrive of an ended session', () => {
     const session = ended({ method: 'single' })
     expect(nextReleaseLookAt(session, NOW)).toEqual(at(MINUTE))
     expect(nextReleaseLookAt(session, at(4 * MINUTE))).toEqual(at(8 * MINUTE))
-    expect(nextReleaseLookAt(session, at(70 * MINUTE))).toEqual(at(80 * MINUTE))
+    expect(nextReleaseLookAt(session, at(18 * MINUTE))).toEqual(at(20 * MINUTE))
   })
 })

@@ -1,0 +1,62 @@
+// Sending parts: an upload token that has expired is renewed, and a URL that lives shortly is used.
+import { expect, it } from 'vitest'
+import { ApiProblem, type Call } from '../../../src/client/api.ts'
+import { sendParts } from '../../../src/client/parts.ts'
+
+/** A service that signs for one token, URLs that live so long, and a store that takes everything. */
+function service({ valid, lifeMs }: { valid: string; lifeMs: number }) {
+  const asked: string[] = []
+  const call = (async (_method: string, _path: string, token: string, body: any) => {
+    asked.push(token)
+    if (token !== valid) throw new ApiProblem(401, { code: 'unauthenticated' })
+    const parts = body.partNumbers.map((partNumber: number) => ({
+      partNumber,
+      method: 'PUT',
+      url: `https://store.test/${partNumber}`,
+      headers: {},
+      sizeBytes: 1,
+    }))
+    const expiresAt = new Date(Date.now() + lifeMs).toISOString()
+    return { status: 200, body: { parts, expiresAt }, retryAfterSeconds: undefined }
+  }) as Call
+  return { asked, call }
+}
+
+async function send(call: Call, renewToken: () => Promise<string>, partNumbers = [1]) {
+  const sent: number[] = []
+  await sendParts({
+    call,
+    uploadId: 'upl_1',
+    uploadToken: 'old',
+    renewToken,
+    signed: [],
+    partNumbers,
+    read: async () => new Uint8Array(1),
+    put: async () => ({ status: 200, text: '' }),
+    parallel: 2,
+    onSent: (partNumber) => sent.push(partNumber),
+  })
+  return sent
+}
+
+it('an expired upload token is renewed once, and the upload goes on', async () => {
+  const { asked, call } = service({ valid: 'new', lifeMs: 900_000 })
+  const numbers = Array.from({ length: 25 }, (_, index) => index + 1)
+
+  expect(await send(call, async () => 'new', numbers)).toHaveLength(25)
+  expect(asked).toEqual(['old', 'new', 'new'])
+})
+
+it('one that is refused after its renewal is a failure', async () => {
+  const { asked, call } = service({ valid: 'never', lifeMs: 900_000 })
+
+  await expect(send(call, async () => 'new')).rejects.toMatchObject({ status: 401 })
+  expect(asked).toEqual(['old', 'new'])
+})
+
+it('URLs that live shorter than the margin are asked for once and used', async () => {
+  const { asked, call } = service({ valid: 'old', lifeMs: 20_000 })
+
+  expect(await send(call, async () => 'new')).toEqual([1])
+  expect(asked).toEqual(['old'])
+})
