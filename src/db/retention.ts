@@ -28,8 +28,8 @@ export const OLD: Record<OldKind, (app: SQL | string, before: Date) => SQL> = {
   grants: (app, before) => sql`
     g.app_id = ${app} and g.grant_id < ${idBefore('grt', before)}
     and g.expires_at < ${instant(before)}
-    and not exists (select from uploads u where u.app_id = ${app} and u.subject = g.subject
-      and u.grant_id = g.grant_id and u.state in ('initiating', 'open', 'completing') offset 0)`,
+    and not exists (select from uploads u where u.app_id = ${app} and u.grant_id = g.grant_id
+      and (u.ended_at is null or u.ended_at >= ${instant(before)}) offset 0)`,
 }
 
 export function retentionDb(database: Database): RetentionDb {

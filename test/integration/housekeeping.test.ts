@@ -15,7 +15,7 @@ let sql: postgres.Sql
 
 beforeEach(async () => {
   harness = await startHarness()
-  app = await harness.createApp()
+  app = await harness.createApp({})
   sql = postgres(harness.databaseUrl, { max: 2, onnotice: () => {} })
 })
 afterEach(async () => {
@@ -265,7 +265,7 @@ describe('retention', () => {
     expect(await rows('attempts')).toBe(2)
   })
 
-  it('removes grants that ended, but not the credential of a session that has not', async () => {
+  it('removes grants that ended, but not the credential of a session that has not, or that a client may still ask for', async () => {
     const grant = async (subject: string) =>
       (await harness.call('POST', '/v1/grants', app.apiKey, { subject })).body
     const unused = await grant('ada')
@@ -279,6 +279,15 @@ describe('retention', () => {
     const left = await sql`select grant_id from grants where app_id = ${app.id}`
     expect(left.map(({ grant_id }) => grant_id)).toEqual([used.id])
     expect(unused.id).not.toBe(used.id)
+    // It answers for a session that has just ended, too: who completes again hears the same.
+    await harness.sweep()
+    await harness.keepHouse()
+    const still = await sql`select grant_id from grants where app_id = ${app.id}`
+    expect(still.map(({ grant_id }) => grant_id)).toEqual([used.id])
+    days(91)
+    await harness.sweep()
+    await harness.keepHouse()
+    expect([...(await sql`select grant_id from grants where app_id = ${app.id}`)]).toEqual([])
   })
 
   it('removes the oldest first, in bounded batches, each app in its turn', async () => {
