@@ -162,7 +162,7 @@ export const GUARDS = [
   },
   {
     name: 'another subject’s session is not there',
-    in: 'src/core/principal.ts',
+    in: 'src/core/reach.ts',
     from: "case 'jwt':\n      return credential.subject === session.subject",
     to: "case 'jwt':\n      return true",
     suite: integration('refusals', 'a user JWT'),
@@ -252,7 +252,7 @@ export const GUARDS = [
   },
   {
     name: 'no end for an object of parts that were checked meanwhile',
-    in: 'src/db/uploads.ts',
+    in: 'src/db/end.ts',
     from: '...(unlessChecked ?',
     to: '...(false && unlessChecked ?',
     suite: races('a GET that read the session before other parts', 'races-judgement'),
