@@ -102,7 +102,7 @@ export const sendForm: Step = {
   },
 }
 
-const grants = new WeakMap<Clients, string>()
+const grants = new WeakMap<Clients, { id: string; grant: string }>()
 
 export const askForGrant: Step = {
   step: 'ask for a grant',
@@ -110,7 +110,7 @@ export const askForGrant: Step = {
     const body = { subject: 'ada', maxUploads: 5, maxBytes: 50_000_000, ttlSeconds: 86_400 }
     const reply = await call(clients, instance, 'POST', '/v1/grants', clients.app.apiKey, body)
     if (reply.status !== 201) return
-    grants.set(clients, reply.body.grant)
+    grants.set(clients, reply.body as { id: string; grant: string })
     clients.app.secrets.push(reply.body.grant)
   },
 }
@@ -118,10 +118,19 @@ export const askForGrant: Step = {
 export const beginUnderGrant = (more: Body = {}): Step => ({
   step: 'create under a grant',
   async act(clients, instance) {
-    const grant = grants.get(clients)
-    if (grant) await create(clients, instance, grant, 'parts', more)
+    const given = grants.get(clients)
+    if (given) await create(clients, instance, given.grant, 'parts', more)
   },
 })
+
+/** And abort what is open under it. */
+export const revokeGrant: Step = {
+  step: 'revoke the grant',
+  async act(clients, instance) {
+    const path = `/v1/grants/${grants.get(clients)!.id}?abort=true`
+    await call(clients, instance, 'DELETE', path, clients.app.apiKey)
+  },
+}
 
 const credentials = new WeakMap<Clients, Body>()
 

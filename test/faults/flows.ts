@@ -9,6 +9,7 @@ import {
   putBySdk,
   putTooMuchBySdk,
   renewCredentials,
+  revokeGrant,
   sendForm,
   sendStream,
 } from './client-steps.ts'
@@ -212,6 +213,13 @@ export const FLOWS: readonly Flow[] = [
     before: [],
     disturbed: [askForGrant, beginUnderGrant()],
     ends: 'completed',
+  },
+  {
+    name: 'revoke a grant, with what is open under it',
+    before: [askForGrant, beginUnderGrant()],
+    disturbed: [revokeGrant],
+    again: () => [revokeGrant],
+    ends: 'aborted',
   },
   {
     name: 'create, with temporary credentials',
