@@ -85,13 +85,14 @@ async function startAll(
   })
   stops.push(close)
 
-  const store = config.embeddedStore ? await ownStore(config, log, stops) : undefined
+  let url = config.publicUrl ?? ''
+  const serviceUrls = () => config.callbackUrls ?? (url ? [url] : [])
+  const store = config.embeddedStore ? await ownStore(config, log, stops, serviceUrls) : undefined
   const generated = config.embedded ? await embeddedKeys(config.dataDirectory) : undefined
   const adminKey = config.adminKey ?? generated!.adminKey
   const sender = nodeSender({ allowPrivate: config.allowPrivateTargets })
   stops.push(sender.close)
 
-  let url = config.publicUrl ?? ''
   let ready = true
   const after = background(log)
   const processWide = await processServices({
@@ -161,6 +162,7 @@ async function ownStore(
   config: Config,
   log: Log,
   stops: Array<() => Promise<unknown> | unknown>,
+  serviceUrls: () => readonly string[],
 ): Promise<{ config: StoreConfig; url: string; callbackKey: string }> {
   const credentials = await embeddedStoreCredentials(config.dataDirectory)
   const { region, bucket, accessKeyId, secretAccessKey } = credentials
@@ -174,6 +176,7 @@ async function ownStore(
     accessKeyId,
     secretAccessKey,
     clock,
+    serviceUrls,
     log,
   })
   stops.push(() => store.close())

@@ -3,6 +3,7 @@
 
 const races = (tests, name = 'races-session') => ({ file: `test/faults/${name}.test.ts`, tests })
 const integration = (name, tests) => ({ file: `test/integration/${name}.test.ts`, tests })
+const conformance = (name, tests) => ({ file: `test/conformance/${name}.test.ts`, tests })
 const matrix = (flow) => ({ file: 'test/faults/matrix.test.ts', tests: 'every single fault', flow })
 const deliverers = (tests) => ({ file: 'test/faults/deliveries.test.ts', tests })
 
@@ -177,6 +178,33 @@ export const GUARDS = [
     suite: integration('callbacks', 'really signed'),
     by: /about another session’s key changes neither/,
     says: /expected \{ status: 200, .* to match object \{ status: 200/,
+  },
+  {
+    name: 'the embedded store takes a form’s callback from its policy only',
+    in: 'src/storage/embedded/form/post-object.ts',
+    from: "if (form.fields.has('callback') && !demands(policy, 'callback'))",
+    to: 'if (false)',
+    suite: conformance('embedded-store-form', 'the callback of a form'),
+    by: /that its policy does not name is refused/,
+    says: /to match object \{ status: 403/,
+  },
+  {
+    name: 'the embedded store calls its own service only',
+    in: 'src/storage/embedded/callback/reach.ts',
+    from: 'if (!outside) return',
+    to: 'if (outside || !outside) return',
+    suite: conformance('embedded-store-callback', 'where a callback may go'),
+    by: /the store’s own key does not name/,
+    says: /to match object \{ status: 403/,
+  },
+  {
+    name: 'temporary credentials reach no other address of this machine',
+    in: 'src/storage/embedded/callback/reach.ts',
+    from: '!(own && isLoopback(url))',
+    to: '!isLoopback(url)',
+    suite: conformance('embedded-store-callback', 'where a callback may go'),
+    by: /temporary credentials name the service’s callback only/,
+    says: /to match object \{ status: 403/,
   },
   {
     name: 'another subject’s session is not there',

@@ -54,6 +54,8 @@ export function useEmbeddedStore() {
     lines,
     /** Sends the callbacks; the store's own way unless set. */
     fetch: undefined as typeof fetch | undefined,
+    /** Of the service whose store it is. */
+    serviceUrls: undefined as readonly string[] | undefined,
 
     start: async (): Promise<void> => {
       const { directory } = context
@@ -66,6 +68,7 @@ export function useEmbeddedStore() {
         ...CREDENTIALS,
         clock: () => context.now,
         fetch: context.fetch,
+        serviceUrls: () => context.serviceUrls ?? [],
         log: (level, message, fields) =>
           lines.push(`${level} ${message} ${JSON.stringify(fields ?? {})}`),
       })
@@ -151,6 +154,7 @@ export function useEmbeddedStore() {
     context.directory = await mkdtemp(join(tmpdir(), 'countersign-store-'))
     context.now = new Date()
     context.fetch = undefined
+    context.serviceUrls = undefined
     lines.length = 0
     const keyFile = join(context.directory, 'callback-key.pem')
     if (callbackKey) await writeFile(keyFile, callbackKey, { mode: 0o600 })

@@ -30,6 +30,8 @@ export interface EmbeddedStoreOptions {
   accessKeyId: string
   secretAccessKey: string
   clock: () => Date
+  /** Of the service, under which it takes callbacks; without any they only go to this machine. */
+  serviceUrls?: () => readonly string[]
   /** Sends the callbacks, if not over node:http. */
   fetch?: typeof fetch
   log: Log
@@ -44,7 +46,7 @@ export interface EmbeddedStore {
 
 /** Resolves when the store accepts requests. Rejects if the port is taken, or the directory is another store's. */
 export async function startEmbeddedStore(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
-  const { directory, bucket, clock, fetch = fetchWithHost, log } = options
+  const { directory, bucket, clock, fetch = fetchWithHost, log, serviceUrls = () => [] } = options
   await checkUnowned(directory)
   const disk = await openDisk(directory, log)
   const settings = await openSettings(directory)
@@ -62,6 +64,7 @@ export async function startEmbeddedStore(options: EmbeddedStoreOptions): Promise
     callbackKey,
     ownerId,
     url: () => url,
+    serviceUrls,
     closing: closing.signal,
   }
   const keys = keyring(options)

@@ -129,6 +129,7 @@ export function storeServer(
       query: wire.query,
       headers: wire.headers,
       key: address.key,
+      holder,
       contentLength: contentLengthOf(wire),
       ...caller,
     }

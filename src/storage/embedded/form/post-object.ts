@@ -12,7 +12,7 @@ import type { Reply, StoreRequest, StoreServices } from '../services.ts'
 import { authorise } from '../sts/keyring.ts'
 import { checkKey } from '../wire.ts'
 import { element, xmlDocument } from '../xml.ts'
-import { checkFields, type FormPolicy, parsePolicy, sizeRange } from './policy.ts'
+import { against, checkFields, demands, type FormPolicy, parsePolicy, sizeRange } from './policy.ts'
 import { type PostedForm, readForm } from './read.ts'
 import type { formVerifier } from './verify.ts'
 
@@ -53,7 +53,10 @@ async function answer(
   const asked = asHeaders(form)
   const headers = keptHeaders(asked)
   const options = { forbidOverwrite: forbidsOverwrite(asked) }
-  const callback = readCallback(callbackOf(form.fields))
+  if (form.fields.has('callback') && !demands(policy, 'callback')) {
+    throw against('callback is no condition.')
+  }
+  const callback = readCallback({ ...callbackOf(form.fields), holder }, services)
   await disk.checkOverwrite(key, options)
   const stored = await receiveFile(form, policy, services)
   const manifest = await keepObject(services, { key, headers, stored }, options)
