@@ -207,6 +207,15 @@ export const GUARDS = [
     says: /to match object \{ status: 403/,
   },
   {
+    name: 'the embedded store waits for nobody whom it does not know',
+    in: 'src/storage/embedded/unverified.ts',
+    from: 'return await Promise.race([read(), late])',
+    to: 'return await read()',
+    suite: conformance('embedded-store-deadlines'),
+    by: /a form before its file that does not come is given up/,
+    says: /to match/,
+  },
+  {
     name: 'another subject’s session is not there',
     in: 'src/core/principal.ts',
     from: "case 'jwt':\n      return credential.subject === session.subject",

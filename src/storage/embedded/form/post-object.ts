@@ -10,6 +10,7 @@ import { keepObject, md5Of, putFacts } from '../objects.ts'
 import { refusal } from '../refusal.ts'
 import type { Reply, StoreRequest, StoreServices } from '../services.ts'
 import { authorise } from '../sts/keyring.ts'
+import type { ReadUnverified } from '../unverified.ts'
 import { checkKey } from '../wire.ts'
 import { element, xmlDocument } from '../xml.ts'
 import { against, checkFields, demands, type FormPolicy, parsePolicy, sizeRange } from './policy.ts'
@@ -20,9 +21,14 @@ type FormRequest = Pick<StoreRequest, 'requestId' | 'clientIp' | 'body'> & {
   headers: IncomingHttpHeaders
 }
 
-export function formPoster(verify: ReturnType<typeof formVerifier>) {
+export function formPoster(
+  verify: ReturnType<typeof formVerifier>,
+  readUnverified: ReadUnverified,
+) {
   return async function postObject(request: FormRequest, services: StoreServices): Promise<Reply> {
-    const form = await readForm(request.headers['content-type'] ?? '', request.body())
+    const form = await readUnverified(() =>
+      readForm(request.headers['content-type'] ?? '', request.body()),
+    )
     try {
       return await answer(verify, form, request, services)
     } finally {
