@@ -25,6 +25,7 @@ import {
 } from './data-directory.ts'
 import { startJobs } from './jobs.ts'
 import { nodeSender } from './send-webhook.ts'
+import { directoryFault, listenFault, reachingDatabase } from './start-fault.ts'
 import { serveStatic } from './static.ts'
 
 /** Longer than the longest answer: a complete that waits for another's outcome. */
@@ -73,12 +74,16 @@ async function startAll(
 ): Promise<Running> {
   const usesDirectory = config.embeddedStore || config.databaseUrl === undefined
   if (usesDirectory) {
-    await openDataDirectory(config.dataDirectory)
+    await openDataDirectory(config.dataDirectory).catch((error: unknown) => {
+      throw directoryFault(error, config.dataDirectory)
+    })
     const lock = await lockDirectory(config.dataDirectory)
     stops.push(() => lock.release())
   }
   const databaseUrl = config.databaseUrl ?? (await ownDatabase(config, log, stops))
-  await migrate(databaseUrl)
+  await (config.databaseUrl === undefined
+    ? migrate(databaseUrl)
+    : reachingDatabase(databaseUrl, migrate(databaseUrl)))
   const { database, close } = connect(databaseUrl, {
     maxConnections: config.databasePoolSize,
     statementMs: config.databaseStatementMs,
@@ -178,6 +183,8 @@ async function ownStore(
     clock,
     serviceUrls,
     log,
+  }).catch((error: unknown) => {
+    throw listenFault(error, { host: config.host, port: config.storePort, variable: 'STORE_PORT' })
   })
   stops.push(() => store.close())
   await writeSecret(join(config.dataDirectory, 'store.json'), {
@@ -220,13 +227,7 @@ async function listen({ host, port }: Config) {
   })
   server.requestTimeout = 60_000
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new Error(`Port ${port} on ${host} is taken. Stop what uses it, or set PORT.`)
-          : error,
-      ),
-    )
+    server.once('error', (error) => reject(listenFault(error, { host, port, variable: 'PORT' })))
     server.listen(port, host, resolve)
   })
   const bound = server.address() as AddressInfo

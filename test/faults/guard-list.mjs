@@ -216,6 +216,15 @@ export const GUARDS = [
     says: /to match/,
   },
   {
+    name: 'a misspelt setting is refused',
+    in: 'src/config/faults.ts',
+    from: 'if (meant === undefined || given[meant] !== undefined) return []',
+    to: 'return []',
+    suite: { file: 'test/unit/config.test.ts', tests: 'a misspelt setting' },
+    by: /STORE_DIALET is refused/,
+    says: /expected \[\] to deeply equal/,
+  },
+  {
     name: 'another subject’s session is not there',
     in: 'src/core/principal.ts',
     from: "case 'jwt':\n      return credential.subject === session.subject",
