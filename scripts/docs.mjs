@@ -25,6 +25,7 @@ ${table(
   'docs/configuration.md': `# Configuration
 
 The same names on Node (environment) and Workers (variables and secrets). All faults are reported together at the start.
+A variable that is no setting, but within two letters of one that is not set (\`STORE_DIALET\`), is refused as well.
 
 ${table(
   ['variable', 'meaning'],

@@ -1,11 +1,13 @@
 // The environment, parsed once: every variable with its default and description, all faults reported together by name.
 import { z } from 'zod'
 import { callbackUrls } from './config/callback-urls.ts'
+import { ConfigError, inWords, misspeltFaults, type Variables } from './config/faults.ts'
 import { type OperationConfig, operationOf, operationVariables } from './config/operation.ts'
 import { parseStores, type StoreConfig, storeVariables } from './config/stores.ts'
 import { flag, httpUrl, port, secretKeys } from './config/values.ts'
 import { LEAST_RUN } from './core/budget.ts'
 
+export { ConfigError, type Variables } from './config/faults.ts'
 export type { StoreConfig } from './config/stores.ts'
 
 const MIN_ADMIN_KEY = 24
@@ -18,7 +20,11 @@ const environmentSchema = z.object({
     .string()
     .default('.countersign')
     .describe('Folder of the embedded database, the embedded store and generated keys'),
-  DATABASE_URL: z.string().optional().describe('PostgreSQL 15 or newer; absent: embedded'),
+  DATABASE_URL: z
+    .string()
+    .regex(/^postgres(ql)?:\/\//i, 'must be like postgres://user:password@host:5432/database')
+    .optional()
+    .describe('PostgreSQL 15 or newer; absent: embedded'),
   PUBLIC_URL: httpUrl.optional().describe('Where clients and stores reach the service'),
   CALLBACK_URLS: callbackUrls,
   ADMIN_KEY: z
@@ -83,25 +89,21 @@ export interface Config extends OperationConfig {
   embedded: boolean
 }
 
-/** Thrown with every fault of the environment, one line each. */
-export class ConfigError extends Error {
-  override readonly name = 'ConfigError'
-}
-
-export type Variables = Record<string, string | undefined>
-
 function parseEnvironment(variables: Variables): Environment {
   const present = Object.fromEntries(
     Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''),
   )
-  const parsed = environmentSchema.safeParse(present)
-  if (!parsed.success) {
-    throw new ConfigError(
-      parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'),
-    )
+  const faults = misspeltFaults(present, Object.keys(environmentSchema.shape))
+  const parsed = environmentSchema.safeParse(present, { error: inWords })
+  for (const { path, message } of parsed.error?.issues ?? []) {
+    faults.push(`${path.join('.')}: ${message}`)
   }
+  if (!parsed.data || faults.length) throw new ConfigError(faults.join('\n'))
   return parsed.data
 }
+
+/** 0 is any free one; there is none after the last. */
+const portAfter = (number: number) => (number === 0 || number === 65_535 ? 0 : number + 1)
 
 /** Only the stores, for a tool that needs none of the service's own keys. None means: the embedded one. */
 export function parseStoreConfigs(variables: Variables): {
@@ -126,14 +128,21 @@ export function parseConfig(variables: Variables, needed: readonly Needed[] = []
   const embedded = embeddedStore && LOOPBACK.test(env.HOST) && !needed.length
   for (const name of needed) {
     if (!env[name] && !(name === 'STORE_DIALECT' && env.STORES)) {
-      faults.push(`${name}: is needed here, where nothing is embedded`)
+      faults.push(`${name}: is not set; here, where nothing is embedded, it is needed`)
     }
   }
   if (!embedded) {
     if (!env.ADMIN_KEY)
-      faults.push('ADMIN_KEY: is needed outside embedded mode (24 characters or more)')
+      faults.push(
+        'ADMIN_KEY: is not set; outside embedded mode it is needed (24 characters or more)',
+      )
     if (!env.SECRET_KEYS)
-      faults.push('SECRET_KEYS: is needed outside embedded mode (kid:base64url of 32 random bytes)')
+      faults.push(
+        'SECRET_KEYS: is not set; outside embedded mode it is needed (kid:base64url of 32 random bytes)',
+      )
+  }
+  if (embeddedStore && env.STORE_PORT && env.STORE_PORT === env.PORT) {
+    faults.push('STORE_PORT: is the same as PORT; leave it out, or give another')
   }
   if (new Set(stores.map(({ name }) => name)).size !== stores.length) {
     faults.push('STORES: two stores have the same name')
@@ -151,7 +160,7 @@ export function parseConfig(variables: Variables, needed: readonly Needed[] = []
     secretKeys: env.SECRET_KEYS,
     allowPrivateTargets: env.WEBHOOK_ALLOW_PRIVATE ?? embedded,
     logLevel: env.LOG_LEVEL,
-    storePort: env.STORE_PORT ?? (env.PORT === 0 ? 0 : env.PORT + 1),
+    storePort: env.STORE_PORT ?? portAfter(env.PORT),
     stores,
     embeddedCallbackKey: env.EMBEDDED_CALLBACK_KEY,
     runRequests: env.RUN_REQUESTS,

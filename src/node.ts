@@ -1,13 +1,26 @@
 // Entry on Node: environment → configuration → everything started → signals.
+
 import { ConfigError, parseConfig } from './config.ts'
 import { errorText } from './core/error-text.ts'
+import { nearest } from './core/nearest.ts'
 import { jsonLog } from './log.ts'
 import { sendSample } from './node/sample.ts'
 import { start } from './node/start.ts'
 
+const OPTIONS = ['--sample', '--no-sample']
+
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
+/** `countersign serve` has checked its own. */
+function checkOptions(): void {
+  const unknown = process.argv.slice(2).find((text) => /^-./.test(text) && !OPTIONS.includes(text))
+  if (unknown === undefined) return
+  const meant = nearest(unknown, OPTIONS, () => 2) ?? OPTIONS.join(' or ')
+  throw new Error(`There is no option ${unknown}. Is ${meant} meant?`)
+}
+
 async function main(): Promise<void> {
+  checkOptions()
   const config = parseConfig(process.env)
   const log = jsonLog((line) => process.stderr.write(`${line}\n`), {
     level: process.env.LOG_LEVEL || !config.embedded ? config.logLevel : 'warn',
@@ -47,7 +60,7 @@ main().catch((error: unknown) => {
   const message = error instanceof Error ? error.message : String(error)
   process.stderr.write(
     known
-      ? `The configuration is not complete:\n${message.replaceAll(/^/gm, '  ')}\nSee docs/configuration.md.\n`
+      ? `This configuration cannot be used:\n${message.replaceAll(/^/gm, '  ')}\nSee docs/configuration.md.\n`
       : `Countersign could not start: ${message}\n`,
   )
   process.exit(1)

@@ -64,14 +64,6 @@ function valuesOf(rawArgs: readonly string[], name: Name): string[] {
   })
 }
 
-/** A misspelt flag would widen what is changed, so it stops everything. */
-function checkFlags(rawArgs: readonly string[]): void {
-  for (const text of rawArgs) {
-    const name = /^--(?:no-)?([^=]+)/.exec(text)?.[1]
-    if (name && !(name in args)) throw usageFault(`There is no option --${name}.`)
-  }
-}
-
 function checkOrigin(origin: string): string {
   if (origin === '*' || /^[a-z][\w+.-]*:\/\/[^\s/*]*\*?[^\s/*]*$/i.test(origin)) return origin
   throw usageFault(
@@ -103,7 +95,6 @@ async function run(
   rawArgs: readonly string[],
 ): Promise<number> {
   const { environment, out } = context
-  checkFlags(rawArgs)
   const abortAfterDays = readDays(given.days)
   const target = await openTarget(environment, given.store)
   const wanted = await findWanted(environment, {
@@ -149,7 +140,7 @@ const policies = (
 /** In a line, and the exit code: 2 where the question was wrong, 1 where the answer is. */
 function explain(error: unknown): { line: string; code: number } {
   if (error instanceof ConfigError) {
-    return { line: `The configuration is not complete:\n${error.message}`, code: USAGE }
+    return { line: `This configuration cannot be used:\n${error.message}`, code: USAGE }
   }
   if (error instanceof ApiProblem) return { line: `${error.code}: ${error.message}`, code: 1 }
   if (isStoreFailure(error)) {

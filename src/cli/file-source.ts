@@ -18,7 +18,7 @@ export async function fileSource(path: string, type?: string): Promise<FileSourc
       code === 'ENOENT' ? `There is no file ${path}.` : `${path} cannot be read (${code}).`,
     )
   }
-  const { size, mtimeMs } = await file.stat()
+  const { size } = await file.stat()
   if (!(await stat(path)).isFile()) {
     await file.close()
     throw new Error(`${path} is not a file.`)
@@ -27,7 +27,6 @@ export async function fileSource(path: string, type?: string): Promise<FileSourc
     name: basename(path),
     size,
     type,
-    lastModified: Math.floor(mtimeMs),
     async slice(start, end) {
       const bytes = new Uint8Array(end - start)
       for (let offset = 0; offset < bytes.length; ) {

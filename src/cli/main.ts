@@ -1,10 +1,12 @@
 // The command line: which service, which credential, which command.
+import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { defineCommand, runMain } from 'citty'
 import { ApiProblem, api } from '../client/api.ts'
 import { bucketCommand } from './bucket.ts'
+import { flagFault } from './flags.ts'
 import { migrateCommand, serveCommand } from './service.ts'
 import { unfinishedUploads } from './unfinished.ts'
 import { entryFor, type UploadContext, uploadFile } from './upload.ts'
@@ -183,17 +185,32 @@ function about(name: 'status' | 'abort', description: string, method: 'GET' | 'D
   })
 }
 
-void runMain(
-  defineCommand({
-    meta: { name: 'countersign', description: 'Uploads straight to object storage' },
-    subCommands: {
-      upload: uploadCommand,
-      resume: resumeCommand,
-      status: about('status', 'What is stored of an upload and what is missing', 'GET'),
-      serve: serveCommand,
-      migrate: migrateCommand({ environment: process.env, say }),
-      bucket: bucketCommand({ environment: process.env, out: process.stdout, say }),
-      abort: about('abort', 'Abort an upload and give back what it holds', 'DELETE'),
-    },
-  }),
-)
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
+
+const main = defineCommand({
+  meta: {
+    name: 'countersign',
+    description: 'Uploads straight to object storage',
+    version: packageVersion(),
+  },
+  subCommands: {
+    upload: uploadCommand,
+    resume: resumeCommand,
+    status: about('status', 'What is stored of an upload and what is missing', 'GET'),
+    serve: serveCommand,
+    migrate: migrateCommand({ environment: process.env, say }),
+    bucket: bucketCommand({ environment: process.env, out: process.stdout, say }),
+    abort: about('abort', 'Abort an upload and give back what it holds', 'DELETE'),
+  },
+})
+
+const fault = await flagFault(main, process.argv.slice(2))
+if (fault) {
+  say(fault)
+  process.exitCode = USAGE
+} else {
+  await runMain(main)
+}

@@ -10,7 +10,6 @@ export interface Source {
   name: string
   size: number
   type?: string
-  lastModified?: number
   /** The bytes from `start` up to but not including `end`. A Blob has an empty type, so that no Content-Type is sent. */
   slice(start: number, end: number): Promise<Blob | Uint8Array<ArrayBuffer>>
 }
@@ -61,12 +60,15 @@ const toBytes = async (
 ): Promise<Uint8Array<ArrayBuffer>> =>
   content instanceof Uint8Array ? content : new Uint8Array(await content.arrayBuffer())
 
-/** The same for the same file: name, size, time and a hash over its first and last 64 KiB. */
+/**
+ * The same for the same file on every device: a hash over name, size, first and last 64 KiB. What is stored is verified
+ * before it is trusted, so that a change in the middle costs time only.
+ */
 export async function fingerprintOf(source: Source): Promise<string> {
-  const { name, size, lastModified = 0 } = source
+  const { name, size } = source
   const head = await toBytes(await source.slice(0, Math.min(size, EDGE_BYTES)))
   const tail = await toBytes(await source.slice(Math.max(0, size - EDGE_BYTES), size))
-  const facts = new TextEncoder().encode(`${name}\n${size}\n${lastModified}\n`)
+  const facts = new TextEncoder().encode(`${name.normalize('NFC')}\n${size}\n`)
   const all = new Uint8Array(facts.length + head.length + tail.length)
   all.set(facts)
   all.set(head, facts.length)

@@ -1,21 +1,27 @@
 // The part of the environment that says which stores there are: one by STORE_ variables, more as a JSON list.
 import { z } from 'zod'
-import { addressing, endpoint, flag, httpUrl, publicEndpoint } from './values.ts'
+import { inWords } from './faults.ts'
+import { addressing, endpoint, flag, httpUrl, publicEndpoint, time } from './values.ts'
 
 const storeSchema = z.strictObject({
-  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/),
-  dialect: z.enum(['oss'], 'must be "oss"'),
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'must be of a-z, 0-9 and -'),
+  dialect: z.enum(['oss']),
   product: z.string().optional(),
   endpoint: endpoint.default('public'),
   publicEndpoint: publicEndpoint.optional(),
-  region: z.string().regex(/^[a-z0-9-]+$/),
-  bucket: z.string().regex(/^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/),
+  region: z.string().regex(/^[a-z0-9-]+$/, 'must be like cn-hangzhou'),
+  bucket: z
+    .string()
+    .regex(
+      /^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$/,
+      'must be the name of a bucket: 3 to 63 of a-z, 0-9 and -',
+    ),
   /** Absent: as the form of each endpoint tells. */
   addressing: addressing.optional(),
   accessKeyId: z.string().min(1),
   secretAccessKey: z.string().min(1),
   sessionToken: z.string().optional(),
-  credentialsExpireAt: z.iso.datetime().optional(),
+  credentialsExpireAt: time.optional(),
   roleArn: z
     .string()
     .regex(/^acs:ram::\d+:role\/[\w.-]{1,64}$/, 'must be like acs:ram::<account>:role/<name>')
@@ -52,8 +58,7 @@ export const storeVariables = {
   STORE_ACCESS_KEY_ID: z.string().optional().describe('Access key id'),
   STORE_SECRET_ACCESS_KEY: z.string().optional().describe('Secret access key'),
   STORE_SESSION_TOKEN: z.string().optional().describe('Security token of temporary credentials'),
-  STORE_CREDENTIALS_EXPIRE_AT: z.iso
-    .datetime()
+  STORE_CREDENTIALS_EXPIRE_AT: time
     .optional()
     .describe('When temporary credentials end (ISO 8601, UTC): no URL outlives them'),
   STORE_ROLE_ARN: z
@@ -133,13 +138,13 @@ export function parseStores(env: Environment, faults: string[]): StoreConfig[] {
   const { stores, faults: listFaults } = storesOf(env)
   faults.push(...listFaults)
   return stores.flatMap((store, index) => {
-    const parsed = storeSchema.safeParse(store)
+    const parsed = storeSchema.safeParse(store, { error: inWords })
     if (parsed.success) return [parsed.data]
     const fromVariables = env.STORE_DIALECT !== undefined && index === 0
     for (const { path, message } of parsed.error.issues) {
       const where = fromVariables
         ? `STORE_${upperSnake(String(path[0] ?? ''))}`
-        : `STORES[${index - (env.STORE_DIALECT ? 1 : 0)}].${path.join('.')}`
+        : [`STORES[${index - (env.STORE_DIALECT ? 1 : 0)}]`, ...path].join('.')
       faults.push(`${where}: ${message}`)
     }
     return []

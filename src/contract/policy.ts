@@ -1,7 +1,7 @@
 // A policy, as its app's operator writes it.
 import { z } from '@hono/zod-openapi'
 import { OBJECT_HEADER_RULES, objectHeaderFaults } from '../core/object-headers.ts'
-import { templateFault } from '../core/object-key.ts'
+import { replacedTemplateFault, templateFault } from '../core/object-key.ts'
 import { contentTypePattern, count, headerValue, plain } from './fields.ts'
 import { processingRules } from './processing.ts'
 
@@ -15,7 +15,10 @@ export const policySchema = z
       .superRefine((template, context) => {
         const fault = templateFault(template)
         if (fault) context.addIssue({ code: 'custom', message: fault })
-      }),
+      })
+      .describe(
+        'Key below the app’s prefix. {subject} fills a segment alone and is different for every subject; with overwrite "replace" it or {uploadId} is needed',
+      ),
     minPartSizeBytes: z.int().min(1),
     partSizeBytes: z.int().min(1),
     singleMaxBytes: z.int().min(0),
@@ -61,4 +64,9 @@ export const policySchema = z
     userMessage: plain(500),
   })
   .partial()
+  .superRefine(({ keyTemplate, overwrite }, context) => {
+    if (keyTemplate === undefined || overwrite !== 'replace') return
+    const message = replacedTemplateFault(keyTemplate)
+    if (message) context.addIssue({ code: 'custom', path: ['keyTemplate'], message })
+  })
   .openapi('Policy')

@@ -8,7 +8,8 @@ export const utf8 = (text: string): Uint8Array<ArrayBuffer> => encoder.encode(te
 /** Decodes UTF-8. Throws a TypeError for malformed bytes. */
 export const fromUtf8 = (bytes: Uint8Array): string => decoder.decode(bytes)
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+/** Each byte's two hex digits. */
+export const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 export function hex(bytes: Uint8Array): string {
   let text = ''

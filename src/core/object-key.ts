@@ -1,6 +1,7 @@
 // Object keys: a policy's template and a session's values become one safe key under the app's prefix.
-// Every placeholder renders to exactly one path segment, so no value can climb out of its place.
-import { isWellFormed, utf8 } from './bytes.ts'
+// Every placeholder renders to one safe path segment, so no value can climb out of its place. Two subjects never render to
+// the same segment.
+import { digestHex, HEX, isWellFormed, utf8 } from './bytes.ts'
 import { Problem } from './problem.ts'
 
 export const DEFAULT_KEY_TEMPLATE = '{subject}/{uploadId}/{filename}'
@@ -8,18 +9,23 @@ export const DEFAULT_KEY_TEMPLATE = '{subject}/{uploadId}/{filename}'
 /** OSS: 1 to 1,023 bytes of UTF-8 ("Object naming conventions"). */
 export const MAX_KEY_BYTES = 1023
 
+const MAX_SUBJECT_SEGMENT_BYTES = 160
+/** What stays readable of a longer one. */
+const SUBJECT_START_BYTES = 80
+
 export interface KeyValues {
-  subject: string
+  /** From `subjectSegment`. */
+  subjectSegment: string
   uploadId: string
   filename: string
   createdAt: Date
 }
 
 const PLACEHOLDERS: Record<string, (values: KeyValues) => string> = {
-  subject: ({ subject }) => subject,
+  subject: ({ subjectSegment }) => subjectSegment,
   uploadId: ({ uploadId }) => uploadId,
-  filename: ({ filename }) => filename,
-  extension: ({ filename }) => /\.([^.]+)$/.exec(filename)?.[1] ?? 'bin',
+  filename: ({ filename }) => safeSegment(filename),
+  extension: ({ filename }) => safeSegment(/\.([^.]+)$/.exec(filename)?.[1] ?? 'bin'),
   date: ({ createdAt }) => createdAt.toISOString().slice(0, 10),
   year: ({ createdAt }) => createdAt.toISOString().slice(0, 4),
   month: ({ createdAt }) => createdAt.toISOString().slice(5, 7),
@@ -54,7 +60,44 @@ export function templateFault(template: string): string | undefined {
   }
   const rest = template.replace(/\{[^{}]*\}/g, 'x')
   if (/[{}]/.test(rest)) return 'has an unpaired brace'
+  if (/[^/]\{subject\}|\{subject\}[^/]/.test(template)) {
+    return 'has {subject} beside other text; it must fill a segment alone'
+  }
   return keyFault(rest)
+}
+
+/**
+ * Why a policy with `overwrite: replace` cannot use this template, or undefined. The key must hold what only this upload or
+ * this subject has.
+ */
+export function replacedTemplateFault(template: string): string | undefined {
+  if (/\{(uploadId|subject)\}/.test(template)) return undefined
+  return 'lets one subject replace another’s object: with overwrite "replace" it must contain {subject} or {uploadId}'
+}
+
+/**
+ * The subject as one path segment, different for every subject: each byte outside `A-Z a-z 0-9 - _ .` and a leading `.`
+ * becomes `=XX`. A long one is cut and ends with `==` and its digest, which a short one cannot contain. Throws
+ * `invalid-request` for a lone surrogate, since it has no bytes of its own.
+ */
+export async function subjectSegment(subject: string): Promise<string> {
+  if (!isWellFormed(subject)) {
+    const detail = 'has a lone surrogate'
+    throw new Problem('invalid-request', {
+      detail: `subject ${detail}`,
+      members: { errors: [{ pointer: '/subject', detail }] },
+    })
+  }
+  let segment = ''
+  for (const byte of utf8(subject)) {
+    const character = String.fromCharCode(byte)
+    const plain = segment === '' ? /[\w-]/ : /[\w.-]/
+    segment += plain.test(character) ? character : `=${HEX[byte]!.toUpperCase()}`
+  }
+  if (segment.length <= MAX_SUBJECT_SEGMENT_BYTES) return segment
+  // Not in the middle of `=XX`.
+  const start = segment.slice(0, SUBJECT_START_BYTES).replace(/=.?$/, '')
+  return `${start}==${await digestHex(subject)}`
 }
 
 /** One path segment out of any text: separators, wildcards and controls become `_`; dots alone do not stay alone. */
@@ -71,7 +114,7 @@ export function safeSegment(text: string): string {
 /** Renders the template below the prefix. Throws `invalid-request` where the result is no valid key. */
 export function renderKey(prefix: string, template: string, values: KeyValues): string {
   const rendered = template.replace(/\{([^{}]*)\}/g, (_, name: string) =>
-    safeSegment(PLACEHOLDERS[name]!(values)),
+    PLACEHOLDERS[name]!(values),
   )
   const key = `${prefix}/${rendered}`
   const fault = keyFault(key)

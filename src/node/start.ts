@@ -25,6 +25,7 @@ import {
 } from './data-directory.ts'
 import { startJobs } from './jobs.ts'
 import { nodeSender } from './send-webhook.ts'
+import { directoryFault, listenFault, reachingDatabase } from './start-fault.ts'
 import { serveStatic } from './static.ts'
 
 /** Longer than the longest answer: a complete that waits for another's outcome. */
@@ -73,25 +74,30 @@ async function startAll(
 ): Promise<Running> {
   const usesDirectory = config.embeddedStore || config.databaseUrl === undefined
   if (usesDirectory) {
-    await openDataDirectory(config.dataDirectory)
+    await openDataDirectory(config.dataDirectory).catch((error: unknown) => {
+      throw directoryFault(error, config.dataDirectory)
+    })
     const lock = await lockDirectory(config.dataDirectory)
     stops.push(() => lock.release())
   }
   const databaseUrl = config.databaseUrl ?? (await ownDatabase(config, log, stops))
-  await migrate(databaseUrl)
+  await (config.databaseUrl === undefined
+    ? migrate(databaseUrl)
+    : reachingDatabase(databaseUrl, migrate(databaseUrl)))
   const { database, close } = connect(databaseUrl, {
     maxConnections: config.databasePoolSize,
     statementMs: config.databaseStatementMs,
   })
   stops.push(close)
 
-  const store = config.embeddedStore ? await ownStore(config, log, stops) : undefined
+  let url = config.publicUrl ?? ''
+  const serviceUrls = () => config.callbackUrls ?? (url ? [url] : [])
+  const store = config.embeddedStore ? await ownStore(config, log, stops, serviceUrls) : undefined
   const generated = config.embedded ? await embeddedKeys(config.dataDirectory) : undefined
   const adminKey = config.adminKey ?? generated!.adminKey
   const sender = nodeSender({ allowPrivate: config.allowPrivateTargets })
   stops.push(sender.close)
 
-  let url = config.publicUrl ?? ''
   let ready = true
   const after = background(log)
   const processWide = await processServices({
@@ -161,6 +167,7 @@ async function ownStore(
   config: Config,
   log: Log,
   stops: Array<() => Promise<unknown> | unknown>,
+  serviceUrls: () => readonly string[],
 ): Promise<{ config: StoreConfig; url: string; callbackKey: string }> {
   const credentials = await embeddedStoreCredentials(config.dataDirectory)
   const { region, bucket, accessKeyId, secretAccessKey } = credentials
@@ -174,7 +181,10 @@ async function ownStore(
     accessKeyId,
     secretAccessKey,
     clock,
+    serviceUrls,
     log,
+  }).catch((error: unknown) => {
+    throw listenFault(error, { host: config.host, port: config.storePort, variable: 'STORE_PORT' })
   })
   stops.push(() => store.close())
   await writeSecret(join(config.dataDirectory, 'store.json'), {
@@ -217,13 +227,7 @@ async function listen({ host, port }: Config) {
   })
   server.requestTimeout = 60_000
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new Error(`Port ${port} on ${host} is taken. Stop what uses it, or set PORT.`)
-          : error,
-      ),
-    )
+    server.once('error', (error) => reject(listenFault(error, { host, port, variable: 'PORT' })))
     server.listen(port, host, resolve)
   })
   const bound = server.address() as AddressInfo

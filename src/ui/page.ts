@@ -47,7 +47,6 @@ const sourceOf = (file: File): Source => ({
   name: file.name,
   size: file.size,
   type: file.type,
-  lastModified: file.lastModified,
   slice: async (start, end) => file.slice(start, end, ''),
 })
 

@@ -1,7 +1,7 @@
 // Authorises, plans, reserves and begins one upload. A repeat with the same Idempotency-Key, and a resume, find the first.
 import { digestHex } from '../core/bytes.ts'
 import { uploadEvent } from '../core/event.ts'
-import { DEFAULT_KEY_TEMPLATE, renderKey } from '../core/object-key.ts'
+import { DEFAULT_KEY_TEMPLATE, renderKey, subjectSegment } from '../core/object-key.ts'
 import { largestSize, POLICY_DEFAULTS } from '../core/policy.ts'
 import type { App, IdempotentRequest, NewUpload, Services } from '../core/ports.ts'
 import type { Principal } from '../core/principal.ts'
@@ -54,18 +54,23 @@ export interface Created {
   app: App
 }
 
-export function newUpload(
+export async function newUpload(
   { newId, clock }: CreateServices,
   principal: Principal,
   input: CreateInput,
   decision: Decision,
   { idempotent, method }: { idempotent?: IdempotentRequest; method?: UploadMethod } = {},
-): NewUpload {
+): Promise<NewUpload> {
   const { app, policy, policyName, plan, store } = decision
   const now = clock()
   const id = newId('upl')
   const subject = subjectOf(principal, input)
-  const values = { subject, uploadId: id, filename: input.filename, createdAt: now }
+  const values = {
+    subjectSegment: await subjectSegment(subject),
+    uploadId: id,
+    filename: input.filename,
+    createdAt: now,
+  }
   const key = renderKey(app.keyPrefix, policy.keyTemplate ?? DEFAULT_KEY_TEMPLATE, values)
   const contentType = input.contentType ?? DEFAULT_CONTENT_TYPE
   const appPrefix = app.keyPrefix
@@ -163,7 +168,7 @@ export async function createUpload(
   ) {
     return { kind: 'resumed', session: resumable, app }
   }
-  const upload = newUpload(services, principal, input, decision, {
+  const upload = await newUpload(services, principal, input, decision, {
     idempotent,
     method: input.method,
   })

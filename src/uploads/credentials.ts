@@ -68,7 +68,7 @@ export async function createWithCredentials(
     throw notOffered('The policy does not offer credentials: create an upload instead.')
   }
   checkIssuer(store)
-  const upload = newUpload(services, principal, input, decision, {
+  const upload = await newUpload(services, principal, input, decision, {
     method: 'credentials',
   })
   if (!upload.key.includes(upload.id)) {

@@ -3,7 +3,9 @@ import { createHash, createVerify } from 'node:crypto'
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { useEmbeddedStore } from '../support/embedded-store.ts'
+import { oss4DateTime, signHeaders } from '../../src/signing/oss4.ts'
+import { keyring } from '../../src/storage/embedded/sts/keyring.ts'
+import { BUCKET, CREDENTIALS, useEmbeddedStore } from '../support/embedded-store.ts'
 
 interface Received {
   url: string
@@ -321,6 +323,100 @@ describe('a malformed callback', () => {
 
   test('an empty URL means no callback', async () => {
     expect((await putWith(json({ callbackUrl: '' }))).status).toBe(200)
+    expect(received).toEqual([])
+  })
+})
+
+describe('where a callback may go', () => {
+  const refused = { status: 403, code: 'AccessDenied' }
+  const forbidden = async (answer: Promise<unknown>) => {
+    expect(await answer).toMatchObject(refused)
+    expect((await context.call('HEAD', 'a')).status).toBe(404)
+    expect(received).toEqual([])
+  }
+
+  /** A PUT by whoever holds temporary credentials: a client of the app, not the owner of the store. */
+  const putAsClient = (callback: unknown) => {
+    const until = new Date(context.now.getTime() + 60_000)
+    const { sessionToken, ...key } = keyring({ ...CREDENTIALS, clock: () => context.now }).issue(
+      'STS.client',
+      until,
+      undefined,
+    )
+    const headers = {
+      'content-type': 'text/plain',
+      'x-oss-callback': encode(callback),
+      'x-oss-security-token': sessionToken,
+    }
+    const scope = { dateTime: oss4DateTime(context.now), region: 'local' }
+    const request = { method: 'PUT', bucket: BUCKET, key: 'a', query: [], headers }
+    const path = `/${BUCKET}/a`
+    return context.send({
+      method: 'PUT',
+      path,
+      headers: signHeaders(request, key, scope),
+      body: 'hello',
+    })
+  }
+
+  test.each([
+    'http://169.254.169.254/latest/meta-data/',
+    'http://10.0.0.1/',
+    'http://app.example/v1/callbacks/default',
+    'http://127.0.0.1.app.example/',
+    'http://[::ffff:10.0.0.1]/',
+  ])('the store’s own key does not name %s', async (callbackUrl) => {
+    await forbidden(putWith(json({ callbackUrl })))
+    await forbidden(putWith(json({ callbackUrl: `${origin}/hook;${callbackUrl}` })))
+  })
+
+  test('the store’s own key names its service, wherever that is, and any address of this machine', async () => {
+    const called: string[] = []
+    context.serviceUrls = ['http://10.0.0.1:8787/base/']
+    context.fetch = async (input) => {
+      called.push(String(input))
+      return new Response('{}', { headers: { 'content-length': '2' } })
+    }
+    await context.restart()
+    const urls = [
+      'http://10.0.0.1:8787/base/v1/callbacks/default',
+      'http://localhost:3000/hook',
+      'http://127.0.0.1:3000/hook',
+      'http://[::1]:3000/hook',
+    ]
+
+    for (const callbackUrl of urls) {
+      expect((await putWith(json({ callbackUrl }))).status).toBe(200)
+    }
+    expect(called).toEqual(urls)
+  })
+
+  test('temporary credentials name the service’s callback only, under its own host', async () => {
+    context.serviceUrls = [origin]
+    await context.restart()
+    const callbackUrl = `${origin}/v1/callbacks/default`
+
+    await forbidden(putAsClient(json({})))
+    await forbidden(putAsClient(json({ callbackUrl: `${callbackUrl}/../../apps` })))
+    await forbidden(putAsClient(json({ callbackUrl: callbackUrl.replace('//', '//me@') })))
+    await forbidden(putAsClient(json({ callbackUrl: 'http://127.0.0.1:1/v1/callbacks/default' })))
+    await forbidden(putAsClient(json({ callbackUrl, callbackHost: 'localhost' })))
+    expect(await putAsClient(json({ callbackUrl }))).toMatchObject({ status: 200 })
+    expect(received.map(({ url }) => url)).toEqual(['/v1/callbacks/default'])
+  })
+
+  test('nobody adds one to a URL that was signed without', async () => {
+    const signed = context.sign('PUT', 'a', { body: 'hello', expiresSeconds: 60 })
+    const callback = encode(json({}))
+    const asHeader = { ...signed, headers: { 'x-oss-callback': callback } }
+    const inQuery = { ...signed, path: `${signed.path}&callback=${encodeURIComponent(callback)}` }
+
+    for (const request of [asHeader, inQuery]) {
+      expect(await context.send(request)).toMatchObject({
+        status: 403,
+        code: 'SignatureDoesNotMatch',
+      })
+    }
     expect(received).toEqual([])
   })
 })

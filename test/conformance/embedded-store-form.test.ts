@@ -325,6 +325,10 @@ describe('the callback of a form', () => {
     callback: base64(JSON.stringify(callback)),
     'x:a': 'one & two',
   })
+  const named = (callback: object) => {
+    const given = fields(callback)
+    return form([['eq', '$callback', given.callback]], given)
+  }
 
   test('is sent with its variables, and its answer relayed', async () => {
     let body = ''
@@ -335,13 +339,10 @@ describe('the callback of a form', () => {
     await store.restart()
 
     const answer = await post(
-      form(
-        [{ bucket: BUCKET }],
-        fields({
-          callbackUrl: 'http://app.test/',
-          callbackBody: 'key=${object}&a=${x:a}&size=${size}&op=${operation}',
-        }),
-      ),
+      named({
+        callbackUrl: 'http://localhost/',
+        callbackBody: 'key=${object}&a=${x:a}&size=${size}&op=${operation}',
+      }),
     )
 
     expect(answer).toMatchObject({ status: 200, text: '{"ok":true}' })
@@ -352,11 +353,35 @@ describe('the callback of a form', () => {
     store.fetch = () => Promise.reject(new TypeError('no'))
     await store.restart()
 
-    const answer = await post(
-      form([{ bucket: BUCKET }], fields({ callbackUrl: 'http://app.test/', callbackBody: 'a' })),
-    )
+    const answer = await post(named({ callbackUrl: 'http://localhost/', callbackBody: 'a' }))
 
     expect(answer).toMatchObject({ status: 203, code: 'CallbackFailed' })
     expect((await read('k')).text).toBe('hello')
+  })
+
+  test.each([
+    ['no condition', []],
+    ['a condition that any callback meets', [['starts-with', '$callback', '']]],
+    ['a condition on another', [['eq', '$callback', base64('{}')]]],
+  ])('that its policy does not name is refused: %s', async (_, conditions) => {
+    let calls = 0
+    store.fetch = async () => {
+      calls++
+      return new Response('{}', { headers: { 'content-length': '2' } })
+    }
+    await store.restart()
+    const added = fields({ callbackUrl: 'http://localhost/', callbackBody: 'a' })
+
+    const answer = await post(form([{ bucket: BUCKET }, ...conditions], added))
+
+    expect(answer).toMatchObject({ status: 403, code: 'AccessDenied' })
+    expect([calls, await dataFiles()]).toEqual([0, []])
+  })
+
+  test('that its policy names is refused where it goes elsewhere', async () => {
+    const answer = await post(named({ callbackUrl: 'http://10.0.0.1/', callbackBody: 'a' }))
+
+    expect(answer).toMatchObject({ status: 403, code: 'AccessDenied' })
+    expect(await dataFiles()).toEqual([])
   })
 })

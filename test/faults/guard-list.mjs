@@ -3,6 +3,7 @@
 
 const races = (tests, name = 'races-session') => ({ file: `test/faults/${name}.test.ts`, tests })
 const integration = (name, tests) => ({ file: `test/integration/${name}.test.ts`, tests })
+const conformance = (name, tests) => ({ file: `test/conformance/${name}.test.ts`, tests })
 const matrix = (flow) => ({ file: 'test/faults/matrix.test.ts', tests: 'every single fault', flow })
 const deliverers = (tests) => ({ file: 'test/faults/deliveries.test.ts', tests })
 
@@ -134,6 +135,24 @@ export const GUARDS = [
     says: /expected \[\] to deeply equal \[ '\w{32}' \]/,
   },
   {
+    name: 'a policy that replaces names whose object it is',
+    in: 'src/core/object-key.ts',
+    from: 'if (/\\{(uploadId|subject)\\}/.test(template)) return undefined',
+    to: 'if (template) return undefined',
+    suite: integration('object-keys', 'a policy'),
+    by: /lets one subject replace another’s/,
+    says: /expected \{ status: 200, .* to match object \{ status: 400/,
+  },
+  {
+    name: 'two subjects have two segments',
+    in: 'src/core/object-key.ts',
+    from: 'segment += plain.test(character) ? character : `=${HEX[byte]!.toUpperCase()}`',
+    to: "segment += plain.test(character) ? character : '_'",
+    suite: integration('object-keys', 'under a template without'),
+    by: /have keys of their own/,
+    says: /not to be/,
+  },
+  {
     name: 'a callback is signed by the store',
     in: 'src/storage/oss/callback.ts',
     from: 'return verify(embeddedKeyPem ?? OSS_CALLBACK_PUBLIC_KEY, message, signature)',
@@ -159,6 +178,51 @@ export const GUARDS = [
     suite: integration('callbacks', 'really signed'),
     by: /about another session’s key changes neither/,
     says: /expected \{ status: 200, .* to match object \{ status: 200/,
+  },
+  {
+    name: 'the embedded store takes a form’s callback from its policy only',
+    in: 'src/storage/embedded/form/post-object.ts',
+    from: "if (form.fields.has('callback') && !demands(policy, 'callback'))",
+    to: 'if (false)',
+    suite: conformance('embedded-store-form', 'the callback of a form'),
+    by: /that its policy does not name is refused/,
+    says: /to match object \{ status: 403/,
+  },
+  {
+    name: 'the embedded store calls its own service only',
+    in: 'src/storage/embedded/callback/reach.ts',
+    from: 'if (!outside) return',
+    to: 'if (outside || !outside) return',
+    suite: conformance('embedded-store-callback', 'where a callback may go'),
+    by: /the store’s own key does not name/,
+    says: /to match object \{ status: 403/,
+  },
+  {
+    name: 'temporary credentials reach no other address of this machine',
+    in: 'src/storage/embedded/callback/reach.ts',
+    from: '!(own && isLoopback(url))',
+    to: '!isLoopback(url)',
+    suite: conformance('embedded-store-callback', 'where a callback may go'),
+    by: /temporary credentials name the service’s callback only/,
+    says: /to match object \{ status: 403/,
+  },
+  {
+    name: 'the embedded store waits for nobody whom it does not know',
+    in: 'src/storage/embedded/unverified.ts',
+    from: 'return await Promise.race([read(), late])',
+    to: 'return await read()',
+    suite: conformance('embedded-store-deadlines'),
+    by: /a form before its file that does not come is given up/,
+    says: /to match/,
+  },
+  {
+    name: 'a misspelt setting is refused',
+    in: 'src/config/faults.ts',
+    from: 'if (meant === undefined || given[meant] !== undefined) return []',
+    to: 'return []',
+    suite: { file: 'test/unit/config.test.ts', tests: 'a misspelt setting' },
+    by: /STORE_DIALET is refused/,
+    says: /expected \[\] to deeply equal/,
   },
   {
     name: 'another subject’s session is not there',

@@ -121,6 +121,7 @@ export async function startWorld() {
     port: 0,
     ...BUCKET,
     clock,
+    serviceUrls: () => ['http://countersign.test'],
     fetch: (input, init) => callbackFetch(input, init),
     log: () => {},
   })

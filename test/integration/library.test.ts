@@ -58,6 +58,7 @@ beforeAll(async () => {
     accessKeyId: 'id',
     secretAccessKey: 'secret',
     clock: () => new Date(),
+    serviceUrls: () => [PUBLIC_URL],
     fetch: async (input, init) => {
       const answer = await reached(new Request(input, init))
       const { status, headers } = answer

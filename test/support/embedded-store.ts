@@ -13,6 +13,7 @@ import {
   signQuery,
 } from '../../src/signing/oss4.ts'
 import { type EmbeddedStore, startEmbeddedStore } from '../../src/storage/embedded/index.ts'
+import type { StoreLimits } from '../../src/storage/embedded/unverified.ts'
 
 export const BUCKET = 'test-bucket'
 export const CREDENTIALS: Oss4Credentials = { accessKeyId: 'key-id', secretAccessKey: 'secret' }
@@ -54,6 +55,10 @@ export function useEmbeddedStore() {
     lines,
     /** Sends the callbacks; the store's own way unless set. */
     fetch: undefined as typeof fetch | undefined,
+    /** Of the service whose store it is. */
+    serviceUrls: undefined as readonly string[] | undefined,
+    /** Instead of the store's own. */
+    limits: undefined as Partial<StoreLimits> | undefined,
 
     start: async (): Promise<void> => {
       const { directory } = context
@@ -66,6 +71,8 @@ export function useEmbeddedStore() {
         ...CREDENTIALS,
         clock: () => context.now,
         fetch: context.fetch,
+        serviceUrls: () => context.serviceUrls ?? [],
+        limits: context.limits,
         log: (level, message, fields) =>
           lines.push(`${level} ${message} ${JSON.stringify(fields ?? {})}`),
       })
@@ -151,6 +158,8 @@ export function useEmbeddedStore() {
     context.directory = await mkdtemp(join(tmpdir(), 'countersign-store-'))
     context.now = new Date()
     context.fetch = undefined
+    context.serviceUrls = undefined
+    context.limits = undefined
     lines.length = 0
     const keyFile = join(context.directory, 'callback-key.pem')
     if (callbackKey) await writeFile(keyFile, callbackKey, { mode: 0o600 })

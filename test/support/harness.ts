@@ -21,6 +21,8 @@ import { startProcessingStore } from './processing/server.ts'
 
 export const ADMIN_KEY = 'an-admin-key-for-the-tests'
 
+const PUBLIC_URL = 'http://countersign.test'
+
 /** The bucket of the embedded store, and the key to it. */
 const OWN = {
   region: 'local',
@@ -82,6 +84,7 @@ export async function startHarness(options: HarnessOptions = {}) {
     accessKeyId: 'test-key-id',
     secretAccessKey: 'test-secret-of-the-store',
     clock,
+    serviceUrls: () => options.callbackUrls ?? [PUBLIC_URL],
     fetch: (input, init) => callbackFetch(input, init),
     log: () => {},
   })
@@ -95,7 +98,7 @@ export async function startHarness(options: HarnessOptions = {}) {
   const processWide = await processServices({
     secretKeys: [{ kid: 'k1', secret: new Uint8Array(32).fill(7) }],
     adminKey: ADMIN_KEY,
-    publicUrl: () => 'http://countersign.test',
+    publicUrl: () => PUBLIC_URL,
     callbackUrls: options.callbackUrls,
     allowPrivateTargets: true,
     embedded: true,

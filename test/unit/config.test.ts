@@ -1,6 +1,7 @@
 // The environment: defaults, every fault by its name, and what embedded mode is.
 import { describe, expect, it } from 'vitest'
-import { parseConfig, parseStoreConfigs } from '../../src/config.ts'
+import { ConfigError, parseConfig, parseStoreConfigs, VARIABLES } from '../../src/config.ts'
+import { USUAL_NAMES } from '../support/usual-environment.ts'
 
 const KEYS = {
   ADMIN_KEY: 'x'.repeat(24),
@@ -141,4 +142,139 @@ it('names the stores alone for a tool that needs none of the service’s keys', 
   expect(dataDirectory).toBe('/data')
   expect(parseStoreConfigs({}).stores).toEqual([])
   expect(() => parseStoreConfigs({ ...STORE, STORE_BUCKET: '' })).toThrow('STORE_BUCKET')
+})
+
+/** Every line of what is wrong. */
+function faultsOf(environment: Record<string, string>): string[] {
+  try {
+    parseConfig(environment)
+    return []
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    return error.message.split('\n')
+  }
+}
+
+describe('a misspelt setting', () => {
+  it.each([
+    ['STORE_DIALET', 'STORE_DIALECT'],
+    ['STORE_DIALECTS', 'STORE_DIALECT'],
+    ['STORE_REIGON', 'STORE_REGION'],
+    ['DATABASE_URI', 'DATABASE_URL'],
+    ['database_url', 'DATABASE_URL'],
+    ['CALLBACK_URL', 'CALLBACK_URLS'],
+    ['STORE', 'STORES'],
+    ['DATADIR', 'DATA_DIR'],
+  ])('%s is refused, and %s named', (misspelt, meant) => {
+    expect(faultsOf({ [misspelt]: 'x' })).toEqual([
+      `${misspelt}: is no setting; is ${meant} meant? Correct or unset it`,
+    ])
+    expect(() => parseStoreConfigs({ [misspelt]: 'x' })).toThrow(meant)
+  })
+
+  it('is told together with the other faults', () => {
+    expect(faultsOf({ STORE_DIALET: 'oss', PORT: 'x' })).toEqual([
+      'STORE_DIALET: is no setting; is STORE_DIALECT meant? Correct or unset it',
+      'PORT: must be a number',
+    ])
+  })
+
+  it('is somebody else’s where the right one is set, where it is empty, or where Kubernetes made it', () => {
+    expect(
+      faultsOf({
+        LOG_LEVEL: 'info',
+        LOG_LEVELS: 'debug',
+        STORE_DIALET: '',
+        STORES_PORT: 'tcp://10.0.0.1:80',
+      }),
+    ).toEqual([])
+  })
+
+  it('is never what environments usually have', () => {
+    const ours = new Set(VARIABLES.map(({ name }) => name))
+    const usual = USUAL_NAMES.filter((name) => !ours.has(name))
+    expect(usual.length).toBeGreaterThan(500)
+    expect(faultsOf(Object.fromEntries(usual.map((name) => [name, 'x'])))).toEqual([])
+  })
+})
+
+describe('what is wrong is said in words', () => {
+  const urls = 'must be an http or https URL such as https://uploads.example.com'
+  it.each<[Record<string, string>, string[]]>([
+    [{ PORT: 'abc' }, ['PORT: must be a number']],
+    [{ PORT: '99999' }, ['PORT: must be at most 65535']],
+    [{ PORT: '80.5' }, ['PORT: must be a whole number']],
+    [
+      { DRAIN_SECONDS: '-1', WEBHOOK_ALLOW_PRIVATE: 'yes' },
+      ['WEBHOOK_ALLOW_PRIVATE: must be true or false', 'DRAIN_SECONDS: must be at least 0'],
+    ],
+    [{ LOG_LEVEL: 'verbose' }, ['LOG_LEVEL: must be debug, info, warn or error']],
+    [{ PUBLIC_URL: 'example.com' }, [`PUBLIC_URL: ${urls}`]],
+    [
+      { DATABASE_URL: 'localhost:5432' },
+      ['DATABASE_URL: must be like postgres://user:password@host:5432/database'],
+    ],
+    [
+      { HOST: '0.0.0.0' },
+      [
+        'ADMIN_KEY: is not set; outside embedded mode it is needed (24 characters or more)',
+        'SECRET_KEYS: is not set; outside embedded mode it is needed (kid:base64url of 32 random bytes)',
+      ],
+    ],
+    [{ ...STORE, ...KEYS, STORE_DIALECT: 's3' }, ['STORE_DIALECT: must be oss']],
+    [
+      { ...KEYS, STORE_DIALECT: 'oss' },
+      [
+        'STORE_REGION: is not set',
+        'STORE_BUCKET: is not set',
+        'STORE_ACCESS_KEY_ID: is not set',
+        'STORE_SECRET_ACCESS_KEY: is not set',
+      ],
+    ],
+    [
+      { ...KEYS, ...STORE, STORE_REGION: 'CN', STORE_BUCKET: 'B' },
+      [
+        'STORE_REGION: must be like cn-hangzhou',
+        'STORE_BUCKET: must be the name of a bucket: 3 to 63 of a-z, 0-9 and -',
+      ],
+    ],
+    [
+      { ...KEYS, ...STORE, STORE_CREDENTIALS_EXPIRE_AT: 'tomorrow' },
+      ['STORE_CREDENTIALS_EXPIRE_AT: must be a time in UTC such as 2026-01-31T12:00:00Z'],
+    ],
+    [{ ...KEYS, STORES: '{}' }, ['STORES: must be a JSON array of stores']],
+    [{ ...KEYS, STORES: '[1]' }, ['STORES[0]: must be an object']],
+    [
+      { ...KEYS, STORES: JSON.stringify([{ name: 'x', dialect: 'oss', regoin: 'a' }]) },
+      [
+        'STORES[0].region: is not set',
+        'STORES[0].bucket: is not set',
+        'STORES[0].accessKeyId: is not set',
+        'STORES[0].secretAccessKey: is not set',
+        'STORES[0]: has no field regoin',
+      ],
+    ],
+    [
+      { PORT: '9000', STORE_PORT: '9000' },
+      ['STORE_PORT: is the same as PORT; leave it out, or give another'],
+    ],
+  ])('%j', (environment, faults) => {
+    expect(faultsOf(environment)).toEqual(faults)
+  })
+
+  it('and a value is never repeated: it may be a secret', () => {
+    const secret = 'mysql://me:s3cret@host/x'
+    const said = faultsOf({
+      DATABASE_URL: secret,
+      PUBLIC_URL: secret,
+      SECRET_KEYS: secret,
+      STORE_ENDPOINT: secret,
+    })
+    expect(said).toHaveLength(4)
+    expect(said.join()).not.toContain('s3cret')
+  })
+})
+
+it('the last port leaves a free one to the store', () => {
+  expect(parseConfig({ PORT: '65535' }).storePort).toBe(0)
 })

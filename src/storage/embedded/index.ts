@@ -14,6 +14,7 @@ import { storeServer } from './server.ts'
 import type { Log, StoreServices } from './services.ts'
 import { roleAssumer } from './sts/assume-role.ts'
 import { keyring } from './sts/keyring.ts'
+import { STORE_LIMITS, type StoreLimits, unverifiedReader } from './unverified.ts'
 import { verifier } from './verify.ts'
 
 export interface EmbeddedStoreOptions {
@@ -30,6 +31,9 @@ export interface EmbeddedStoreOptions {
   accessKeyId: string
   secretAccessKey: string
   clock: () => Date
+  /** Of the service, under which it takes callbacks; without any they only go to this machine. */
+  serviceUrls?: () => readonly string[]
+  limits?: Partial<StoreLimits>
   /** Sends the callbacks, if not over node:http. */
   fetch?: typeof fetch
   log: Log
@@ -44,7 +48,7 @@ export interface EmbeddedStore {
 
 /** Resolves when the store accepts requests. Rejects if the port is taken, or the directory is another store's. */
 export async function startEmbeddedStore(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
-  const { directory, bucket, clock, fetch = fetchWithHost, log } = options
+  const { directory, bucket, clock, fetch = fetchWithHost, log, serviceUrls = () => [] } = options
   await checkUnowned(directory)
   const disk = await openDisk(directory, log)
   const settings = await openSettings(directory)
@@ -62,14 +66,19 @@ export async function startEmbeddedStore(options: EmbeddedStoreOptions): Promise
     callbackKey,
     ownerId,
     url: () => url,
+    serviceUrls,
     closing: closing.signal,
   }
   const keys = keyring(options)
-  const { server, close } = storeServer(services, {
+  const limits = { ...STORE_LIMITS, ...options.limits }
+  const readUnverified = unverifiedReader(limits)
+  const gates = {
     verify: verifier({ ...options, keyring: keys }),
-    postForm: formPoster(formVerifier({ ...options, keyring: keys })),
+    postForm: formPoster(formVerifier({ ...options, keyring: keys }), readUnverified),
     assumeRole: roleAssumer({ ...options, keyring: keys }),
-  })
+    readUnverified,
+  }
+  const { server, close } = storeServer(services, gates, limits)
   const port = await listen(server, options)
   url = `http://${reachable(options.host)}:${port}`
   await own(directory, ownerId, url)

@@ -69,7 +69,7 @@ export const complete: Handler = async (request, services) => {
   const { disk, clock, bucket } = services
   const { key, query } = request
   const uploadId = query.get('uploadId') ?? ''
-  const callback = readCallback(request)
+  const callback = readCallback(request, services)
   const options = { forbidOverwrite: forbidsOverwrite(request.headers) }
   const inXml = encoded(query)
   const listed = await readListedParts(request)

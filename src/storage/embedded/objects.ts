@@ -22,7 +22,7 @@ import type { Handler, StoreRequest, StoreServices } from './services.ts'
 export const putObject: Handler = async (request, services) => {
   const { disk } = services
   const { key } = request
-  const callback = readCallback(request)
+  const callback = readCallback(request, services)
   const headers = keptHeaders(request.headers)
   const options = { forbidOverwrite: forbidsOverwrite(request.headers) }
   if (options.forbidOverwrite) await disk.checkOverwrite(key, options)

@@ -48,11 +48,13 @@ const CODES = {
   NotImplemented: [400, 'The embedded store does not implement what you asked for.'],
   NotModified: [304, 'Not modified.'],
   PreconditionFailed: [412, 'At least one of the preconditions you specified did not hold.'],
+  RequestTimeout: [400, 'The request did not arrive in time.'],
   RequestTimeTooSkewed: [
     403,
     'The difference between the request time and the current time is too large.',
   ],
   SecurityTokenExpired: [403, 'The security token you provided has expired.'],
+  ServiceUnavailable: [503, 'Too many requests are being received. Try again later.'],
   SignatureDoesNotMatch: [
     403,
     'The request signature we calculated does not match the signature you provided. Check your key and signing method.',

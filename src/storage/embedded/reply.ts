@@ -6,9 +6,8 @@ import { base64, utf8 } from '../../core/bytes.ts'
 import { errorXml, type Refusal } from './refusal.ts'
 import type { Reply } from './services.ts'
 
-/** A refused body is read on for so long, so that the client gets to read the answer. */
+/** So much of a refused body is read on, so that the client gets to read the answer. */
 const DRAIN_BYTES = 64 * 1024 * 1024
-const DRAIN_MS = 10_000
 /** More than this is not worth keeping the connection for. */
 const KEEP_ALIVE_BYTES = 1024 * 1024
 
@@ -44,6 +43,7 @@ export async function writeReply(
   response: ServerResponse,
   reply: Reply,
   context: ReplyContext,
+  drainMs: number,
 ): Promise<void> {
   const { status, body } = reply
   const headers: Record<string, string> = {
@@ -69,8 +69,12 @@ export async function writeReply(
   // Node ends the connection with the response, so the answer is sent first and ended after the body has been read.
   if (body) response.write(body)
   else response.flushHeaders()
-  if (unread && !withheld) await drain(message)
-  response.end()
+  const givenUp = message.destroyed || reply.headers?.connection === 'close'
+  if (unread && !withheld && !givenUp) await drain(message, drainMs)
+  response.end(() => {
+    // Node would wait for the rest for as long as a byte comes now and then.
+    if (!message.complete) message.socket.destroySoon()
+  })
 }
 
 const isShort = ({ headers }: IncomingMessage): boolean =>
@@ -82,10 +86,10 @@ const latin1 = (headers: Record<string, string>): Record<string, string> =>
     Object.entries(headers).map(([name, value]) => [name, Buffer.from(value).toString('latin1')]),
   )
 
-async function drain(message: IncomingMessage): Promise<void> {
+async function drain(message: IncomingMessage, milliseconds: number): Promise<void> {
   await new Promise<void>((resolve) => {
     let left = DRAIN_BYTES
-    const timer = setTimeout(resolve, DRAIN_MS)
+    const timer = setTimeout(resolve, milliseconds)
     timer.unref()
     const done = () => {
       clearTimeout(timer)

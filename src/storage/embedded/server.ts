@@ -12,10 +12,12 @@ import { routeFor } from './routes.ts'
 import type { Reply, StoreRequest, StoreServices } from './services.ts'
 import { isAssumeRole, type roleAssumer } from './sts/assume-role.ts'
 import { authorise } from './sts/keyring.ts'
+import type { ReadUnverified, StoreLimits } from './unverified.ts'
 import type { verifier } from './verify.ts'
 import { type Address, checkKey, readWire, type WireRequest } from './wire.ts'
 
 const IDLE_MS = 60_000
+const CHECK_MS = 5_000
 const MAX_STS_BODY_BYTES = 16 * 1024
 
 /** What lets a request in. */
@@ -23,6 +25,7 @@ export interface Gates {
   verify: ReturnType<typeof verifier>
   assumeRole: ReturnType<typeof roleAssumer>
   postForm: ReturnType<typeof formPoster>
+  readUnverified: ReadUnverified
 }
 
 export interface StoreServer {
@@ -33,7 +36,8 @@ export interface StoreServer {
 
 export function storeServer(
   services: StoreServices,
-  { verify, assumeRole, postForm }: Gates,
+  { verify, assumeRole, postForm, readUnverified }: Gates,
+  { headersMs, drainMs }: StoreLimits,
 ): StoreServer {
   const running = new Set<Promise<void>>()
 
@@ -72,7 +76,7 @@ export function storeServer(
       reply = refusalReply(refused, method, context)
     }
     try {
-      await writeReply(message, response, reply, context)
+      await writeReply(message, response, reply, context, drainMs)
     } finally {
       await reply.end?.()
       services.log('debug', 'request', { ...line, status: reply.status })
@@ -96,7 +100,7 @@ export function storeServer(
     const open = wire.method === 'GET' ? openPage(wire, services) : undefined
     if (open) return open
     if (isAssumeRole(wire)) {
-      const body = await readStsBody(message)
+      const body = await readUnverified(() => readStsBody(message))
       line.operation = 'AssumeRole'
       return assumeRole(wire, body, requestId)
     }
@@ -129,13 +133,20 @@ export function storeServer(
       query: wire.query,
       headers: wire.headers,
       key: address.key,
+      holder,
       contentLength: contentLengthOf(wire),
       ...caller,
     }
     return route.handler(request, services)
   }
 
-  const server = createServer({ requestTimeout: 0, keepAliveTimeout: IDLE_MS })
+  // A verified upload may take as long as it gets on: `timeout` ends it only where nothing comes any more.
+  const server = createServer({
+    headersTimeout: headersMs,
+    requestTimeout: 0,
+    keepAliveTimeout: IDLE_MS,
+    connectionsCheckingInterval: Math.min(CHECK_MS, headersMs),
+  })
   server.timeout = IDLE_MS
   server.on('request', (message, response) => serve(message, response, false))
   server.on('checkContinue', (message, response) => serve(message, response, true))

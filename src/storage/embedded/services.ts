@@ -1,6 +1,7 @@
 // What every handler is given: the options of the store, its state on disk and its callback key.
 import type { BucketSettingsFile } from './bucket/settings.ts'
 import type { Disk } from './disk/index.ts'
+import type { Keyholder } from './sts/keyring.ts'
 import type { WireRequest } from './wire.ts'
 
 export type Log = (
@@ -21,6 +22,8 @@ export interface StoreServices {
   ownerId: string
   /** The store's own address, without a slash at its end. */
   url: () => string
+  /** Where the service takes callbacks, without `/v1/callbacks`. */
+  serviceUrls: () => readonly string[]
   /** Aborted when the store closes. */
   closing: AbortSignal
 }
@@ -28,6 +31,7 @@ export interface StoreServices {
 /** A verified request: the signature covers method, key, query and the signed headers. */
 export interface StoreRequest extends Omit<WireRequest, 'addresses' | 'rawPath'> {
   key: string
+  holder: Keyholder
   requestId: string
   clientIp: string
   /** Undefined for a chunked body. */

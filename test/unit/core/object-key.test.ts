@@ -1,10 +1,18 @@
 // Keys: every placeholder is one safe segment, and nothing a user sends climbs out of its place.
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { keyFault, renderKey, safeSegment, templateFault } from '../../../src/core/object-key.ts'
+import { digestHex } from '../../../src/core/bytes.ts'
+import {
+  keyFault,
+  renderKey,
+  replacedTemplateFault,
+  safeSegment,
+  subjectSegment,
+  templateFault,
+} from '../../../src/core/object-key.ts'
 
-const values = (filename: string, subject = 'ada') => ({
-  subject,
+const values = (filename: string, segment = 'ada') => ({
+  subjectSegment: segment,
   uploadId: 'upl_1',
   filename,
   createdAt: new Date('2026-02-03T04:05:06Z'),
@@ -24,17 +32,15 @@ describe('a rendered key', () => {
     expect(renderKey('app', '{subject}/{uploadId}/{filename}', values(filename))).toBe(key)
   })
 
-  it('has as many segments as its template, whatever the names', () => {
-    fc.assert(
-      fc.property(
-        fc.string({ maxLength: 60 }),
-        fc.string({ maxLength: 60 }),
-        (filename, subject) => {
-          const key = renderKey('app', '{subject}/{uploadId}/{filename}', values(filename, subject))
-          expect(key.split('/')).toHaveLength(4)
-          expect(keyFault(key)).toBeUndefined()
-        },
-      ),
+  it('has as many segments as its template, whatever the names', async () => {
+    const name = fc.string({ minLength: 1, maxLength: 60 })
+    await fc.assert(
+      fc.asyncProperty(name, name, async (filename, subject) => {
+        const segment = await subjectSegment(subject)
+        const key = renderKey('app', '{subject}/{uploadId}/{filename}', values(filename, segment))
+        expect(key.split('/')).toHaveLength(4)
+        expect(keyFault(key)).toBeUndefined()
+      }),
     )
   })
 
@@ -52,12 +58,102 @@ describe('a rendered key', () => {
   })
 })
 
-it.each(['{nope}', '{constructor}', 'a//b', '/a', '../{filename}', '{filename', 'a}'])(
-  'the template %s is refused',
-  (template) => {
-    expect(templateFault(template)).toBeTypeOf('string')
-  },
-)
+describe('the segment of a subject', () => {
+  it.each([
+    ['ada', 'ada'],
+    ['Ada_1-b.c', 'Ada_1-b.c'],
+    ['team/alice', 'team=2Falice'],
+    [' bob ', '=20bob=20'],
+    ['a=b', 'a=3Db'],
+    ['.', '=2E'],
+    ['..', '=2E.'],
+    ['Zoë', 'Zo=C3=AB'],
+    ['😀', '=F0=9F=98=80'],
+    ['\u0000', '=00'],
+  ])('of %j is %s', async (subject, segment) => {
+    expect(await subjectSegment(subject)).toBe(segment)
+  })
+
+  const long = 'x'.repeat(79)
+  it.each([
+    ['x'.repeat(160), 'x'.repeat(160)],
+    [`${'x'.repeat(157)}/`, `${'x'.repeat(157)}=2F`],
+    ['x'.repeat(161), `${'x'.repeat(80)}==`],
+    [`${'x'.repeat(158)}/`, `${'x'.repeat(80)}==`],
+    [`${long}/${long}/`, `${long}==`],
+    [`${long.slice(1)}/${long}/`, `${long.slice(1)}==`],
+    [`${long.slice(2)}/${long}///`, `${long.slice(2)}=2F==`],
+    ['/'.repeat(255), `${'=2F'.repeat(26)}==`],
+  ])('of %j has at most 160 bytes and no half of an escape', async (subject, start) => {
+    const digest = start.endsWith('==') ? await digestHex(subject) : ''
+    expect(await subjectSegment(subject)).toBe(start + digest)
+  })
+
+  it('is another for every subject, also for one that is called like a segment', async () => {
+    const piece = fc.constantFrom(
+      ...[
+        'a',
+        '/',
+        '_',
+        '=',
+        '==',
+        '=2F',
+        '.',
+        ' ',
+        '*',
+        '?',
+        '\\',
+        'é',
+        'e\u0301',
+        '😀',
+        '\u0000',
+      ],
+      ...['x'.repeat(77), 'x'.repeat(80), 'x'.repeat(159), '=='.padEnd(66, '0')],
+    )
+    const text = fc.oneof(
+      fc.array(piece, { minLength: 1, maxLength: 6 }).map((pieces) => pieces.join('')),
+      fc.string({ minLength: 1, maxLength: 255, unit: 'binary' }),
+    )
+    await fc.assert(
+      fc.asyncProperty(fc.array(text, { minLength: 1, maxLength: 4 }), async (texts) => {
+        const called = await Promise.all(texts.map(subjectSegment))
+        const subjects = new Set([...texts, ...called])
+        const segments = await Promise.all([...subjects].map(subjectSegment))
+        expect(new Set(segments).size).toBe(subjects.size)
+        for (const segment of segments) expect(segment).toMatch(/^(?!\.)[\w.=-]{1,160}$/)
+      }),
+    )
+  })
+
+  it('is refused for a lone surrogate, whose bytes are those of U+FFFD', async () => {
+    await expect(subjectSegment('a\ud800')).rejects.toMatchObject({ code: 'invalid-request' })
+  })
+})
+
+it.each([
+  ['{filename}', expect.stringContaining('must contain {subject} or {uploadId}')],
+  ['{date}/{filename}', expect.stringContaining('must contain {subject} or {uploadId}')],
+  ['{subject}/{filename}', undefined],
+  ['{uploadId}-{filename}', undefined],
+])('the template %s of a policy that replaces: %s', (template, fault) => {
+  expect(replacedTemplateFault(template)).toEqual(fault)
+})
+
+it.each([
+  '{subject}-x',
+  'x{subject}',
+  '{subject}{uploadId}',
+  '{subject}{subject}',
+  '{nope}',
+  '{constructor}',
+  'a//b',
+  '/a',
+  '../{filename}',
+  '{filename',
+  'a}',
+])('the template %s is refused', (template) => {
+  expect(templateFault(template)).toBeTypeOf('string')
+})
 
 it('a lone surrogate is no key', () => {
   expect(keyFault('a/\ud800')).toBe('has a lone surrogate')

@@ -14,7 +14,7 @@ const upload = (overrides: Partial<ProcessedUpload> = {}): ProcessedUpload => ({
   key: 'photos/ada/upl_1/cat.png',
   contentType: 'image/png',
   values: {
-    subject: 'ada',
+    subjectSegment: 'ada',
     uploadId: 'upl_1',
     filename: 'cat.png',
     createdAt: new Date('2026-01-02T03:04:05Z'),
@@ -157,6 +157,7 @@ it.each([
   ['{uploadId}/x', undefined],
   ['{subject}/x', 'must contain {uploadId}'],
   ['{uploadId}/{index}', expect.stringContaining('unknown placeholder')],
+  ['{subject}-{uploadId}', expect.stringContaining('alone')],
   ['/{uploadId}', expect.stringContaining('slash')],
   ['../{uploadId}', expect.stringContaining('".."')],
 ])('the template %j of a saved key: %s', (template, fault) => {

@@ -2,7 +2,8 @@
 // Source: Alibaba Cloud OSS, "Upload callbacks".
 import { fromBase64, fromUtf8 } from '../../../core/bytes.ts'
 import { invalidArgument } from '../refusal.ts'
-import type { StoreRequest } from '../services.ts'
+import type { StoreRequest, StoreServices } from '../services.ts'
+import { checkReach } from './reach.ts'
 
 const MAX_PARAMETER_LENGTH = 5 * 1024
 const MAX_URLS = 5
@@ -21,11 +22,11 @@ export interface CallbackPlan {
   variables: ReadonlyMap<string, string>
 }
 
-/** Undefined where none is asked for. Throws InvalidArgument. */
-export function readCallback({
-  headers,
-  query,
-}: Pick<StoreRequest, 'headers' | 'query'>): CallbackPlan | undefined {
+/** Undefined where none is asked for. Throws InvalidArgument, and AccessDenied where the caller may not have it sent there. */
+export function readCallback(
+  { headers, query, holder }: Pick<StoreRequest, 'headers' | 'query' | 'holder'>,
+  { serviceUrls }: Pick<StoreServices, 'serviceUrls'>,
+): CallbackPlan | undefined {
   const callback = readParameter('callback', headers['x-oss-callback'], query.get('callback'))
   const variables = readParameter(
     'callback-var',
@@ -44,9 +45,12 @@ export function readCallback({
   if ((callback.signatureVersion ?? '1.0') !== '1.0') {
     throw wrong('Only signatureVersion 1.0 is offered.')
   }
+  const urls = readUrls(url)
+  const host = readHost(callback.callbackHost)
+  checkReach({ urls, host }, holder, serviceUrls())
   return {
-    urls: readUrls(url),
-    host: readHost(callback.callbackHost),
+    urls,
+    host,
     template,
     bodyType: readBodyType(callback.callbackBodyType),
     variables: readVariables(variables ?? {}),

@@ -10,9 +10,10 @@ import { keepObject, md5Of, putFacts } from '../objects.ts'
 import { refusal } from '../refusal.ts'
 import type { Reply, StoreRequest, StoreServices } from '../services.ts'
 import { authorise } from '../sts/keyring.ts'
+import type { ReadUnverified } from '../unverified.ts'
 import { checkKey } from '../wire.ts'
 import { element, xmlDocument } from '../xml.ts'
-import { checkFields, type FormPolicy, parsePolicy, sizeRange } from './policy.ts'
+import { against, checkFields, demands, type FormPolicy, parsePolicy, sizeRange } from './policy.ts'
 import { type PostedForm, readForm } from './read.ts'
 import type { formVerifier } from './verify.ts'
 
@@ -20,9 +21,14 @@ type FormRequest = Pick<StoreRequest, 'requestId' | 'clientIp' | 'body'> & {
   headers: IncomingHttpHeaders
 }
 
-export function formPoster(verify: ReturnType<typeof formVerifier>) {
+export function formPoster(
+  verify: ReturnType<typeof formVerifier>,
+  readUnverified: ReadUnverified,
+) {
   return async function postObject(request: FormRequest, services: StoreServices): Promise<Reply> {
-    const form = await readForm(request.headers['content-type'] ?? '', request.body())
+    const form = await readUnverified(() =>
+      readForm(request.headers['content-type'] ?? '', request.body()),
+    )
     try {
       return await answer(verify, form, request, services)
     } finally {
@@ -53,7 +59,10 @@ async function answer(
   const asked = asHeaders(form)
   const headers = keptHeaders(asked)
   const options = { forbidOverwrite: forbidsOverwrite(asked) }
-  const callback = readCallback(callbackOf(form.fields))
+  if (form.fields.has('callback') && !demands(policy, 'callback')) {
+    throw against('callback is no condition.')
+  }
+  const callback = readCallback({ ...callbackOf(form.fields), holder }, services)
   await disk.checkOverwrite(key, options)
   const stored = await receiveFile(form, policy, services)
   const manifest = await keepObject(services, { key, headers, stored }, options)

@@ -13,9 +13,11 @@ import type { Address } from '../wire.ts'
 import { allows, parseSessionPolicy, type SessionPolicy } from './session-policy.ts'
 
 export interface Keyholder {
+  /** True for the store's own key, false for temporary credentials. */
+  own: boolean
   accessKeyId: string
   secretAccessKey: string
-  /** Undefined for the store's own key, which may do everything. */
+  /** Undefined where everything is allowed. */
   policy?: SessionPolicy
 }
 
@@ -58,13 +60,14 @@ export function keyring({ accessKeyId, secretAccessKey, clock }: KeyringOptions)
   return {
     holder(id, sessionToken) {
       if (sessionToken === undefined) {
-        if (equalInConstantTime(id, accessKeyId)) return { accessKeyId, secretAccessKey }
+        if (equalInConstantTime(id, accessKeyId)) return { own: true, accessKeyId, secretAccessKey }
         throw refusal('InvalidAccessKeyId', { elements: { OSSAccessKeyId: id } })
       }
       const claims = readToken(sessionToken)
       if (claims.id !== id) throw refusal('AccessKeyIdAndSecurityTokenNotMatch')
       if (claims.until <= clock().getTime()) throw refusal('SecurityTokenExpired')
       return {
+        own: false,
         accessKeyId: id,
         secretAccessKey: derive('secret', id),
         policy: claims.policy === undefined ? undefined : parseSessionPolicy(claims.policy),

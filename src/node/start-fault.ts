@@ -1,0 +1,66 @@
+// What kept the service from starting, where a setting is to blame: in words that name the variable and hide its secrets.
+import { ConfigError } from '../config.ts'
+
+/** Of a failed statement the driver's error is the cause. */
+function codeOf(error: unknown): string {
+  if (!(error instanceof Error)) return ''
+  return 'code' in error ? String(error.code) : codeOf(error.cause)
+}
+
+/** Rethrows as a ConfigError what the database's address, user or name is to blame for. */
+export async function reachingDatabase<Value>(url: string, work: Promise<Value>): Promise<Value> {
+  try {
+    return await work
+  } catch (error) {
+    const fault = databaseFault(url, codeOf(error))
+    throw fault ? new ConfigError(`DATABASE_URL: ${fault}`) : error
+  }
+}
+
+function databaseFault(url: string, code: string): string | undefined {
+  const [, user = '', address = '', name = ''] =
+    /^\w+:\/\/(?:([^:@/]*)[^@/]*@)?([^/?]*)\/?([^?]*)/.exec(url) ?? []
+  switch (code) {
+    case '28P01':
+    case '28000':
+      return `the database at ${address} refuses the user "${user}" or its password`
+    case '3D000':
+      return `there is no database "${name}" at ${address}`
+    case '42501':
+      return `the user "${user}" may not create tables in the database at ${address}`
+    default:
+      if (!/^E[A-Z]+$|^CONNECT/.test(code)) return undefined
+      return `cannot reach the database at ${address} (${code})`
+  }
+}
+
+/** Of `listen`: why it is not possible there. */
+export function listenFault(
+  error: unknown,
+  { host, port, variable }: { host: string; port: number; variable: 'PORT' | 'STORE_PORT' },
+): unknown {
+  switch (codeOf(error)) {
+    case 'EADDRINUSE':
+      return new ConfigError(
+        `${variable}: port ${port} on ${host} is taken; stop what uses it, or give another`,
+      )
+    case 'EACCES':
+      return new ConfigError(`${variable}: port ${port} needs rights that this user does not have`)
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return new ConfigError(`HOST: ${host} is no address of this machine`)
+    default:
+      return error
+  }
+}
+
+/** Of making DATA_DIR. */
+export function directoryFault(error: unknown, directory: string): unknown {
+  const code = codeOf(error)
+  if (code === 'EEXIST' || code === 'ENOTDIR') {
+    return new ConfigError(`DATA_DIR: ${directory} is not a folder`)
+  }
+  if (!['EACCES', 'EPERM', 'EROFS', 'ENOENT'].includes(code)) return error
+  return new ConfigError(`DATA_DIR: ${directory} cannot be made or written (${code})`)
+}
