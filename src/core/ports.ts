@@ -240,6 +240,8 @@ export interface AppsDb {
 
 /** Encrypts secrets at rest. */
 export interface Vault {
+  /** Names of its keys. The first seals, and its name stands in front of the sealed text, with a dot behind it. */
+  kids: readonly string[]
   seal(plain: string): Promise<string>
   open(sealed: string): Promise<string>
 }
@@ -265,6 +267,8 @@ export interface Services {
   deliveries: DeliveriesDb
   /** Throws where the database does not answer; false where it answers reads from a cache: `/readyz`. */
   readsAreFresh(): Promise<boolean>
+  /** What the operator has to do where rows name a key that SECRET_KEYS lacks; else undefined. */
+  missingKeys(): Promise<string | undefined>
   /** Throws `storage-unavailable` for a name that is not configured. */
   storeNamed(name: string): ObjectStore
   hasStore(name: string): boolean

@@ -24,6 +24,7 @@ import {
   writeSecret,
 } from './data-directory.ts'
 import { startJobs } from './jobs.ts'
+import { requireKeys } from './keys.ts'
 import { nodeSender } from './send-webhook.ts'
 import { serveStatic } from './static.ts'
 
@@ -110,6 +111,7 @@ async function startAll(
     sendWebhook: sender.send,
   })
   const services = processWide.forDatabase(database)
+  await requireKeys(services, config.secretKeys ? 'SECRET_KEYS' : 'keys.json of DATA_DIR')
   const housekeeping = processWide.housekeepingFor(database)
   const jobs = startJobs(services, housekeeping, config.retention, log)
   stops.push(jobs.stop, after.ended)

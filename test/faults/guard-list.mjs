@@ -304,4 +304,22 @@ export const GUARDS = [
     by: /every single fault/,
     says: /I5: the grant grt_\w+ says 1 uploads, 10000000 bytes/,
   },
+  {
+    name: 'reseal: compare and set on the sealed text',
+    in: 'src/db/sealed.ts',
+    from: 'and issuer_id = ${id} and encrypted_secret = ${sealed}',
+    to: 'and issuer_id = ${id} and ${sealed}::text is not null',
+    suite: integration('secrets', 'leaves alone what somebody else has sealed'),
+    by: /leaves alone what somebody else has sealed anew/,
+    says: /expected true to be false/,
+  },
+  {
+    name: 'no start without a key that rows name',
+    in: 'src/node/keys.ts',
+    from: 'if (missing) throw',
+    to: 'if (false) throw',
+    suite: integration('secrets', 'is missed at the start'),
+    by: /is missed at the start, which is refused/,
+    says: /expected 'started' to deeply equal/,
+  },
 ]
