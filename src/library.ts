@@ -85,7 +85,7 @@ export function countersign(
 
   async function begin(): Promise<Jobs> {
     await closed.catch(() => {})
-    await migrate(config.databaseUrl!)
+    await migrate(config.databaseUrl!, (warning) => log('warn', warning))
     const { services, housekeeping } = await running()
     await requireKeys(services)
     const jobs = startJobs(services, housekeeping, config.retention, log)

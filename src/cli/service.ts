@@ -39,7 +39,7 @@ export const migrateCommand = ({ environment, say }: ServiceContext) =>
         return
       }
       try {
-        await migrate(url)
+        await migrate(url, (warning) => say(`Warning: ${warning}`))
         say('The database is at the newest migration.')
       } catch (error) {
         say(`Not migrated: ${error instanceof Error ? error.message : String(error)}`)

@@ -1,6 +1,7 @@
 // The ports: what flows need from the outside, as small types. Adapters in storage/, db/, auth/ and delivery/ satisfy them;
 // services.ts picks them. Time, ids and randomness come through here too.
 import type { Budget } from './budget.ts'
+import type { ClaimConditions } from './claims.ts'
 import type { WebhookEvent } from './event.ts'
 import type { CallbackFields, ObjectStore, StoredUpload } from './object-store.ts'
 import type { DeliveriesDb } from './outbox.ts'
@@ -17,6 +18,7 @@ import type {
 
 export type * from './object-store.ts'
 export type * from './outbox.ts'
+export type * from './sealed.ts'
 export type * from './storage-scan.ts'
 
 // — the database ——————————————————————————————————————————————————————————————————————————————————
@@ -203,7 +205,10 @@ export interface Issuer {
   algorithms: string[]
   policies: string[]
   subjectClaim: string
+  /** Stands in front of the claim. Two prefixes of an app are equal, or neither begins the other. */
+  subjectPrefix: string
   policyClaim?: string
+  claims?: ClaimConditions
 }
 
 export interface GrantRow {
@@ -230,20 +235,13 @@ export interface AppsDb {
   listApps(page: { limit: number; cursor?: string }): Promise<App[]>
   putPolicy(appId: string, name: string, policy: Policy, now: Date): Promise<boolean>
   findPolicy(appId: string, name: string): Promise<{ app: App; policy?: Policy } | undefined>
+  /** Throws `issuer-taken` or `subject-prefix-conflict`. */
   createIssuer(issuer: Issuer, now: Date): Promise<void>
   findIssuers(issuer: string, audiences: readonly string[]): Promise<Issuer[]>
   findApiKey(appId: string, hash: string): Promise<{ keyId: string } | undefined>
   createGrant(grant: GrantRow, now: Date): Promise<void>
   revokeGrant(appId: string, grantId: string, now: Date): Promise<boolean>
   grantIsRevoked(appId: string, grantId: string): Promise<boolean>
-}
-
-/** Encrypts secrets at rest. */
-export interface Vault {
-  /** Names of its keys. The first seals, and its name stands in front of the sealed text, with a dot behind it. */
-  kids: readonly string[]
-  seal(plain: string): Promise<string>
-  open(sealed: string): Promise<string>
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'

@@ -1,6 +1,14 @@
 // Secrets at rest: which rows hold one, and which key of SECRET_KEYS each was sealed with. The first key seals, so a key
 // can go once no row names it any more.
 
+/** Encrypts secrets at rest. */
+export interface Vault {
+  /** Names of its keys. The first seals, and its name stands in front of the sealed text, with a dot behind it. */
+  kids: readonly string[]
+  seal(plain: string): Promise<string>
+  open(sealed: string): Promise<string>
+}
+
 export type SealedKind = 'issuer' | 'webhook endpoint'
 
 /** Where a sealed secret stands, and the text that stood there when it was read. */

@@ -79,7 +79,7 @@ async function startAll(
     stops.push(() => lock.release())
   }
   const databaseUrl = config.databaseUrl ?? (await ownDatabase(config, log, stops))
-  await migrate(databaseUrl)
+  await migrate(databaseUrl, (warning) => log('warn', warning))
   const { database, close } = connect(databaseUrl, {
     maxConnections: config.databasePoolSize,
     statementMs: config.databaseStatementMs,
