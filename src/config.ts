@@ -35,7 +35,7 @@ const environmentSchema = z.object({
   SECRET_KEYS: secretKeys
     .optional()
     .describe(
-      'List kid:base64url; the first signs, all verify. Token keys and the at-rest key derive from it',
+      'List kid:base64url, separated by commas; the first signs and seals, all verify and open. To rotate: docs/operations.md',
     ),
   WEBHOOK_ALLOW_PRIVATE: flag
     .optional()
@@ -115,6 +115,20 @@ export function parseStoreConfigs(variables: Variables): {
   const stores = parseStores(env, faults)
   if (faults.length) throw new ConfigError(faults.join('\n'))
   return { stores, dataDirectory: env.DATA_DIR }
+}
+
+/** Only the database and the keys of its secrets, for a tool that seals them anew. Nothing is generated or embedded. */
+export function parseSecretKeys(variables: Variables): {
+  databaseUrl: string
+  secretKeys: NonNullable<Config['secretKeys']>
+} {
+  const { DATABASE_URL, SECRET_KEYS } = parseEnvironment({
+    DATABASE_URL: variables.DATABASE_URL,
+    SECRET_KEYS: variables.SECRET_KEYS,
+  })
+  if (DATABASE_URL && SECRET_KEYS) return { databaseUrl: DATABASE_URL, secretKeys: SECRET_KEYS }
+  const absent = Object.entries({ DATABASE_URL, SECRET_KEYS }).filter(([, value]) => !value)
+  throw new ConfigError(absent.map(([name]) => `${name}: is needed here`).join('\n'))
 }
 
 export type Needed = 'DATABASE_URL' | 'PUBLIC_URL' | 'STORE_DIALECT'

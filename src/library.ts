@@ -10,6 +10,7 @@ import { publicPath } from './http/public-path.ts'
 import { jsonLog } from './log.ts'
 import { background } from './node/background.ts'
 import { HOUSEKEEPING_EVERY_MS, type Jobs, startJobs } from './node/jobs.ts'
+import { requireKeys } from './node/keys.ts'
 import { nodeSender } from './node/send-webhook.ts'
 import { runScheduled } from './scheduled.ts'
 import { configured, processServices } from './services.ts'
@@ -84,8 +85,9 @@ export function countersign(
 
   async function begin(): Promise<Jobs> {
     await closed.catch(() => {})
-    await migrate(config.databaseUrl!)
+    await migrate(config.databaseUrl!, (warning) => log('warn', warning))
     const { services, housekeeping } = await running()
+    await requireKeys(services)
     const jobs = startJobs(services, housekeeping, config.retention, log)
     jobs.begin()
     return jobs

@@ -13,9 +13,10 @@ import type { Database } from './db/connect.ts'
 import { deliveriesDb } from './db/deliveries.ts'
 import { eventLogDb } from './db/event-log.ts'
 import { housekeepingDueDb } from './db/housekeeping-due.ts'
-import { readsAreFresh } from './db/readiness.ts'
+import { missingKeys, readsAreFresh } from './db/readiness.ts'
 import { retentionDb } from './db/retention.ts'
 import { scansDb } from './db/scans.ts'
+import { sealedDb } from './db/sealed.ts'
 import { uploadsDb } from './db/uploads.ts'
 import { fetchSender } from './delivery/send.ts'
 import { checkUrl } from './delivery/url-guard.ts'
@@ -87,6 +88,7 @@ export async function processServices(options: ProcessOptions) {
   const processStores = openStores(fetchFrom)
   const { allowPrivateTargets: allowPrivate, sharePromises = true } = options
   const readinessMemory = { verifiedAt: Number.NEGATIVE_INFINITY }
+  const keysMemory = { verifiedAt: Number.NEGATIVE_INFINITY }
   const jwks = jwksCache({
     fetch: fetchFrom,
     clock,
@@ -122,6 +124,7 @@ export async function processServices(options: ProcessOptions) {
       due: housekeepingDueDb(database),
       eventLog: eventLogDb(database),
       retention: retentionDb(database),
+      sealed: sealedDb(database, vault),
       clock,
       budget,
       log: options.log,
@@ -139,6 +142,7 @@ export async function processServices(options: ProcessOptions) {
         scans: scansDb(database),
         deliveries: deliveriesDb(database, vault),
         readsAreFresh: () => readsAreFresh(database, readinessMemory, clock()),
+        missingKeys: () => missingKeys(sealedDb(database, vault), keysMemory, clock()),
         storeNamed(name: string) {
           const store = stores.get(name)
           if (store) return store

@@ -10,6 +10,7 @@ import {
   jwtVerify,
 } from 'jose'
 import { isWellFormed, utf8 } from '../core/bytes.ts'
+import { meetsConditions } from '../core/claims.ts'
 import type { AppsDb, Issuer } from '../core/ports.ts'
 import type { JwtPrincipal } from '../core/principal.ts'
 import type { JwksCache } from './jwks.ts'
@@ -79,17 +80,19 @@ export async function verifyJwt(
     const [issuer] = found
     if (!issuer || found.length !== 1) return undefined
     const payload = await check(services, issuer, token)
-    const subject = payload[issuer.subjectClaim]
-    if (typeof subject !== 'string' || subject === '' || subject.length > MAX_SUBJECT_LENGTH) {
-      return undefined
-    }
-    if (!isWellFormed(subject) || subject.includes('\u0000')) return undefined
+    if (!meetsConditions(issuer.claims ?? {}, payload)) return undefined
+    const issuerSubject = payload[issuer.subjectClaim]
+    if (typeof issuerSubject !== 'string' || issuerSubject === '') return undefined
+    const subject = issuer.subjectPrefix + issuerSubject
+    if (subject.length > MAX_SUBJECT_LENGTH) return undefined
+    if (!isWellFormed(issuerSubject) || issuerSubject.includes('\u0000')) return undefined
     const claimed = issuer.policyClaim ? payload[issuer.policyClaim] : undefined
     return {
       kind: 'jwt',
       appId: issuer.appId,
       subject,
       issuerId: issuer.issuerId,
+      issuerSubject,
       policies: issuer.policies,
       claimedPolicy: typeof claimed === 'string' ? claimed : undefined,
     }

@@ -22,6 +22,7 @@ export async function createVault(
     })),
   )
   return {
+    kids: masters.map(({ kid }) => kid),
     async seal(plain) {
       const { kid, key } = keys[0]!
       const iv = randomBytes(IV_BYTES)

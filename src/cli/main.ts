@@ -7,7 +7,7 @@ import { defineCommand, runMain } from 'citty'
 import { ApiProblem, api } from '../client/api.ts'
 import { bucketCommand } from './bucket.ts'
 import { flagFault } from './flags.ts'
-import { migrateCommand, serveCommand } from './service.ts'
+import { keysCommand, migrateCommand, serveCommand } from './service.ts'
 import { unfinishedUploads } from './unfinished.ts'
 import { entryFor, type UploadContext, uploadFile } from './upload.ts'
 
@@ -202,6 +202,7 @@ const main = defineCommand({
     status: about('status', 'What is stored of an upload and what is missing', 'GET'),
     serve: serveCommand,
     migrate: migrateCommand({ environment: process.env, say }),
+    keys: keysCommand({ environment: process.env, say }),
     bucket: bucketCommand({ environment: process.env, out: process.stdout, say }),
     abort: about('abort', 'Abort an upload and give back what it holds', 'DELETE'),
   },

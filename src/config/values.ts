@@ -25,6 +25,10 @@ export const secretKeys = z.string().transform((text, context) => {
     }
     return { kid, secret: secret ?? new Uint8Array() }
   })
+  const kids = keys.map(({ kid }) => kid)
+  if (new Set(kids).size < kids.length) {
+    context.addIssue({ code: 'custom', message: 'must give each key a kid of its own' })
+  }
   return keys
 })
 

@@ -56,6 +56,30 @@ const algorithm = z.enum([
   'HS512',
 ])
 
+/** A name that zod's record would leave out, and with it the condition. */
+const LOST = '__proto__'
+
+const claims = z
+  .unknown()
+  .refine(
+    (value) => !(value instanceof Object && Object.hasOwn(value, LOST)),
+    `must not name ${LOST}`,
+  )
+  .pipe(
+    z
+      .record(plain(255), z.array(plain(255)).min(1).max(100))
+      .refine((named) => Object.keys(named).length <= 20, 'must name at most 20 claims'),
+  )
+  .openapi({
+    description:
+      'Every named claim must match one of its patterns: the whole value, case-sensitive, where * is any run of characters. A list ' +
+      'matches if one entry does; an absent claim or an object never. An issuer that everybody shares (GitHub Actions, GitLab, ' +
+      'Google) needs one that names its owner.',
+    type: 'object',
+    additionalProperties: { type: 'array', items: { type: 'string' } },
+    example: { repository: ['acme/*'] },
+  })
+
 export const createIssuer = z
   .strictObject({
     issuer: plain(512),
@@ -66,7 +90,15 @@ export const createIssuer = z
     algorithms: z.array(algorithm).min(1).max(13),
     policies: z.array(policyNameSchema).min(1).max(100).default(['default']),
     subjectClaim: plain(64).default('sub'),
+    subjectPrefix: plain(254, 0)
+      .optional()
+      .openapi({
+        description:
+          'Stands in front of the claim: the two together are the subject, of 255 characters at most. Default: the issuer’s id and a ' +
+          'colon, so that equal claims of two issuers are two owners. An empty one joins all issuers of the app on purpose.',
+      }),
     policyClaim: plain(64).optional(),
+    claims: claims.optional(),
   })
   .refine(
     ({ jwksUrl, publicKeys, secret }) =>
@@ -88,7 +120,9 @@ export const createdIssuer = z
     algorithms: z.array(z.string()),
     policies: z.array(z.string()),
     subjectClaim: z.string(),
+    subjectPrefix: z.string(),
     policyClaim: z.string().optional(),
+    claims: z.record(z.string(), z.array(z.string())).optional(),
   })
   .openapi('Issuer')
 

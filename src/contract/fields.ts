@@ -8,10 +8,10 @@ const MAX_METADATA_BYTES = 2048
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this refuses.
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f]/
 
-export const plain = (max: number) =>
+export const plain = (max: number, min = 1) =>
   z
     .string()
-    .min(1)
+    .min(min)
     .max(max)
     .refine((text) => !CONTROLS.test(text), 'must not have control characters')
     .refine(isWellFormed, 'must be well-formed Unicode')

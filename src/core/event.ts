@@ -49,6 +49,7 @@ export function uploadEvent(
         createdAt: createdAt.toISOString(),
         ...(endedAt ? { endedAt: endedAt.toISOString() } : {}),
         ...(rest.grantId ? { grantId: rest.grantId } : {}),
+        ...(rest.issuerId ? { issuerId: rest.issuerId, issuerSubject: rest.issuerSubject } : {}),
         ...(rest.fingerprint ? { fingerprint: rest.fingerprint } : {}),
         ...(rest.metadata ? { metadata: rest.metadata } : {}),
         ...(rest.object ? { object: rest.object } : {}),

@@ -1,6 +1,7 @@
 // The ports: what flows need from the outside, as small types. Adapters in storage/, db/, auth/ and delivery/ satisfy them;
 // services.ts picks them. Time, ids and randomness come through here too.
 import type { Budget } from './budget.ts'
+import type { ClaimConditions } from './claims.ts'
 import type { WebhookEvent } from './event.ts'
 import type { CallbackFields, ObjectStore, StoredUpload } from './object-store.ts'
 import type { DeliveriesDb } from './outbox.ts'
@@ -19,6 +20,7 @@ import type {
 
 export type * from './object-store.ts'
 export type * from './outbox.ts'
+export type * from './sealed.ts'
 export type * from './storage-scan.ts'
 
 // — the database ——————————————————————————————————————————————————————————————————————————————————
@@ -207,7 +209,10 @@ export interface Issuer {
   algorithms: string[]
   policies: string[]
   subjectClaim: string
+  /** Stands in front of the claim. Two prefixes of an app are equal, or neither begins the other. */
+  subjectPrefix: string
   policyClaim?: string
+  claims?: ClaimConditions
 }
 
 export interface GrantRow {
@@ -235,17 +240,12 @@ export interface AppsDb {
   listApps(page: { limit: number; cursor?: string }): Promise<App[]>
   putPolicy(appId: string, name: string, policy: Policy, now: Date): Promise<boolean>
   findPolicy(appId: string, name: string): Promise<{ app: App; policy?: Policy } | undefined>
+  /** Throws `issuer-taken` or `subject-prefix-conflict`. */
   createIssuer(issuer: Issuer, now: Date): Promise<void>
   findIssuers(issuer: string, audiences: readonly string[]): Promise<Issuer[]>
   findApiKey(appId: string, hash: string): Promise<{ keyId: string } | undefined>
   createGrant(grant: GrantRow, now: Date): Promise<void>
   grantIsRevoked(appId: string, grantId: string): Promise<boolean>
-}
-
-/** Encrypts secrets at rest. */
-export interface Vault {
-  seal(plain: string): Promise<string>
-  open(sealed: string): Promise<string>
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
@@ -269,6 +269,8 @@ export interface Services {
   deliveries: DeliveriesDb
   /** Throws where the database does not answer; false where it answers reads from a cache: `/readyz`. */
   readsAreFresh(): Promise<boolean>
+  /** What the operator has to do where rows name a key that SECRET_KEYS lacks; else undefined. */
+  missingKeys(): Promise<string | undefined>
   /** Throws `storage-unavailable` for a name that is not configured. */
   storeNamed(name: string): ObjectStore
   hasStore(name: string): boolean

@@ -5,8 +5,11 @@ import type { CompletionToken, GrantToken, UploadToken } from './token.ts'
 export interface JwtPrincipal {
   kind: 'jwt'
   appId: string
+  /** The issuer's prefix and the claim. */
   subject: string
   issuerId: string
+  /** The claim alone. */
+  issuerSubject: string
   /** Names of the policies that the registration allows, best first. */
   policies: readonly string[]
   /** The policy that the token itself names, where the registration reads one. */

@@ -61,6 +61,9 @@ export interface UploadSession {
   subject: string
   credential: CredentialKind
   grantId?: string
+  /** Of a session that a user JWT created: whose it was, and the subject as that issuer says it. */
+  issuerId?: string
+  issuerSubject?: string
   policyName: string
   /** The policy as it was when the session began. */
   policy: Policy

@@ -19,6 +19,29 @@ const issuersOf = (database: Database, issuer: string, audiences: readonly strin
     )
     .limit(2)
 
+/** Issuers of one app are registered one after the other, so that each sees the prefixes before it. */
+async function refusePrefixConflict(
+  transaction: Pick<Database, 'execute'>,
+  { appId, subjectPrefix }: Issuer,
+): Promise<void> {
+  await transaction.execute(sql`select from apps where app_id = ${appId} for no key update`)
+  const [other] = await transaction.execute<{ issuer_id: string; subject_prefix: string }>(sql`
+    select issuer_id, subject_prefix from issuers
+    where app_id = ${appId} and subject_prefix <> ${subjectPrefix}
+      and (starts_with(subject_prefix, ${subjectPrefix}) or starts_with(${subjectPrefix}, subject_prefix))
+    limit 1`)
+  if (!other) return
+  const [mine, theirs] = [subjectPrefix, other.subject_prefix].map((one) => JSON.stringify(one))
+  const otherwise = other.subject_prefix ? ', or one of which neither begins the other' : ''
+  const detail =
+    `The subjectPrefix ${theirs} of the issuer ${other.issuer_id} and ${mine} overlap, so two owners could have one subject. ` +
+    `Give ${theirs} to join the subjects of both${otherwise}.`
+  throw new Problem('subject-prefix-conflict', {
+    detail,
+    members: { errors: [{ pointer: '/subjectPrefix', detail }] },
+  })
+}
+
 export function appsDb(database: Database, vault: Vault): AppsDb {
   return {
     async createApp(app, apiKey, policy, now) {
@@ -120,6 +143,7 @@ export function appsDb(database: Database, vault: Vault): AppsDb {
             detail: 'This issuer and audience are registered already. Use another audience.',
           })
         }
+        await refusePrefixConflict(transaction, issuer)
         const { secret: _, ...columns } = issuer
         await transaction.insert(issuers).values({ ...columns, encryptedSecret, createdAt: now })
       })
@@ -135,6 +159,7 @@ export function appsDb(database: Database, vault: Vault): AppsDb {
             jwksUrl: row.jwksUrl ?? undefined,
             publicKeys: row.publicKeys ?? undefined,
             policyClaim: row.policyClaim ?? undefined,
+            claims: row.claims ?? undefined,
             secret: row.encryptedSecret ? await vault.open(row.encryptedSecret) : undefined,
           }),
         ),

@@ -16,11 +16,16 @@ const WITHOUT_LIMITS = {
   idle_in_transaction_session_timeout: 0,
 }
 
-/** Applies what is missing, in order, forward only. Safe to run from several processes at the same time. */
-export async function migrate(url: string): Promise<void> {
+/**
+ * Applies what is missing, in order, forward only. Safe to run from several processes at the same time. A migration that finds
+ * something which the operator should know says it as a WARNING, once: `warn` is given its text.
+ */
+export async function migrate(url: string, warn?: (warning: string) => void): Promise<void> {
   const client = postgres(driverUrl(url), {
     max: 1,
-    onnotice: () => {},
+    onnotice({ severity, message }) {
+      if (severity === 'WARNING' && message) warn?.(message)
+    },
     connection: WITHOUT_LIMITS,
   })
   try {

@@ -1,6 +1,7 @@
-// Does the database answer, and does it answer with what was written? A pool with query caching, as Hyperdrive's by
+// Does the database answer, can its secrets be opened, and does it answer with what was written? A pool with query caching, as Hyperdrive's by
 // default, repeats an older answer to the same read; every guard and every resume would then decide on the past.
 import { sql } from 'drizzle-orm'
+import { type SealedDb, unlistedKeys } from '../core/sealed.ts'
 import type { Database } from './connect.ts'
 
 /** Of no tenant, but in the key all the same. */
@@ -25,6 +26,18 @@ export async function readsAreFresh(
   const fresh = (await countedWrites(database)) >= written
   if (fresh) memory.verifiedAt = now.getTime()
   return fresh
+}
+
+/** What the operator has to do where rows name a key that is not listed. Asked at most once a minute while all are. */
+export async function missingKeys(
+  sealed: SealedDb,
+  memory: ReadinessMemory,
+  now: Date,
+): Promise<string | undefined> {
+  if (now.getTime() - memory.verifiedAt < VERIFIED_MS) return undefined
+  const missing = unlistedKeys(await sealed.counts())
+  if (!missing) memory.verifiedAt = now.getTime()
+  return missing
 }
 
 /** The same bytes each time, with a parameter as every other statement has: what a cache would keep. */

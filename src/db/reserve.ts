@@ -114,11 +114,11 @@ async function insert(database: Database, upload: NewUpload, now: Date) {
       returning 1),
     reserved as (
       insert into uploads (
-        app_id, upload_id, subject, credential, grant_id, policy_name, policy, state, method, store,
+        app_id, upload_id, subject, credential, grant_id, issuer_id, issuer_subject, policy_name, policy, state, method, store,
         object_key, filename, content_type, size_bytes, part_size_bytes, part_count, max_part_count,
         reserved_bytes, fingerprint, checksum, metadata, processing, generation, created_at, active_at, expires_at, lease_until, sweep_at)
       select ${appId}, ${upload.id}, ${subject}, ${upload.credential}, ${grantId ?? null},
-        ${upload.policyName}, ${json(upload.policy)}, 'initiating', ${upload.method}, ${upload.store},
+        ${upload.issuerId ?? null}, ${upload.issuerSubject ?? null}, ${upload.policyName}, ${json(upload.policy)}, 'initiating', ${upload.method}, ${upload.store},
         ${upload.key}, ${upload.filename}, ${upload.contentType}, ${plan.sizeBytes}::bigint,
         ${plan.partSizeBytes}::bigint, ${plan.partCount}::int,
         ${plan.partCount === null ? plan.maxPartCount : null}::int, ${reservedBytes}::bigint,

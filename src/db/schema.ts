@@ -12,6 +12,7 @@ import {
   text,
   uniqueIndex,
 } from 'drizzle-orm/pg-core'
+import type { ClaimConditions } from '../core/claims.ts'
 import type { Policy } from '../core/policy.ts'
 import type { ProcessingTask } from '../core/processing.ts'
 import { appId, at, bytes } from './schema/tenant.ts'
@@ -49,7 +50,9 @@ export const issuers = pgTable(
     algorithms: jsonb('algorithms').$type<string[]>().notNull(),
     policies: jsonb('policies').$type<string[]>().notNull(),
     subjectClaim: text('subject_claim').notNull(),
+    subjectPrefix: text('subject_prefix').notNull(),
     policyClaim: text('policy_claim'),
+    claims: jsonb('claims').$type<ClaimConditions>(),
     createdAt: at('created_at').notNull(),
   },
   (table) => [
@@ -99,6 +102,8 @@ export const uploads = pgTable(
     subject: text('subject').notNull(),
     credential: text('credential').notNull(),
     grantId: text('grant_id'),
+    issuerId: text('issuer_id'),
+    issuerSubject: text('issuer_subject'),
     policyName: text('policy_name').notNull(),
     policy: jsonb('policy').$type<Policy>().notNull(),
     state: text('state').notNull(),

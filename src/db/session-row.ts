@@ -16,6 +16,8 @@ export interface UploadRow {
   subject: string
   credential: CredentialKind
   grant_id: string | null
+  issuer_id: string | null
+  issuer_subject: string | null
   policy_name: string
   policy: Policy
   state: UploadState
@@ -76,6 +78,8 @@ export const toSession = (row: UploadRow): UploadSession => ({
   subject: row.subject,
   credential: row.credential,
   grantId: row.grant_id ?? undefined,
+  issuerId: row.issuer_id ?? undefined,
+  issuerSubject: row.issuer_subject ?? undefined,
   policyName: row.policy_name,
   policy: row.policy,
   state: row.state,

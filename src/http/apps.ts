@@ -3,6 +3,7 @@ import { newApiKey } from '../auth/api-key.ts'
 import * as contract from '../contract.ts'
 import { POLICY_DEFAULTS, type Policy, standardPolicy } from '../core/policy.ts'
 import { Problem } from '../core/problem.ts'
+import { requireOwner } from '../core/shared-issuers.ts'
 import { mintToken } from '../core/token.ts'
 import { webhookSecret } from '../delivery/standard-webhooks.ts'
 import { checkUrl } from '../delivery/url-guard.ts'
@@ -132,13 +133,15 @@ export function appRoutes(api: Api): void {
       requireAdmin(c)
       const body = await readJson(c, contract.createIssuer)
       if (body.jwksUrl !== undefined) checkTarget(c, body.jwksUrl)
+      requireOwner(body.issuer, body.claims)
       const { apps, clock, newId } = c.get('services')
       const appId = c.req.param('id') ?? ''
       if (!(await apps.findApp(appId))) throw noSuch('app')
       const issuerId = newId('iss')
-      await apps.createIssuer({ ...body, appId, issuerId }, clock())
+      const { subjectPrefix = `${issuerId}:` } = body
+      await apps.createIssuer({ ...body, appId, issuerId, subjectPrefix }, clock())
       const { secret: _, publicKeys: __, jwksUrl: ___, ...shown } = body
-      return c.json({ id: issuerId, ...shown }, 201)
+      return c.json({ id: issuerId, ...shown, subjectPrefix }, 201)
     },
   )
 

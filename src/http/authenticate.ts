@@ -52,7 +52,7 @@ async function credentialWith<Kind extends CredentialName>(
   const credential = await verifyCredential(c.get('services').authentication, bearer(c))
   if (!credential)
     throw unauthenticated(
-      'The credential is not valid: check its signature, issuer, audience and expiry.',
+      'The credential is not valid: check its signature, issuer, audience, claims and expiry.',
     )
   if (!(kinds as string[]).includes(credential.kind)) {
     throw new Problem(

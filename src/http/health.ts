@@ -19,9 +19,12 @@ export function healthRoutes(api: Api, { isReady }: { isReady: () => boolean }):
   api.get('/readyz', async (c) => {
     const notReady = (detail: string) => new Problem('not-ready', { detail, retryAfterSeconds: 5 })
     if (!isReady()) throw notReady('The service is shutting down.')
+    const { readsAreFresh, missingKeys } = c.get('services')
     let fresh: boolean
+    let missing: string | undefined
     try {
-      fresh = await c.get('services').readsAreFresh()
+      fresh = await readsAreFresh()
+      missing = await missingKeys()
     } catch (cause) {
       throw new Problem('not-ready', {
         detail: 'The database does not answer.',
@@ -34,6 +37,7 @@ export function healthRoutes(api: Api, { isReady }: { isReady: () => boolean }):
         'The database answers reads from a cache: disable query caching (docs/deploy-workers.md).',
       )
     }
+    if (missing) throw notReady(`SECRET_KEYS ${missing}`)
     return c.json({ status: 'ready' })
   })
 }

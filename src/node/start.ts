@@ -24,6 +24,7 @@ import {
   writeSecret,
 } from './data-directory.ts'
 import { startJobs } from './jobs.ts'
+import { requireKeys } from './keys.ts'
 import { nodeSender } from './send-webhook.ts'
 import { directoryFault, listenFault, reachingDatabase } from './start-fault.ts'
 import { serveStatic } from './static.ts'
@@ -81,9 +82,8 @@ async function startAll(
     stops.push(() => lock.release())
   }
   const databaseUrl = config.databaseUrl ?? (await ownDatabase(config, log, stops))
-  await (config.databaseUrl === undefined
-    ? migrate(databaseUrl)
-    : reachingDatabase(databaseUrl, migrate(databaseUrl)))
+  const migrated = migrate(databaseUrl, (warning) => log('warn', warning))
+  await (config.databaseUrl === undefined ? migrated : reachingDatabase(databaseUrl, migrated))
   const { database, close } = connect(databaseUrl, {
     maxConnections: config.databasePoolSize,
     statementMs: config.databaseStatementMs,
@@ -116,6 +116,7 @@ async function startAll(
     sendWebhook: sender.send,
   })
   const services = processWide.forDatabase(database)
+  await requireKeys(services, config.secretKeys ? 'SECRET_KEYS' : 'keys.json of DATA_DIR')
   const housekeeping = processWide.housekeepingFor(database)
   const jobs = startJobs(services, housekeeping, config.retention, log)
   stops.push(jobs.stop, after.ended)

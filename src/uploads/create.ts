@@ -82,6 +82,9 @@ export async function newUpload(
     subject,
     credential: principal.kind,
     grantId: principal.kind === 'grant' ? principal.grant.grant : undefined,
+    ...(principal.kind === 'jwt'
+      ? { issuerId: principal.issuerId, issuerSubject: principal.issuerSubject }
+      : {}),
     policyName,
     policy,
     method: method ?? methodFor(policy, plan, store),

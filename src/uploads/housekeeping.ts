@@ -17,8 +17,9 @@ import {
   type Retention,
   type RetentionDb,
 } from '../core/retention.ts'
+import { type ResealServices, reseal } from './reseal.ts'
 
-export interface HousekeepingServices extends Pick<Services, 'clock' | 'budget' | 'log'> {
+export interface HousekeepingServices extends ResealServices, Pick<Services, 'clock'> {
   due: HousekeepingDueDb
   eventLog: EventLogDb
   retention: RetentionDb
@@ -34,6 +35,8 @@ export interface HousekeepingOptions {
 const MONTHS_AHEAD = 2
 const ROWS_PER_BATCH = 500
 const BATCHES = 2_000
+/** Most secrets that one run seals anew. */
+const SECRETS = 500
 /** So many apps take turns before it is asked again who has something old. */
 const APPS_AT_A_TIME = 100
 /** What each takes of the budget, where it has none of its own: with the statements around its transaction. */
@@ -41,6 +44,7 @@ const REQUESTS = { question: 1, removal: 1, newMonth: 8, dropMonth: 5 }
 
 const NOT_MADE = 'a month of the event log could not be made'
 const NOT_DROPPED = 'a month of the event log could not be dropped'
+const NOT_RESEALED = 'secrets could not be sealed with the first key'
 
 /** Whoever begins something asks first. */
 const affords = ({ budget }: HousekeepingServices, requests: number) => budget.left >= requests
@@ -56,6 +60,7 @@ export async function keepHouse(
   await goingOn(services, NOT_MADE, () => addMonths(services, new Set(months), now))
   const old = keep.eventDays ? monthsBefore(months, horizon(now, keep.eventDays)) : []
   const dropped = (await goingOn(services, NOT_DROPPED, () => dropMonths(services, old))) ?? 0
+  await goingOn(services, NOT_RESEALED, () => resealSome(services))
   const removed = await removeOld(services, horizonsOf(keep, now), batches)
   if (removed || dropped) {
     services.log('info', 'removed what is past its retention', { rows: removed, months: dropped })
@@ -76,6 +81,12 @@ async function goingOn<Value>(
     log('error', failure, { error: errorText(error) })
     return undefined
   }
+}
+
+/** After a rotation of SECRET_KEYS, until no row names an older key. */
+async function resealSome(services: HousekeepingServices): Promise<void> {
+  const { resealed } = await reseal(services, { most: SECRETS })
+  if (resealed) services.log('info', 'sealed secrets with the first key', { secrets: resealed })
 }
 
 /** The months to come, then those of events that were written while their month had no partition. */

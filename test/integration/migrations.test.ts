@@ -99,3 +99,33 @@ it('a subject whose sessions have ended has no open uploads, also where their st
   await rm(before, { recursive: true, force: true })
   await fresh.drop()
 })
+
+it('issuers keep their subjects, and the operator is told of those that share them', async () => {
+  const fresh = await emptyDatabase()
+  const sql = postgres(fresh.url, { max: 1, onnotice: () => {} })
+  const before = await migrationsBefore('subject_prefixes')
+  await applyMigrations(drizzle(sql), { migrationsFolder: before })
+  await sql`
+    insert into apps select 'app_' || n, 'one', 'prefix_' || n, '[]', now() from generate_series(1, 3) n`
+  const issuer = (app: string, id: string, url: string) => sql`
+    insert into issuers (app_id, issuer_id, issuer, audience, jwks_url, algorithms, policies, subject_claim, created_at)
+    values (${app}, ${id}, ${url}, ${app}, ${url}, '["ES256"]', '["default"]', 'sub', now())`
+  await issuer('app_1', 'iss_1', 'https://one.example')
+  await issuer('app_1', 'iss_2', 'https://two.example')
+  await issuer('app_2', 'iss_3', 'https://one.example')
+  await issuer('app_3', 'iss_4', 'https://GitLab.com/')
+
+  const warnings: string[] = []
+  await migrate(fresh.url, (warning) => void warnings.push(warning))
+  await migrate(fresh.url, (warning) => void warnings.push(warning))
+
+  expect(warnings).toEqual([
+    'The app app_1 has several issuers, whose equal subjects are one owner: iss_1 (https://one.example), iss_2 (https://two.example). See docs/security.md.',
+    'The issuer iss_4 (https://GitLab.com/) of the app app_3 is shared by everybody and has no claims. See docs/security.md.',
+  ])
+  const rows = await sql`select distinct subject_prefix as prefix, claims from issuers`
+  expect([...rows]).toEqual([{ prefix: '', claims: null }])
+  await sql.end()
+  await rm(before, { recursive: true, force: true })
+  await fresh.drop()
+})

@@ -7,6 +7,8 @@ import { query } from '../support/invariants.ts'
 const KiB = 1024
 const SECRET = 'a-shared-secret-of-32-characters!'
 const ISSUER = 'https://id.example'
+/** What the issuer's subjects begin with; its registrations say so, too. */
+const PREFIX = 'id:'
 
 let harness: Harness
 let app: { id: string; apiKey: string }
@@ -22,6 +24,7 @@ beforeAll(async () => {
       audience,
       secret: SECRET,
       algorithms: ['HS256'],
+      subjectPrefix: PREFIX,
     })
   }
 })
@@ -45,7 +48,7 @@ describe('a user JWT', () => {
   it('creates an upload for its subject, which nobody else sees', async () => {
     const token = await jwt()
     const created = await create(token)
-    expect(created).toMatchObject({ status: 201, body: { subject: 'ada' } })
+    expect(created).toMatchObject({ status: 201, body: { subject: `${PREFIX}ada` } })
 
     const strangers = [await jwt({ sub: 'eve' }), other.apiKey]
     for (const stranger of strangers) {

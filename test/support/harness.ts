@@ -10,9 +10,10 @@ import { connect } from '../../src/db/connect.ts'
 import { deliverDue } from '../../src/delivery/deliver.ts'
 import { httpApp } from '../../src/http/app.ts'
 import { redact } from '../../src/log.ts'
+import { requireKeys } from '../../src/node/keys.ts'
 import { nodeSender } from '../../src/node/send-webhook.ts'
 import { runScheduled } from '../../src/scheduled.ts'
-import { processServices } from '../../src/services.ts'
+import { type ProcessOptions, processServices } from '../../src/services.ts'
 import { startEmbeddedStore } from '../../src/storage/embedded/index.ts'
 import { verifyRsaMd5 } from '../../src/storage/oss/rsa-native.ts'
 import { keepHouse } from '../../src/uploads/housekeeping.ts'
@@ -30,6 +31,12 @@ const OWN = {
   accessKeyId: 'test-key-id',
   secretAccessKey: 'test-secret-of-the-store',
 }
+
+/** The key of this name in SECRET_KEYS: other bytes for another name. */
+export const masterKey = (kid: string) => ({
+  kid,
+  secret: new Uint8Array(32).fill(Number(kid.slice(1)) + 6),
+})
 
 type FetchLike = typeof fetch
 
@@ -95,8 +102,8 @@ export async function startHarness(options: HarnessOptions = {}) {
   if (options.storeFetch) storeFetch = options.storeFetch(fetch)
   const sender = nodeSender({ allowPrivate: true })
   const background = new Set<Promise<unknown>>()
-  const processWide = await processServices({
-    secretKeys: [{ kid: 'k1', secret: new Uint8Array(32).fill(7) }],
+  const processOptions: ProcessOptions = {
+    secretKeys: [masterKey('k1')],
     adminKey: ADMIN_KEY,
     publicUrl: () => PUBLIC_URL,
     callbackUrls: options.callbackUrls,
@@ -131,7 +138,8 @@ export async function startHarness(options: HarnessOptions = {}) {
       return storeFetch(input, init)
     },
     delay: (ms) => new Promise((resolve) => setTimeout(resolve, Math.min(ms, 3_000))),
-  })
+  }
+  const processWide = await processServices(processOptions)
   const services = processWide.forDatabase(connection.database)
   const app = httpApp({ servicesFor: () => services })
 
@@ -144,30 +152,35 @@ export async function startHarness(options: HarnessOptions = {}) {
 
   let callbackFetch = intoApp
 
-  async function call<Body = Record<string, any>>(
-    method: string,
-    path: string,
-    credential?: string,
-    body?: unknown,
-    headers: Record<string, string> = {},
-  ): Promise<Answer<Body>> {
-    const response = await app.request(path, {
-      method,
-      headers: {
-        ...(credential ? { authorization: `Bearer ${credential}` } : {}),
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...headers,
-      },
-      body: body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body),
-    })
-    const text = await response.text()
-    const isJson = response.headers.get('content-type')?.includes('json')
-    return {
-      status: response.status,
-      headers: response.headers,
-      body: (isJson ? JSON.parse(text) : { text }) as Body,
+  const callTo =
+    (to: typeof app) =>
+    async <Body = Record<string, any>>(
+      method: string,
+      path: string,
+      credential?: string,
+      body?: unknown,
+      headers: Record<string, string> = {},
+    ): Promise<Answer<Body>> => {
+      const response = await to.request(path, {
+        method,
+        headers: {
+          ...(credential ? { authorization: `Bearer ${credential}` } : {}),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+          ...headers,
+        },
+        body:
+          body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body),
+      })
+      const text = await response.text()
+      const isJson = response.headers.get('content-type')?.includes('json')
+      return {
+        status: response.status,
+        headers: response.headers,
+        body: (isJson ? JSON.parse(text) : { text }) as Body,
+      }
     }
-  }
+
+  const call = callTo(app)
 
   async function createApp(policy?: Record<string, unknown> | null) {
     const { body } = await call('POST', '/v1/apps', ADMIN_KEY, { name: 'test', policy })
@@ -185,6 +198,22 @@ export async function startHarness(options: HarnessOptions = {}) {
     clock,
     lines,
     databaseUrl: fresh.url,
+    /** Another process of the service on the same database and store, with SECRET_KEYS of its own. */
+    async instance(...kids: string[]) {
+      const other = await processServices({ ...processOptions, secretKeys: kids.map(masterKey) })
+      const services = other.forDatabase(connection.database)
+      const housekeeping = other.housekeepingFor(connection.database)
+      return {
+        housekeeping,
+        call: callTo(httpApp({ servicesFor: () => services })),
+        deliver: () => deliverDue(services),
+        keepHouse: () =>
+          keepHouse(housekeeping, {
+            keep: { sessionDays: 90, deliveryDays: 90, eventDays: 90 },
+          }),
+        requireKeys: () => requireKeys(services),
+      }
+    },
     /** Statements, calls to the store and to issuers, and webhooks, so far. */
     counts,
     /** Services whose statements and calls spend this budget from now on. */

@@ -1,0 +1,68 @@
+// Issuers that everybody shares: anybody can get a token of theirs for any audience, so that only a claim says whose it is.
+import type { ClaimConditions } from './claims.ts'
+import { Problem } from './problem.ts'
+
+interface SharedIssuer {
+  name: string
+  /** As `iss` says it, without scheme, in lower case. */
+  issuers: readonly string[]
+  /** Claims that name the owner, each with what ends the owner's name within it; undefined where the whole value is one. */
+  owners: Readonly<Record<string, string | undefined>>
+  example: ClaimConditions
+}
+
+const SHARED_ISSUERS: readonly SharedIssuer[] = [
+  {
+    // GitHub Docs, "OpenID Connect reference". An enterprise's own issuer has a path, and is not shared.
+    name: 'GitHub Actions',
+    issuers: ['token.actions.githubusercontent.com'],
+    owners: { repository_owner_id: undefined, repository: '/' },
+    example: { repository: ['acme/*'] },
+  },
+  {
+    // GitLab Docs, "OpenID Connect (OIDC) authentication using ID tokens".
+    name: 'GitLab',
+    issuers: ['gitlab.com'],
+    owners: { namespace_id: undefined },
+    example: { namespace_id: ['72'] },
+  },
+  {
+    // Google Identity, "OpenID Connect": `iss` comes with and without its scheme.
+    name: 'Google',
+    issuers: ['accounts.google.com'],
+    owners: { azp: undefined, hd: undefined },
+    example: { hd: ['acme.com'] },
+  },
+]
+
+/** However the registration spells it: with or without scheme, or with a slash at its end. */
+const withoutScheme = (issuer: string): string =>
+  issuer
+    .toLowerCase()
+    .replace(/^https?:\/\//, '')
+    .replace(/\/$/, '')
+
+/** What stands before the first star must hold the owner and its end: `acme/*`, since `acme*` is also `acme-evil/app`. */
+function namesOwner(pattern: string, delimiter: string | undefined): boolean {
+  if (delimiter === undefined) return !pattern.includes('*')
+  const [literal = ''] = pattern.split('*')
+  return literal.indexOf(delimiter) > 0
+}
+
+/** Throws `issuer-needs-claims` for a shared issuer without a claim whose every pattern names its owner. */
+export function requireOwner(issuer: string, conditions: ClaimConditions = {}): void {
+  const shared = SHARED_ISSUERS.find(({ issuers }) => issuers.includes(withoutScheme(issuer)))
+  if (!shared) return
+  const isOwned = Object.entries(shared.owners).some(([claim, delimiter]) =>
+    conditions[claim]?.every((pattern) => namesOwner(pattern, delimiter)),
+  )
+  if (isOwned) return
+  const claims = Object.keys(shared.owners).join(' or ')
+  const detail =
+    `Anybody can get a token of ${shared.name} for this audience. Give claims with ${claims}, ` +
+    `each of its patterns with its owner spelt out, such as ${JSON.stringify(shared.example)}.`
+  throw new Problem('issuer-needs-claims', {
+    detail,
+    members: { errors: [{ pointer: '/claims', detail }] },
+  })
+}

@@ -1,0 +1,51 @@
+// The keys of secrets at rest, for a process: none may be missing at its start, and the command line seals anew with the
+// first one.
+import { createVault } from '../auth/vault.ts'
+import { ConfigError, parseSecretKeys, type Variables } from '../config.ts'
+import { unbounded } from '../core/budget.ts'
+import type { Log, Services } from '../core/ports.ts'
+import { unlistedKeys } from '../core/sealed.ts'
+import { connect } from '../db/connect.ts'
+import { sealedDb } from '../db/sealed.ts'
+import { reseal } from '../uploads/reseal.ts'
+
+/** Without the key that rows name, webhooks stop and the JWTs of issuers with a secret fail: better not to begin. */
+export async function requireKeys(
+  { missingKeys }: Pick<Services, 'missingKeys'>,
+  listedIn = 'SECRET_KEYS',
+): Promise<void> {
+  const missing = await missingKeys()
+  if (missing) throw new ConfigError(`${listedIn}: ${missing}`)
+}
+
+export interface Resealed {
+  kid: string
+  resealed: number
+  unreadable: number
+  /** Set where rows name keys that SECRET_KEYS lacks: what to do about it. */
+  missing: string | undefined
+}
+
+/** All at once, beside a service that goes on. Throws ConfigError where DATABASE_URL or SECRET_KEYS is missing or wrong. */
+export async function resealAll(
+  variables: Variables,
+  { log, progress }: { log: Log; progress: (done: number, all: number) => void },
+): Promise<Resealed> {
+  const { databaseUrl, secretKeys } = parseSecretKeys(variables)
+  const { database, close } = connect(databaseUrl, { maxConnections: 1 })
+  try {
+    const vault = await createVault(secretKeys, (count) =>
+      crypto.getRandomValues(new Uint8Array(count)),
+    )
+    const sealed = sealedDb(database, vault)
+    const counts = await sealed.counts()
+    const all = counts.reduce((sum, { key, count }) => sum + (key === 'first' ? 0 : count), 0)
+    const done = await reseal(
+      { sealed, budget: unbounded, log },
+      { progress: (looked) => progress(looked, Math.max(all, looked)) },
+    )
+    return { ...done, kid: vault.kids[0]!, missing: unlistedKeys(await sealed.counts()) }
+  } finally {
+    await close()
+  }
+}
