@@ -18,7 +18,7 @@ import { retentionDb } from './db/retention.ts'
 import { scansDb } from './db/scans.ts'
 import { uploadsDb } from './db/uploads.ts'
 import { fetchSender } from './delivery/send.ts'
-import { checkUrl } from './delivery/url-guard.ts'
+import { checkedFetch } from './delivery/url-guard.ts'
 import type { RequestServices } from './http/environment.ts'
 import { parseCallbackBody, type RsaMd5Verify, verifyOssCallback } from './storage/oss/callback.ts'
 import { addressesOf, signingRegion } from './storage/oss/endpoint.ts'
@@ -42,6 +42,8 @@ export interface ProcessOptions {
   background: (work: Promise<unknown>) => void
   nudgeDeliveries?: () => void
   sendWebhook?: SendWebhook
+  /** Reaches what tenants name, webhooks and key sets, and nothing that it must not. On Node it checks the resolved address. */
+  targetFetch?: typeof fetch
   clock?: () => Date
   fetch?: typeof fetch
   storeTimeoutMs?: number
@@ -87,15 +89,9 @@ export async function processServices(options: ProcessOptions) {
   const processStores = openStores(fetchFrom)
   const { allowPrivateTargets: allowPrivate, sharePromises = true } = options
   const readinessMemory = { verifiedAt: Number.NEGATIVE_INFINITY }
-  const jwks = jwksCache({
-    fetch: fetchFrom,
-    clock,
-    sharePromises,
-    refuseUrl: (url) => {
-      const checked = checkUrl(url, { allowPrivate })
-      return 'reason' in checked ? checked.reason : undefined
-    },
-  })
+  const targetFetch = (from: typeof fetch) =>
+    options.targetFetch ?? checkedFetch(from, { allowPrivate })
+  const jwks = jwksCache({ fetch: targetFetch(fetchFrom), clock, sharePromises })
 
   const shared = {
     hasStore: (name: string) => processStores.has(name),
@@ -146,7 +142,7 @@ export async function processServices(options: ProcessOptions) {
             detail: `The store "${name}" is not configured any more.`,
           })
         },
-        sendWebhook: options.sendWebhook ?? fetchSender({ fetch: from, allowPrivate }),
+        sendWebhook: options.sendWebhook ?? fetchSender({ fetch: targetFetch(from) }),
         budget,
         background,
         nudgeDeliveries: work.nudgeDeliveries ?? options.nudgeDeliveries ?? (() => {}),
@@ -160,6 +156,7 @@ export async function processServices(options: ProcessOptions) {
 const apiOf = (
   config: StoreConfig,
   service: 'sts' | 'mts',
+  { storeTimeoutMs: timeoutMs }: Pick<ProcessOptions, 'storeTimeoutMs'>,
   clock: () => Date,
   fetchFrom: typeof fetch,
 ) => ({
@@ -172,6 +169,7 @@ const apiOf = (
   clock,
   fetch: fetchFrom,
   newNonce: () => crypto.randomUUID(),
+  timeoutMs,
 })
 
 function openStore(
@@ -198,12 +196,12 @@ function openStore(
     cleanupDays: config.cleanupDays,
     issueCredentials: config.roleArn
       ? stsClient({
-          ...apiOf(config, 'sts', clock, fetchFrom),
+          ...apiOf(config, 'sts', options, clock, fetchFrom),
           roleArn: config.roleArn,
           sharePromises: options.sharePromises,
         })
       : undefined,
-    media: mps(apiOf(config, 'mts', clock, fetchFrom)),
+    media: mps(apiOf(config, 'mts', options, clock, fetchFrom)),
     clock,
     fetch: fetchFrom,
     timeoutMs: options.storeTimeoutMs,

@@ -23,8 +23,8 @@ import {
   openDataDirectory,
   writeSecret,
 } from './data-directory.ts'
+import { guardedFetch } from './guarded-fetch.ts'
 import { startJobs } from './jobs.ts'
-import { nodeSender } from './send-webhook.ts'
 import { serveStatic } from './static.ts'
 
 /** Longer than the longest answer: a complete that waits for another's outcome. */
@@ -88,8 +88,8 @@ async function startAll(
   const store = config.embeddedStore ? await ownStore(config, log, stops) : undefined
   const generated = config.embedded ? await embeddedKeys(config.dataDirectory) : undefined
   const adminKey = config.adminKey ?? generated!.adminKey
-  const sender = nodeSender({ allowPrivate: config.allowPrivateTargets })
-  stops.push(sender.close)
+  const targets = guardedFetch({ allowPrivate: config.allowPrivateTargets })
+  stops.push(targets.close)
 
   let url = config.publicUrl ?? ''
   let ready = true
@@ -107,7 +107,7 @@ async function startAll(
     log,
     background: after.keep,
     nudgeDeliveries: () => jobs.deliveries.nudge(),
-    sendWebhook: sender.send,
+    targetFetch: targets.fetch,
   })
   const services = processWide.forDatabase(database)
   const housekeeping = processWide.housekeepingFor(database)
