@@ -9,9 +9,9 @@ import { httpApp } from './http/app.ts'
 import { publicPath } from './http/public-path.ts'
 import { jsonLog } from './log.ts'
 import { background } from './node/background.ts'
+import { guardedFetch } from './node/guarded-fetch.ts'
 import { HOUSEKEEPING_EVERY_MS, type Jobs, startJobs } from './node/jobs.ts'
 import { requireKeys } from './node/keys.ts'
-import { nodeSender } from './node/send-webhook.ts'
 import { runScheduled } from './scheduled.ts'
 import { configured, processServices } from './services.ts'
 import { verifyRsaMd5 } from './storage/oss/rsa-native.ts'
@@ -54,7 +54,7 @@ export function countersign(
       maxConnections: config.databasePoolSize,
       statementMs: config.databaseStatementMs,
     })
-    const sender = nodeSender({ allowPrivate: config.allowPrivateTargets })
+    const targets = guardedFetch({ allowPrivate: config.allowPrivateTargets })
     const after = background(log)
     const processWide = await processServices({
       ...configured(config),
@@ -66,14 +66,14 @@ export function countersign(
           ({ deliveries }) => deliveries.nudge(),
           () => {},
         ),
-      sendWebhook: sender.send,
+      targetFetch: targets.fetch,
     })
     return {
       services: processWide.forDatabase(database),
       housekeeping: processWide.housekeepingFor(database),
       async close() {
         await after.ended()
-        sender.close()
+        targets.close()
         await close()
       },
     }

@@ -19,7 +19,7 @@ import { scansDb } from './db/scans.ts'
 import { sealedDb } from './db/sealed.ts'
 import { uploadsDb } from './db/uploads.ts'
 import { fetchSender } from './delivery/send.ts'
-import { checkUrl } from './delivery/url-guard.ts'
+import { checkedFetch } from './delivery/url-guard.ts'
 import type { RequestServices } from './http/environment.ts'
 import { parseCallbackBody, type RsaMd5Verify, verifyOssCallback } from './storage/oss/callback.ts'
 import { addressesOf, signingRegion } from './storage/oss/endpoint.ts'
@@ -43,6 +43,8 @@ export interface ProcessOptions {
   background: (work: Promise<unknown>) => void
   nudgeDeliveries?: () => void
   sendWebhook?: SendWebhook
+  /** Reaches what tenants name, webhooks and key sets, and nothing that it must not. On Node it checks the resolved address. */
+  targetFetch?: typeof fetch
   clock?: () => Date
   fetch?: typeof fetch
   storeTimeoutMs?: number
@@ -89,15 +91,9 @@ export async function processServices(options: ProcessOptions) {
   const { allowPrivateTargets: allowPrivate, sharePromises = true } = options
   const readinessMemory = { verifiedAt: Number.NEGATIVE_INFINITY }
   const keysMemory = { verifiedAt: Number.NEGATIVE_INFINITY }
-  const jwks = jwksCache({
-    fetch: fetchFrom,
-    clock,
-    sharePromises,
-    refuseUrl: (url) => {
-      const checked = checkUrl(url, { allowPrivate })
-      return 'reason' in checked ? checked.reason : undefined
-    },
-  })
+  const targetFetch = (from: typeof fetch) =>
+    options.targetFetch ?? checkedFetch(from, { allowPrivate })
+  const jwks = jwksCache({ fetch: targetFetch(fetchFrom), clock, sharePromises })
 
   const shared = {
     hasStore: (name: string) => processStores.has(name),
@@ -150,7 +146,7 @@ export async function processServices(options: ProcessOptions) {
             detail: `The store "${name}" is not configured any more.`,
           })
         },
-        sendWebhook: options.sendWebhook ?? fetchSender({ fetch: from, allowPrivate }),
+        sendWebhook: options.sendWebhook ?? fetchSender({ fetch: targetFetch(from) }),
         budget,
         background,
         nudgeDeliveries: work.nudgeDeliveries ?? options.nudgeDeliveries ?? (() => {}),
@@ -164,6 +160,7 @@ export async function processServices(options: ProcessOptions) {
 const apiOf = (
   config: StoreConfig,
   service: 'sts' | 'mts',
+  { storeTimeoutMs: timeoutMs }: Pick<ProcessOptions, 'storeTimeoutMs'>,
   clock: () => Date,
   fetchFrom: typeof fetch,
 ) => ({
@@ -176,6 +173,7 @@ const apiOf = (
   clock,
   fetch: fetchFrom,
   newNonce: () => crypto.randomUUID(),
+  timeoutMs,
 })
 
 function openStore(
@@ -202,12 +200,12 @@ function openStore(
     cleanupDays: config.cleanupDays,
     issueCredentials: config.roleArn
       ? stsClient({
-          ...apiOf(config, 'sts', clock, fetchFrom),
+          ...apiOf(config, 'sts', options, clock, fetchFrom),
           roleArn: config.roleArn,
           sharePromises: options.sharePromises,
         })
       : undefined,
-    media: mps(apiOf(config, 'mts', clock, fetchFrom)),
+    media: mps(apiOf(config, 'mts', options, clock, fetchFrom)),
     clock,
     fetch: fetchFrom,
     timeoutMs: options.storeTimeoutMs,

@@ -1,6 +1,8 @@
 // Public keys of trusted issuers, by URL: kept five minutes, used up to a day longer while a fresh copy is fetched,
-// and fetched out of turn for an unknown key at most twice a minute per URL.
-import { createLocalJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
+// and fetched out of turn for an unknown key at most twice a minute per URL. Only a set with a usable key replaces another.
+// Why this is not jose's createRemoteJWKSet: docs/decisions/0012-jwks.md.
+import { createLocalJWKSet, importJWK, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
+import { exchange } from '../core/exchange.ts'
 
 const FRESH_MS = 5 * 60_000
 const STALE_MS = 24 * 3600_000
@@ -22,38 +24,42 @@ interface Slot {
 }
 
 export interface JwksOptions {
+  /** Refuses the URLs and addresses that are not allowed. */
   fetch: typeof fetch
   clock: () => Date
   /** False where a promise may not be awaited by two requests: Workers. */
   sharePromises: boolean
-  /** Says why a URL must not be fetched. */
-  refuseUrl: (url: string) => string | undefined
+  timeoutMs?: number
 }
 
-async function load({ fetch: fetchFrom, refuseUrl }: JwksOptions, url: string) {
-  const refused = refuseUrl(url)
-  if (refused) throw new Error(refused)
-  const response = await fetchFrom(url, {
-    // Not 'error', which workerd does not have: a redirect is an answer that is not ok.
-    redirect: 'manual',
-    signal: AbortSignal.timeout(FETCH_TIMEOUT_MS),
-    headers: { accept: 'application/json' },
-  })
-  if (!response.ok) throw new Error(`The JWKS answered ${response.status}`)
-  const reader = response.body?.getReader()
-  const chunks: Uint8Array[] = []
-  for (let size = 0; reader; ) {
-    const { done, value } = await reader.read()
-    if (done) break
-    size += value.length
-    if (size > MAX_BYTES) {
-      await reader.cancel()
-      throw new Error('The JWKS is too large')
-    }
-    chunks.push(value)
+async function load({ fetch: fetchFrom, timeoutMs = FETCH_TIMEOUT_MS }: JwksOptions, url: string) {
+  const init = { headers: { accept: 'application/json' } }
+  const answer = await exchange(fetchFrom, url, init, { timeoutMs, maxBytes: MAX_BYTES })
+  if (answer.status !== 200) throw new Error(`The JWKS answered ${answer.status}`)
+  const keySet: unknown = JSON.parse(new TextDecoder().decode(answer.body()))
+  const keys = createLocalJWKSet(keySet as JSONWebKeySet) // Throws for what is no key set.
+  if (!(await hasUsableKey(keys.jwks()))) throw new Error('The JWKS has no key that verifies')
+  return keys
+}
+
+/** The algorithms that show whether a key of each kind can be imported; an issuer's own decide when a token is verified. */
+const ALGORITHM_OF: Record<string, string> = {
+  RSA: 'RS256',
+  'P-256': 'ES256',
+  'P-384': 'ES384',
+  'P-521': 'ES512',
+  Ed25519: 'EdDSA',
+}
+
+/** Keys of other kinds may stand beside it (RFC 7517 §5). */
+async function hasUsableKey({ keys }: JSONWebKeySet): Promise<boolean> {
+  for (const key of keys) {
+    const algorithm = ALGORITHM_OF[(key.kty === 'RSA' ? key.kty : key.crv) ?? '']
+    if (!algorithm || (key.use ?? 'sig') !== 'sig') continue
+    const imported = await importJWK(key, key.alg ?? algorithm).catch(() => undefined)
+    if (imported) return true
   }
-  const text = await new Blob(chunks as Uint8Array<ArrayBuffer>[]).text()
-  return createLocalJWKSet(JSON.parse(text) as JSONWebKeySet)
+  return false
 }
 
 /** Lives as long as the process or isolate; what it answers looks keys up for one request, whose `background` it uses. */

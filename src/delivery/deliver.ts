@@ -1,71 +1,95 @@
-// The outbox at work: claims what is due, one app at a time, hands it to its target and records what came of it.
+// The outbox at work: claims what is due, each app beside the others, hands it to its target and records what came of it.
 import { errorText } from '../core/error-text.ts'
 import type { Attempt, Delivery, NextStep } from '../core/ports.ts'
+import { withTimeout } from '../core/with-timeout.ts'
+import { type Lanes, type LanesOptions, lanes } from './lanes.ts'
 import { pollAt, retryAt } from './schedule.ts'
 import { type DeliverServices, type Outcome, TARGETS } from './targets.ts'
 
 export type { DeliverServices } from './targets.ts'
 
-/** Outlives the time-outs of all calls of one attempt. */
-const LEASE_MS = 120_000
-const BATCH = 20
-/** Apps are asked in turn, so that one with many deliveries does not starve the others. */
-const ROUNDS = 10
-/** Outgoing requests that must be left before another attempt. Processing makes the most: five, two reads and the record. */
-const REQUESTS_PER_ATTEMPT = 8
+export interface DeliverLimits {
+  /** An attempt without an outcome counts as unclear after so long. Longer than the time-outs of all calls of one attempt. */
+  attemptMs: number
+  /** Longer than an attempt and its record. */
+  leaseMs: number
+}
+
+const LIMITS: DeliverLimits = { attemptMs: 100_000, leaseMs: 120_000 }
+/** A run that somebody waits for asks twice: where a budget is short, some apps get their turn when others have ended. */
+const ROUNDS = 2
+
+/** Deliveries as they fall due, for a process that asks for them again and again: `begin` waits for no receiver. */
+export const deliverer = (services: DeliverServices, limits = LIMITS): Lanes =>
+  lanes(services, {
+    ...pending(services, limits),
+    onFailure: (app, error) =>
+      services.log('error', 'delivery failed', { app, error: errorText(error) }),
+  })
 
 /** Delivers what is due now and what the budget allows. Answers how many attempts it made. */
-export const deliverDue = (services: DeliverServices): Promise<number> =>
-  workOff(services, 'pending', attempt)
+export const deliverDue = (services: DeliverServices, limits = LIMITS): Promise<number> =>
+  workOff(services, pending(services, limits))
+
+const pending = (services: DeliverServices, limits: DeliverLimits) => ({
+  state: 'pending' as const,
+  leaseMs: limits.leaseMs,
+  work: (delivery: Delivery) => attempt(services, delivery, limits),
+})
 
 /** Asks the stores about what they work on, as part of the sweep. Answers how many it asked about. */
-export async function pollRunning(services: DeliverServices): Promise<number> {
-  const polled = await workOff(services, 'running', poll)
+export async function pollRunning(services: DeliverServices, limits = LIMITS): Promise<number> {
+  const polled = await workOff(services, {
+    state: 'running',
+    leaseMs: limits.leaseMs,
+    work: (delivery) => poll(services, delivery, limits),
+  })
   if (polled) services.nudgeDeliveries()
   return polled
 }
 
+/** Rejects with the first failure, when all lanes have ended. */
 async function workOff(
   services: DeliverServices,
-  state: 'pending' | 'running',
-  work: (services: DeliverServices, delivery: Delivery) => Promise<void>,
+  options: Omit<LanesOptions, 'onFailure'>,
 ): Promise<number> {
-  const { deliveries, clock, budget } = services
+  const failures: unknown[] = []
+  const onFailure = (_: string, error: unknown) => void failures.push(error)
+  const { begin, ended } = lanes(services, { ...options, onFailure })
   let count = 0
   for (let round = 0; round < ROUNDS; round++) {
-    // Two more for the question and the claim.
-    if (budget.left < REQUESTS_PER_ATTEMPT + 2) return count
-    const apps = await deliveries.appsWithDue(state, clock())
-    if (!apps.length) break
-    for (const appId of apps) {
-      // One more for the claim itself.
-      const most = Math.min(BATCH, Math.floor((budget.left - 1) / REQUESTS_PER_ATTEMPT))
-      if (most < 1) return count
-      const now = clock()
-      const lease = new Date(now.getTime() + LEASE_MS)
-      const claimed = await deliveries.claim(appId, state, now, lease, most)
-      await Promise.all(claimed.map((delivery) => work(services, delivery)))
-      count += claimed.length
-    }
+    await begin()
+    const worked = await ended()
+    if (failures.length) throw failures[0]
+    if (worked === count) break
+    count = worked
   }
   return count
 }
 
-async function attempt(services: DeliverServices, delivery: Delivery): Promise<void> {
+async function attempt(
+  services: DeliverServices,
+  delivery: Delivery,
+  limits: DeliverLimits,
+): Promise<void> {
   const began = services.clock()
-  const outcome = await outcomeOf(services, delivery, () =>
+  const outcome = await outcomeOf(services, delivery, limits, () =>
     TARGETS[delivery.target].attempt(services, delivery),
   )
   await settle(services, delivery, outcome, began)
 }
 
 /** Asked in vain, it is asked again later: only its end is an attempt worth recording. */
-async function poll(services: DeliverServices, delivery: Delivery): Promise<void> {
+async function poll(
+  services: DeliverServices,
+  delivery: Delivery,
+  limits: DeliverLimits,
+): Promise<void> {
   const { clock, deliveries } = services
   const { progress } = delivery
   const target = TARGETS[delivery.target]
   const began = clock()
-  const asked = await outcomeOf(services, delivery, async () =>
+  const asked = await outcomeOf(services, delivery, limits, async () =>
     target.poll && progress ? target.poll(services, delivery) : NOT_AWAITED,
   )
   const isOpen = asked.kind === 'running' || asked.kind === 'unclear'
@@ -91,14 +115,18 @@ const TIMED_OUT: Outcome = {
 }
 const GIVEN_UP = 'No attempt had a clear answer. The last one: '
 
-/** A target that breaks must not keep the others of its batch from being recorded. */
+/** A target that breaks, or never settles, must not keep the others of its batch from being recorded. */
 async function outcomeOf(
   { log }: DeliverServices,
   { id }: Delivery,
+  { attemptMs }: DeliverLimits,
   work: () => Promise<Outcome>,
 ): Promise<Outcome> {
   try {
-    return await work()
+    return await withTimeout<Outcome, Outcome>(work(), attemptMs, () => {
+      log('error', 'a delivery target did not settle', { delivery: id })
+      return { kind: 'unclear', reason: 'no outcome in time' }
+    })
   } catch (error) {
     log('error', 'a delivery target failed', { delivery: id, error: errorText(error) })
     return { kind: 'unclear', reason: 'internal' }

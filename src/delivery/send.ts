@@ -1,37 +1,23 @@
-// Sends one webhook with fetch: no redirects, bounded in time, the answer's body read up to a limit and dropped.
+// Sends one webhook. Its answer is a status: what follows is read, up to a limit, only so that the connection can be kept.
+import { exchange } from '../core/exchange.ts'
 import type { SendWebhook } from '../core/ports.ts'
-import { checkUrl } from './url-guard.ts'
 
 const TIMEOUT_MS = 15_000
 const MAX_ANSWER_BYTES = 64 * 1024
 
 export interface SendOptions {
+  /** Refuses the targets that are not allowed. */
   fetch: typeof fetch
-  allowPrivate: boolean
+  timeoutMs?: number
 }
 
-/** Portable; on Node a sender that also checks the resolved address takes its place. */
-export function fetchSender({ fetch: fetchFrom, allowPrivate }: SendOptions): SendWebhook {
+export function fetchSender({
+  fetch: fetchFrom,
+  timeoutMs = TIMEOUT_MS,
+}: SendOptions): SendWebhook {
   return async function sendWebhook(url, headers, body) {
-    const checked = checkUrl(url, { allowPrivate })
-    if ('reason' in checked) throw new Error(checked.reason)
-    const response = await fetchFrom(checked.url.href, {
-      method: 'POST',
-      headers,
-      body,
-      redirect: 'manual',
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    })
-    const reader = response.body?.getReader()
-    for (let size = 0; reader; ) {
-      const { done, value } = await reader.read()
-      if (done) break
-      size += value.length
-      if (size > MAX_ANSWER_BYTES) {
-        await reader.cancel()
-        break
-      }
-    }
-    return { status: response.status }
+    const limits = { timeoutMs, maxBytes: MAX_ANSWER_BYTES }
+    const { status } = await exchange(fetchFrom, url, { method: 'POST', headers, body }, limits)
+    return { status }
   }
 }

@@ -30,6 +30,15 @@ export function checkUrl(
   return hostAllowed(url.hostname, allowPrivate) ? { url } : { reason: 'its host is not allowed' }
 }
 
+/** A fetch that rejects with the reason where a URL is not allowed. Portable: only the URL is judged, not its address. */
+export const checkedFetch =
+  (fetchFrom: typeof fetch, options: UrlGuardOptions): typeof fetch =>
+  async (input, init) => {
+    const checked = checkUrl(input instanceof Request ? input.url : String(input), options)
+    if ('reason' in checked) throw new Error(checked.reason)
+    return fetchFrom(checked.url.href, init)
+  }
+
 /**
  * True where a connection to this IP address is allowed. To be asked with the address that a name resolved to, by
  * whoever opens the socket: a name may resolve to another address than when it was checked (DNS rebinding).

@@ -1,6 +1,6 @@
 // What goes on after an answer was sent, kept track of so that a stop can wait for it.
 import type { Log } from '../core/ports.ts'
-import { inTime } from './in-time.ts'
+import { withTimeout } from '../core/with-timeout.ts'
 
 /** A callback that was answered before it was worked through: what is not over then is left to the sweep. */
 const END_MS = 10_000
@@ -19,8 +19,9 @@ export function background(log: Log): Background {
       under.add(settled)
     },
     async ended() {
-      if (await inTime(Promise.all(under), END_MS)) return
-      log('warn', 'what goes on after an answer is left to the sweep', { count: under.size })
+      await withTimeout(Promise.all(under), END_MS, () =>
+        log('warn', 'what goes on after an answer is left to the sweep', { count: under.size }),
+      )
     },
   }
 }

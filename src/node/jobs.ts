@@ -2,14 +2,16 @@
 import type { Budget } from '../core/budget.ts'
 import type { Log } from '../core/ports.ts'
 import type { Retention } from '../core/retention.ts'
-import { type DeliverServices, deliverDue } from '../delivery/deliver.ts'
+import { withTimeout } from '../core/with-timeout.ts'
+import { type DeliverServices, deliverer } from '../delivery/deliver.ts'
 import { runScheduled } from '../scheduled.ts'
 import { type HousekeepingServices, keepHouse } from '../uploads/housekeeping.ts'
 import type { SweepServices } from '../uploads/sweep.ts'
-import { inTime } from './in-time.ts'
 import { type Repeated, repeat } from './timers.ts'
 
 const DELIVER_EVERY_MS = 1_000
+/** A run of deliveries asks what is due and waits for nothing else. */
+const QUESTION_MS = 120_000
 const SWEEP_EVERY_MS = 60_000
 export const HOUSEKEEPING_EVERY_MS = 3_600_000
 /** Twice what a webhook may take. A store may keep us waiting for longer; its leases end. */
@@ -47,7 +49,8 @@ export function startJobs(
     ...housekeepingServices,
     budget: until(signal, housekeepingServices.budget),
   }
-  const deliveries = repeat('delivery', DELIVER_EVERY_MS, () => deliverDue(work), log)
+  const { begin, ended } = deliverer(work)
+  const deliveries = repeat('delivery', DELIVER_EVERY_MS, begin, log, QUESTION_MS)
   const sweeping = repeat('sweep', SWEEP_EVERY_MS, () => runScheduled(work), log)
   const housekeeping = repeat(
     'housekeeping',
@@ -58,9 +61,10 @@ export function startJobs(
   let stopping: Promise<void> | undefined
   async function end(): Promise<void> {
     ending.abort()
-    const over = Promise.all([deliveries.stop(), sweeping.stop(), housekeeping.stop()])
-    if (await inTime(over, STOP_MS)) return
-    log('warn', 'what is under way is left: it comes again when its lease ends')
+    const over = Promise.all([deliveries.stop().then(ended), sweeping.stop(), housekeeping.stop()])
+    await withTimeout(over, STOP_MS, () =>
+      log('warn', 'what is under way is left: it comes again when its lease ends'),
+    )
   }
   return {
     deliveries,

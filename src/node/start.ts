@@ -23,9 +23,9 @@ import {
   openDataDirectory,
   writeSecret,
 } from './data-directory.ts'
+import { guardedFetch } from './guarded-fetch.ts'
 import { startJobs } from './jobs.ts'
 import { requireKeys } from './keys.ts'
-import { nodeSender } from './send-webhook.ts'
 import { directoryFault, listenFault, reachingDatabase } from './start-fault.ts'
 import { serveStatic } from './static.ts'
 
@@ -95,8 +95,8 @@ async function startAll(
   const store = config.embeddedStore ? await ownStore(config, log, stops, serviceUrls) : undefined
   const generated = config.embedded ? await embeddedKeys(config.dataDirectory) : undefined
   const adminKey = config.adminKey ?? generated!.adminKey
-  const sender = nodeSender({ allowPrivate: config.allowPrivateTargets })
-  stops.push(sender.close)
+  const targets = guardedFetch({ allowPrivate: config.allowPrivateTargets })
+  stops.push(targets.close)
 
   let ready = true
   const after = background(log)
@@ -113,7 +113,7 @@ async function startAll(
     log,
     background: after.keep,
     nudgeDeliveries: () => jobs.deliveries.nudge(),
-    sendWebhook: sender.send,
+    targetFetch: targets.fetch,
   })
   const services = processWide.forDatabase(database)
   await requireKeys(services, config.secretKeys ? 'SECRET_KEYS' : 'keys.json of DATA_DIR')

@@ -1,4 +1,5 @@
 // One call to a store: bounded in time and answer size, its failures sorted into the three kinds that flows act on.
+import { exchange } from '../core/exchange.ts'
 import { StoreFailure } from '../core/store-failure.ts'
 import { MAX_XML_BYTES, parseXml, textOf } from './xml.ts'
 
@@ -17,23 +18,6 @@ export interface StoreAnswer {
   status: number
   headers: Headers
   body: string
-}
-
-async function readBounded(response: Response): Promise<string> {
-  const reader = response.body?.getReader()
-  if (!reader) return ''
-  const decoder = new TextDecoder()
-  let text = ''
-  for (let size = 0; ; ) {
-    const { done, value } = await reader.read()
-    if (done) return text + decoder.decode()
-    size += value.length
-    if (size > MAX_XML_BYTES) {
-      await reader.cancel()
-      throw new Error('the answer is too large')
-    }
-    text += decoder.decode(value, { stream: true })
-  }
 }
 
 /** The code of an error answer: from its XML or JSON, or for HEAD from the base64 `x-oss-err` header. */
@@ -89,18 +73,10 @@ export async function sendToStore(
 ): Promise<StoreAnswer> {
   let answer: StoreAnswer
   try {
-    const response = await fetchFrom(request.url, {
-      method: request.method,
-      headers: request.headers,
-      body: request.body,
-      redirect: 'manual',
-      signal: AbortSignal.timeout(request.timeoutMs ?? STORE_TIMEOUT_MS),
-    })
-    answer = {
-      status: response.status,
-      headers: response.headers,
-      body: await readBounded(response),
-    }
+    const { url, timeoutMs = STORE_TIMEOUT_MS, ...init } = request
+    const limits = { timeoutMs, maxBytes: MAX_XML_BYTES }
+    const { status, headers, body } = await exchange(fetchFrom, url, init, limits)
+    answer = { status, headers, body: new TextDecoder().decode(body()) }
   } catch (cause) {
     throw new StoreFailure('ambiguous', 'NoAnswer', 0, cause)
   }

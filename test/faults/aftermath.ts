@@ -10,7 +10,7 @@ import { fromBase64url } from '../../src/core/bytes.ts'
 import { connect } from '../../src/db/connect.ts'
 import { deliverDue } from '../../src/delivery/deliver.ts'
 import { httpApp } from '../../src/http/app.ts'
-import { nodeSender } from '../../src/node/send-webhook.ts'
+import { guardedFetch } from '../../src/node/guarded-fetch.ts'
 import { runScheduled } from '../../src/scheduled.ts'
 import { processServices } from '../../src/services.ts'
 import { startEmbeddedStore } from '../../src/storage/embedded/index.ts'
@@ -35,7 +35,7 @@ export async function startAftermath(dataDir: string, databaseUrl: string) {
     fetch,
     log: () => {},
   })
-  const sender = nodeSender({ allowPrivate: true })
+  const targets = guardedFetch({ allowPrivate: true })
   let url = ''
   const processWide = await processServices({
     secretKeys: keys.secretKeys.map(({ kid, secret }: { kid: string; secret: string }) => ({
@@ -63,7 +63,7 @@ export async function startAftermath(dataDir: string, databaseUrl: string) {
     verifyRsaMd5,
     log: () => {},
     background: (work) => void work.catch(() => {}),
-    sendWebhook: sender.send,
+    targetFetch: targets.fetch,
     clock,
   })
   const services = processWide.forDatabase(connection.database)
@@ -85,7 +85,7 @@ export async function startAftermath(dataDir: string, databaseUrl: string) {
     async stop(): Promise<void> {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
-      sender.close()
+      targets.close()
       await store.close()
       await connection.close()
     },

@@ -4,6 +4,7 @@
 const races = (tests, name = 'races-session') => ({ file: `test/faults/${name}.test.ts`, tests })
 const integration = (name, tests) => ({ file: `test/integration/${name}.test.ts`, tests })
 const conformance = (name, tests) => ({ file: `test/conformance/${name}.test.ts`, tests })
+const unit = (name, tests) => ({ file: `test/unit/${name}.test.ts`, tests })
 const matrix = (flow) => ({ file: 'test/faults/matrix.test.ts', tests: 'every single fault', flow })
 const deliverers = (tests) => ({ file: 'test/faults/deliveries.test.ts', tests })
 
@@ -502,5 +503,95 @@ export const GUARDS = [
     suite: integration('issuers', 'where everybody shares the issuer'),
     by: /must name the owner where everybody shares the issuer/,
     says: /expected \{ status: 201, .* to match object \{ status: 422/,
+  },
+  {
+    name: 'a call ends in time, whatever its fetch does',
+    in: 'src/core/exchange.ts',
+    from: 'await Promise.race([sent, ended])',
+    to: 'await sent',
+    suite: unit('core/exchange'),
+    by: /ends where the answer never comes/,
+    says: /expected 'unsettled' to be 'TimeoutError'/,
+  },
+  {
+    name: 'a body ends in time, whatever its fetch does',
+    in: 'src/core/exchange.ts',
+    from: 'await Promise.race([readBounded(response, maxBytes), ended])',
+    to: 'await readBounded(response, maxBytes)',
+    suite: unit('core/exchange'),
+    by: /keeps the status where the body never ends/,
+    says: /expected 'unsettled' to be 'answered'/,
+  },
+  {
+    name: 'an answer of 101 ends the call on Node',
+    in: 'src/node-fetch.ts',
+    from: "outgoing.on('close', ",
+    to: "outgoing.on('never', ",
+    suite: unit('hostile-receivers', 'fetch on Node rejects'),
+    by: /rejects after 101 with Upgrade/,
+    says: /expected 'never settled' to be an instance of Error/,
+  },
+  {
+    name: 'an attempt that never settles is recorded before its lease ends',
+    in: 'src/delivery/deliver.ts',
+    from: 'work(), attemptMs, () => {',
+    to: 'work(), 2 ** 31 - 1, () => {',
+    suite: unit('delivery/deliver', 'an attempt that never settles'),
+    by: /an attempt that never settles/,
+    says: /expected undefined to deeply equal \[ 'stuck', /,
+  },
+  {
+    name: 'a run that does not end keeps no later one from its turn',
+    in: 'src/node/timers.ts',
+    from: 'if (running && Date.now() - running.since < patienceMs) {',
+    to: 'if (running) {',
+    suite: unit('node/stop'),
+    by: /a run that does not end keeps no later one/,
+    says: /to be called 2 times, but got 1 times/,
+  },
+  {
+    name: 'no app waits for another app’s batch',
+    in: 'src/node/jobs.ts',
+    from: "repeat('delivery', DELIVER_EVERY_MS, begin, log, QUESTION_MS)",
+    to: "repeat('delivery', DELIVER_EVERY_MS, () => begin().then(ended), log, QUESTION_MS)",
+    suite: integration('stop', 'wait for no slow receiver'),
+    by: /wait for no slow receiver of another/,
+    says: /expected 12 to be \+?0/,
+  },
+  {
+    name: 'an app that has no slot gets one, however many are in use',
+    in: 'src/delivery/lanes.ts',
+    from: 'Math.max(share, own ? 0 : 1)',
+    to: 'share',
+    suite: unit('delivery/deliver', 'an app always gets a slot'),
+    by: /an app always gets a slot/,
+    says: /to have a length of 600 but got/,
+  },
+  {
+    name: 'a target’s name is judged by the address that it resolves to',
+    in: 'src/node/guarded-fetch.ts',
+    from: 'addressAllowed(address, guard)',
+    to: 'address',
+    suite: unit('node/guarded-fetch', 'is not connected to'),
+    by: /a name that resolves to 127.0.0.1 is not connected to/,
+    says: /to be 'the name resolves to no allowed/,
+  },
+  {
+    name: 'key sets are fetched through the guard of tenants’ URLs',
+    in: 'src/services.ts',
+    from: 'jwksCache({ fetch: targetFetch(fetchFrom),',
+    to: 'jwksCache({ fetch: fetchFrom,',
+    suite: unit('services', 'go through what guards'),
+    by: /webhooks and key sets go through what guards/,
+    says: /to deeply equal/,
+  },
+  {
+    name: 'a key set with no usable key replaces none',
+    in: 'src/auth/jwks.ts',
+    from: 'if (!(await hasUsableKey(keys.jwks())))',
+    to: 'if (false)',
+    suite: unit('auth/jwks', 'replaces no good one'),
+    by: /replaces no good one, for example one that is empty/,
+    says: /to be \[AsyncFunction/,
   },
 ]

@@ -179,6 +179,8 @@ export async function startWorld() {
     sendWebhook,
     clock,
     fetch: serviceFetch,
+    // Time-outs pass on the world's clock: a real one would be a step that no schedule has chosen.
+    storeTimeoutMs: 2 ** 31 - 1,
     delay: () => port.cross('delay', 'delay', async () => {}),
     // One that hangs would be waited for by all that come after it, in whatever process.
     sharePromises: false,

@@ -1,4 +1,5 @@
-// Jobs that are stopped in the middle: what was begun ends, nothing else is begun, and the next run finds the rest.
+// Jobs side by side, and stopped in the middle: what was begun ends, nothing else is begun, and the next run finds the rest.
+import postgres from 'postgres'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { type Jobs, startJobs } from '../../src/node/jobs.ts'
 import { latch } from '../support/gates.ts'
@@ -35,6 +36,13 @@ const statesOf = (sessions: Array<{ appId: string; id: string }>) =>
     sessions.map(async ({ appId, id }) => (await harness.services.uploads.find(appId, id))!.state),
   )
 
+async function attemptsOf(appIds: string[]): Promise<number> {
+  const sql = postgres(harness.databaseUrl, { max: 1, onnotice: () => {} })
+  const [row] = await sql`select count(*) from attempts where app_id = any(${appIds})`
+  await sql.end()
+  return Number(row!.count)
+}
+
 /** Stops the store's first answer. */
 function holdStore() {
   const { opened: asked, open: arrive } = latch()
@@ -65,25 +73,52 @@ it('a sweep ends after the session that it looks at', async () => {
   expect(await statesOf(sessions)).toEqual(['expired', 'expired', 'expired'])
 })
 
-it('deliveries end after the batch that is under way', async () => {
+it('deliveries end after the batches that are under way, one an app', async () => {
   const receiver = await startReceiver()
-  const apps = [await harness.createApp(), await harness.createApp(), await harness.createApp()]
-  for (const app of apps) {
-    await harness.call('POST', '/v1/webhook-endpoints', app.apiKey, { url: receiver.url })
-    await create(app)
-  }
   const release = receiver.hold()
+  const [many, few] = [await harness.createApp(), await harness.createApp()]
+  for (const app of [many, few]) {
+    await harness.call('POST', '/v1/webhook-endpoints', app.apiKey, { url: receiver.url })
+  }
+  for (let count = 0; count < 25; count++) await create(many)
+  await create(few)
   jobs.deliveries.nudge()
-  await receiver.arrived(1)
+  await receiver.arrived(21)
 
   const stopped = jobs.stop()
   release()
   await stopped
 
-  expect(receiver.received).toHaveLength(1)
+  expect(receiver.received).toHaveLength(21)
   await harness.deliver()
   const told = receiver.received.map(({ headers }) => headers['webhook-id'])
-  expect(told).toHaveLength(3)
-  expect(new Set(told).size).toBe(3)
+  expect(told).toHaveLength(26)
+  expect(new Set(told).size).toBe(26)
   await receiver.stop()
+})
+
+it('webhooks of an app wait for no slow receiver of another, not even for one that came first', async () => {
+  const [slow, good] = [await startReceiver(), await startReceiver()]
+  const release = slow.hold()
+  const slowApps: string[] = []
+  for (let count = 0; count < 4; count++) {
+    const app = await harness.createApp()
+    await harness.call('POST', '/v1/webhook-endpoints', app.apiKey, { url: slow.url })
+    slowApps.push(app.id)
+    for (let upload = 0; upload < 3; upload++) await create(app)
+  }
+  jobs.deliveries.nudge()
+  await slow.arrived(12)
+  const app = await harness.createApp()
+  await harness.call('POST', '/v1/webhook-endpoints', app.apiKey, { url: good.url })
+  await create(app)
+
+  jobs.deliveries.nudge()
+  await good.arrived(1)
+
+  expect(await attemptsOf(slowApps)).toBe(0)
+  release()
+  await jobs.stop()
+  expect([slow.received.length, good.received.length]).toEqual([12, 1])
+  await Promise.all([slow.stop(), good.stop()])
 })

@@ -10,8 +10,8 @@ import { connect } from '../../src/db/connect.ts'
 import { deliverDue } from '../../src/delivery/deliver.ts'
 import { httpApp } from '../../src/http/app.ts'
 import { redact } from '../../src/log.ts'
+import { guardedFetch } from '../../src/node/guarded-fetch.ts'
 import { requireKeys } from '../../src/node/keys.ts'
-import { nodeSender } from '../../src/node/send-webhook.ts'
 import { runScheduled } from '../../src/scheduled.ts'
 import { type ProcessOptions, processServices } from '../../src/services.ts'
 import { startEmbeddedStore } from '../../src/storage/embedded/index.ts'
@@ -100,7 +100,7 @@ export async function startHarness(options: HarnessOptions = {}) {
     : undefined
   let storeFetch: FetchLike = fetch
   if (options.storeFetch) storeFetch = options.storeFetch(fetch)
-  const sender = nodeSender({ allowPrivate: true })
+  const targets = guardedFetch({ allowPrivate: true })
   const background = new Set<Promise<unknown>>()
   const processOptions: ProcessOptions = {
     secretKeys: [masterKey('k1')],
@@ -126,10 +126,10 @@ export async function startHarness(options: HarnessOptions = {}) {
     verifyRsaMd5,
     log,
     background: (work) => void background.add(work),
-    sendWebhook(...given) {
+    targetFetch(input, init) {
       counts.webhooks++
       budget.spend()
-      return sender.send(...given)
+      return targets.fetch(input, init)
     },
     clock,
     storeTimeoutMs: 3_000,
@@ -215,6 +215,7 @@ export async function startHarness(options: HarnessOptions = {}) {
       }
     },
     /** Statements, calls to the store and to issuers, and webhooks, so far. */
+    /** Statements, calls to the store, and what went to webhooks and issuers, so far. */
     counts,
     /** Services whose statements and calls spend this budget from now on. */
     within(given: Budget) {
@@ -242,7 +243,7 @@ export async function startHarness(options: HarnessOptions = {}) {
     deliver: () => deliverDue(services),
     async stop() {
       await Promise.allSettled(background)
-      sender.close()
+      targets.close()
       await processing?.close()
       await store.close()
       await connection.close()

@@ -1,8 +1,8 @@
-// Where the services beside a store are looked for: in the store's region, unless the configuration says where.
+// Which way calls leave: where the services beside a store are looked for, and what reaches the URLs that tenants name.
 import { expect, it } from 'vitest'
 import type { StoreConfig } from '../../src/config.ts'
 import type { Database } from '../../src/db/connect.ts'
-import { processServices } from '../../src/services.ts'
+import { type ProcessOptions, processServices } from '../../src/services.ts'
 
 const STORE: StoreConfig = {
   name: 'default',
@@ -15,25 +15,32 @@ const STORE: StoreConfig = {
   bindLength: true,
 }
 
-async function jobSubmitted(store: StoreConfig): Promise<URL> {
-  const asked: string[] = []
+const servicesOf = async (options: Partial<ProcessOptions>) => {
   const services = await processServices({
     secretKeys: [{ kid: 'k1', secret: new Uint8Array(32) }],
     adminKey: undefined,
     publicUrl: () => 'https://countersign.test',
     allowPrivateTargets: false,
     embedded: false,
-    stores: [store],
+    stores: [STORE],
     verifyRsaMd5: () => false,
     log: () => {},
     background: () => {},
+    ...options,
+  })
+  // No statement is sent.
+  return services.forDatabase({} as Database)
+}
+
+async function jobSubmitted(store: StoreConfig): Promise<URL> {
+  const asked: string[] = []
+  const { storeNamed } = await servicesOf({
+    stores: [store],
     fetch: async (url) => {
       asked.push(String(url))
       return Response.json({ JobResultList: { JobResult: [{ Job: { JobId: 'j' } }] } })
     },
   })
-  // No statement is sent.
-  const { storeNamed } = services.forDatabase({} as Database)
   const job = { key: 'a', saveAs: 'b', pipelineId: 'p', templateId: 't' }
   expect(await storeNamed('default').process?.media?.submit(job)).toBe('j')
   return new URL(asked[0]!)
@@ -50,3 +57,37 @@ it.each([
   expect(url.origin).toBe(origin)
   expect(url.searchParams.get('OutputLocation')).toBe(`oss-${store.region.replace('oss-', '')}`)
 })
+
+it('webhooks and key sets go through what guards the targets of tenants, and through nothing else', async () => {
+  const asked: string[] = []
+  const { sendWebhook, authentication } = await servicesOf({
+    fetch: () => Promise.reject(new Error('not guarded')),
+    targetFetch: async (url) => {
+      asked.push(String(url))
+      return new Response(null, { status: 204 })
+    },
+  })
+
+  await sendWebhook('https://app.example/hook', {}, '{}')
+  await authentication.jwks('https://issuer.example/jwks.json')
+
+  expect(asked).toEqual(['https://app.example/hook', 'https://issuer.example/jwks.json'])
+})
+
+it.each(['http://app.example/', 'https://127.0.0.1/', 'https://metadata.google.internal/'])(
+  'where nothing else guards them, %s is not fetched',
+  async (url) => {
+    const asked: unknown[] = []
+    const { sendWebhook, authentication } = await servicesOf({
+      fetch: async (from) => {
+        asked.push(from)
+        return new Response(null, { status: 204 })
+      },
+    })
+
+    await expect(sendWebhook(url, {}, '{}')).rejects.toThrow('is not')
+    expect(await authentication.jwks(url)).toBeUndefined()
+
+    expect(asked).toEqual([])
+  },
+)

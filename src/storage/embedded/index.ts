@@ -3,8 +3,8 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { nodeFetch } from '../../node-fetch.ts'
 import { openSettings } from './bucket/settings.ts'
-import { fetchWithHost } from './callback/fetch-with-host.ts'
 import { openCallbackKey } from './callback/key.ts'
 import { openDisk, randomId } from './disk/index.ts'
 import { formPoster } from './form/post-object.ts'
@@ -48,7 +48,7 @@ export interface EmbeddedStore {
 
 /** Resolves when the store accepts requests. Rejects if the port is taken, or the directory is another store's. */
 export async function startEmbeddedStore(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
-  const { directory, bucket, clock, fetch = fetchWithHost, log, serviceUrls = () => [] } = options
+  const { directory, bucket, clock, fetch = nodeFetch(), log, serviceUrls = () => [] } = options
   await checkUnowned(directory)
   const disk = await openDisk(directory, log)
   const settings = await openSettings(directory)

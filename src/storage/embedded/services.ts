@@ -16,6 +16,8 @@ export interface StoreServices {
   settings: BucketSettingsFile
   clock: () => Date
   fetch: typeof fetch
+  /** How long a callback may take; 5 s unless given. */
+  callbackTimeoutMs?: number
   log: Log
   callbackKey: { sign(text: Uint8Array): string; publicKeyPem: string }
   /** Tells another start on the same directory that this one lives. */

@@ -13,6 +13,8 @@ export interface ApiOptions {
   clock: () => Date
   fetch: typeof fetch
   newNonce: () => string
+  /** How long a call may take; 10 s unless given. */
+  timeoutMs?: number
 }
 
 /** Where each parameter goes is a fact of the API: into the query, or as a form. */
@@ -50,7 +52,7 @@ export function apiCaller(version: string, options: ApiOptions): ApiCall {
       headers,
       // To an empty text fetch would add a type of its own, which no signature covers.
       body: form && body,
-      timeoutMs: TIMEOUT_MS,
+      timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
     })
     const parsed = parseJson(answer.body)
     if (!parsed) throw new StoreFailure('ambiguous', 'UnreadableAnswer', answer.status)

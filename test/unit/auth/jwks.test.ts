@@ -4,6 +4,8 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { jwksCache } from '../../../src/auth/jwks.ts'
 
 const URL = 'https://issuer.example/jwks.json'
+/** A key of 2048 bits; nothing is signed with it. */
+const JSON_RSA = { kty: 'RSA', n: `_${'A'.repeat(341)}`, e: 'AQAB' }
 let keys: string
 beforeAll(async () => {
   const { publicKey } = await generateKeyPair('ES256')
@@ -22,7 +24,6 @@ function cacheOf({ sharePromises = true, answer = () => new Response(keys) } = {
     },
     clock: () => now,
     sharePromises,
-    refuseUrl: () => undefined,
   })
   return {
     asked,
@@ -83,6 +84,49 @@ describe('on Workers', () => {
 
     expect((await Promise.all(many)).every((found) => found !== undefined)).toBe(true)
     expect(cache.asked).toHaveLength(2)
+  })
+})
+
+describe('a set that nothing can be verified with', () => {
+  const FAULTY: Array<[string, unknown]> = [
+    ['is empty', { keys: [] }],
+    ['is none', { kes: [] }],
+    ['is no JSON', undefined],
+    ['has a secret only', { keys: [{ kty: 'oct', k: 'c2VjcmV0' }] }],
+    ['has a key for encryption only', { keys: [{ ...JSON_RSA, use: 'enc' }] }],
+    [
+      'has a key that cannot be imported',
+      { keys: [{ kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA' }] },
+    ],
+    ['has keys of unknown kinds only', { keys: [{ kty: 'new' }] }],
+  ]
+
+  it.each(FAULTY)('replaces no good one, for example one that %s', async (_, faulty) => {
+    let answer = keys
+    const cache = cacheOf({ answer: () => new Response(answer) })
+    const first = cache.request()(URL)
+    cache.answer(0)
+    const good = await first
+    answer = faulty === undefined ? '<html>' : JSON.stringify(faulty)
+    cache.pass(31)
+
+    const newer = cache.request()(URL, 'newer')
+    cache.answer(1)
+
+    expect(await newer).toBe(good)
+    cache.pass(24 * 3600)
+    const late = cache.request()(URL)
+    cache.answer(2)
+    expect(await late).toBeUndefined()
+  })
+
+  it('may stand beside a key that can be used', async () => {
+    const odd = { keys: [{ kty: 'new' }, { kty: 'oct', k: 'AA' }, ...JSON.parse(keys).keys] }
+    const cache = cacheOf({ answer: () => Response.json(odd) })
+    const asked = cache.request()(URL)
+    cache.answer(0)
+
+    expect(await asked).toBeDefined()
   })
 })
 

@@ -1,4 +1,4 @@
-// A stop ends, whatever does not.
+// A stop ends, whatever does not; and a run that does not end keeps no later one from its turn.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { unbounded } from '../../../src/core/budget.ts'
 import { background } from '../../../src/node/background.ts'
@@ -64,6 +64,20 @@ it('the half minute is counted from the first call: a second one waits for the s
 
   expect(await durationOf(jobs.stop())).toBe(10_000)
   expect(lines).toHaveLength(1)
+})
+
+it('a run that does not end keeps no later one from its turn, and the log says so', async () => {
+  const { jobs, appsWithDue } = stuckJobs()
+  jobs.deliveries.nudge()
+  await vi.advanceTimersByTimeAsync(119_000)
+  expect(appsWithDue).toHaveBeenCalledTimes(1)
+
+  await vi.advanceTimersByTimeAsync(1_000)
+
+  expect(appsWithDue).toHaveBeenCalledTimes(2)
+  const told = lines.filter((line) => line.startsWith('delivery'))
+  expect(told).toEqual(['delivery does not end: another run begins beside it'])
+  await durationOf(jobs.stop())
 })
 
 it('work after an answer is waited for, but for ten seconds at most', async () => {

@@ -2,6 +2,7 @@
 // although the object is stored. Source: Alibaba Cloud OSS, "Upload callbacks".
 import { createHash } from 'node:crypto'
 import { base64, utf8 } from '../../../core/bytes.ts'
+import { type Answer, exchange } from '../../../core/exchange.ts'
 import { isRefusal, refusal } from '../refusal.ts'
 import type { Reply, StoreRequest, StoreServices } from '../services.ts'
 import { percentDecode } from '../wire.ts'
@@ -46,10 +47,10 @@ async function post(
   services: StoreServices,
 ): Promise<string> {
   const { fetch, closing, clock, bucket, callbackKey, url: ownUrl } = services
-  const response = await fetch(url, {
+  const limits = { timeoutMs: services.callbackTimeoutMs ?? TIMEOUT_MS, maxBytes: MAX_ANSWER_BYTES }
+  const init: RequestInit = {
     method: 'POST',
-    redirect: 'manual',
-    signal: AbortSignal.any([closing, AbortSignal.timeout(TIMEOUT_MS)]),
+    signal: closing,
     headers: {
       ...(plan.host ? { host: plan.host } : {}),
       'content-type': plan.bodyType,
@@ -66,8 +67,8 @@ async function post(
       'x-oss-tag': 'CALLBACK',
     },
     body,
-  })
-  return readAnswer(response)
+  }
+  return readAnswer(await exchange(fetch, url, init, limits))
 }
 
 /** Decoded path, raw query, LF, body. */
@@ -75,17 +76,12 @@ export function signedBytes({ pathname, search }: URL, body: Uint8Array): Uint8A
   return Buffer.concat([utf8(`${percentDecode(pathname) ?? pathname}${search}\n`), body])
 }
 
-async function readAnswer(response: Response): Promise<string> {
-  if (response.status !== 200) {
-    await response.body?.cancel()
-    throw failed(`Error status : ${response.status}.`, '0007-00000203')
-  }
-  const declared = response.headers.get('content-length')
-  if (declared === null) {
-    await response.body?.cancel()
+function readAnswer({ status, headers, body }: Answer): string {
+  if (status !== 200) throw failed(`Error status : ${status}.`, '0007-00000203')
+  if (headers.get('content-length') === null) {
     throw failed('Error Status : 400.User server missing content-length.', '0007-00000203')
   }
-  const bytes = await readLimited(response)
+  const bytes = body()
   try {
     const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
     JSON.parse(text)
@@ -95,23 +91,12 @@ async function readAnswer(response: Response): Promise<string> {
   }
 }
 
-async function readLimited(response: Response): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of response.body ?? []) {
-    size += chunk.length
-    if (size > MAX_ANSWER_BYTES) throw failed('The response body is larger than 1 MB.')
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
-}
-
 const failed = (message: string, ec?: string) => refusal('CallbackFailed', { message, ec })
 
 function asRefusal(error: unknown) {
   if (isRefusal(error)) return error
-  if (error instanceof DOMException && error.name === 'TimeoutError') {
-    return failed('Cost too long time.')
-  }
+  const name = error instanceof DOMException ? error.name : undefined
+  if (name === 'TimeoutError') return failed('Cost too long time.')
+  if (name === 'QuotaExceededError') return failed('The response body is larger than 1 MB.')
   return failed('Error status : 502.', '0007-00000203')
 }
