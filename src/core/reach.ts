@@ -1,10 +1,10 @@
-// What a credential reaches: which sessions, what of them, and which tokens it is handed. Whether a grant was revoked is the
-// database's to say, in the statement that reads the session (`by` in UploadsDb).
+// What a credential reaches: which sessions, whether it reads their objects, and which tokens it is handed. Whether a grant was
+// revoked is checked by the statement that reads the session (`by` in UploadsDb).
 import type { Credential, GrantPrincipal, Principal } from './principal.ts'
 import { Problem } from './problem.ts'
 import { hasEnded, type UploadSession } from './upload-session.ts'
 
-/** So long an expired grant still answers for a session that it created, after the session's end. */
+/** An expired grant still reaches a session that it created for this long after the session has ended. */
 const AFTER_END_MS = 24 * 3600_000
 
 export const noSuchUpload = () =>

@@ -1,4 +1,4 @@
-// Reading sessions: one, or the list that a credential may see. Where a grant asks, the same statement looks whether it was
+// Reads sessions: one, or those that a credential may list. Where a grant asks, the same statement checks that it was not
 // revoked.
 import { type SQL, sql } from 'drizzle-orm'
 import type { UploadFilter, UploadsDb } from '../core/ports.ts'
@@ -8,16 +8,16 @@ import type { Database } from './connect.ts'
 import { toSession, type UploadRow } from './session-row.ts'
 import { instant } from './transition.ts'
 
-/** As the partial indexes say it: in text, so that a plan for any parameters may use them. */
+/** As the partial indexes say it. Written as text, because a plan for any parameters cannot prove a parameter. */
 const UNFINISHED = sql`state in ('initiating', 'open', 'completing')`
 
 const CLIENT_SEEN_MS = 60_000
 
-/** A grant that is gone was of use to nobody any more. */
+/** A grant whose row was removed counts as revoked. */
 const stands = (appId: string, grantId: string): SQL =>
   sql`exists (select from grants where app_id = ${appId} and grant_id = ${grantId} and revoked_at is null)`
 
-/** Newest first. Throws `grant-revoked` for the grant `by`, after which `before` does nothing. */
+/** Newest first. Throws `grant-revoked` where the grant `by` was revoked. `before` are statements in a `with`. */
 async function read(
   database: Database,
   { appId, by, rows, before }: { appId: string; by?: string; rows: SQL; before?: SQL },
@@ -38,7 +38,7 @@ async function read(
 const one = (appId: string, id: string): SQL =>
   sql`select to_jsonb(u) as row from uploads u where app_id = ${appId} and upload_id = ${id}`
 
-/** What core/reach.ts says of a session, said of rows. */
+/** The same rule as `reaches` in core/reach.ts, as a condition on rows. */
 function listed(
   appId: string,
   { subject, state, fingerprint, reach, limit, cursor }: UploadFilter,

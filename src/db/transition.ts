@@ -100,7 +100,7 @@ export const chain = (event: WebhookEvent): SQL => chained(told(event))
 const chained = (event: Told): SQL =>
   sql`log_hash = encode(sha256(convert_to(log_hash || ${withRevision(event, sql`revision + 1`)}, 'UTF8')), 'hex')`
 
-/** Each session that has ended frees a slot. Of many, all are one subject's. */
+/** Each session that ended frees a slot. The sessions of one statement share one subject. */
 const freeSlots = sql`,
     settled as (
       update usage set open_uploads = usage.open_uploads - ended.count

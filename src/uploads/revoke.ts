@@ -8,8 +8,8 @@ const AT_ONCE = 100
 export type RevokeServices = Pick<Services, 'uploads' | 'clock' | 'newId' | 'nudgeDeliveries'>
 
 /**
- * Answers how many sessions were aborted; undefined where there is no such grant. Once it is revoked nothing new begins under
- * it: another look finds what had begun meanwhile.
+ * Answers how many sessions were aborted; undefined where there is no such grant. A revoked grant creates nothing, so the look
+ * after the revocation finds whatever was created before it.
  */
 export async function revokeGrant(
   { uploads, clock, newId, nudgeDeliveries }: RevokeServices,

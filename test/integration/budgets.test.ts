@@ -126,6 +126,32 @@ describe('a request', () => {
     expect([creating.statements, completing.statements]).toEqual([4, 3])
   })
 
+  it('of a grant, or with a token that it was handed, asks of its revocation in the statements that run anyway', async () => {
+    const { body: grant } = await harness.call('POST', '/v1/grants', app.apiKey, { subject: 'ada' })
+    const bytes = someBytes(150 * KiB)
+    const { body: created } = await harness.call('POST', '/v1/uploads', grant.grant, {
+      filename: 'a.bin',
+      sizeBytes: 150 * KiB,
+      partSizeBytes: 100 * KiB,
+    })
+    for (const part of created.parts) await putPart(part, bytes, 100 * KiB)
+    const path = `/v1/uploads/${created.id}`
+    const statements = async (method: string, at: string, token: string, body?: unknown) => {
+      const cost = await costOf(async () => {
+        expect((await harness.call(method, at, token, body)).status).toBe(200)
+      })
+      return cost.statements
+    }
+
+    expect({
+      listed: await statements('GET', '/v1/uploads', grant.grant),
+      status: await statements('GET', path, created.uploadToken),
+      // And the app, whose origins new tokens name.
+      statusByGrant: await statements('GET', path, grant.grant),
+      completed: await statements('POST', `${path}/complete`, created.completionToken, {}),
+    }).toEqual({ listed: 1, status: 1, statusByGrant: 2, completed: 3 })
+  })
+
   it('that completes makes three store calls: the list, the completion, HEAD', async () => {
     const { body } = await create()
     const bytes = someBytes(150 * KiB)
