@@ -20,6 +20,7 @@ import {
   diesAt,
   foreignObject,
   keepHouse,
+  keysRotated,
   lateInitiate,
   monthBegins,
   storeWorks,
@@ -81,6 +82,13 @@ async function firstIsForgotten({ clients }: Run): Promise<string[]> {
     union all select 'event' from upload_events where upload_id = ${id}
     union all select 'stray event' from upload_events_default where app_id = ${app.appId}`
   return rows.map(({ what }) => `a ${what} is left that is past its retention`)
+}
+
+async function oldKeyIsFree({ clients }: Run): Promise<string[]> {
+  const counts = await clients.world.sealed.counts()
+  return counts
+    .filter(({ key }) => key !== 'first')
+    .map(({ kid, kind }) => `the key ${kid} is still needed by a ${kind}`)
 }
 
 export const FLOWS: readonly Flow[] = [
@@ -334,10 +342,11 @@ export const FLOWS: readonly Flow[] = [
       ...onFirst('abort'),
       deliver,
       advance(130 * DAY),
+      keysRotated,
       create('parts'),
     ],
     disturbed: [keepHouse],
     ends: 'completed',
-    holds: firstIsForgotten,
+    holds: async (run) => [...(await firstIsForgotten(run)), ...(await oldKeyIsFree(run))],
   },
 ]

@@ -47,6 +47,11 @@ export const storeWorks: Step = outside('the store works', ({ world }) =>
   world.processing.objects.finishTasks(),
 )
 
+/** Another key has come first in SECRET_KEYS. */
+export const keysRotated: Step = outside('keys are rotated', ({ world, app }) =>
+  world.sealWithOldKey(app.appId),
+)
+
 export const keepHouse: Step = {
   step: 'housekeeping',
   act: ({ world }, instance) => world.keepHouse(instance),

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { Webhook } from 'standardwebhooks'
+import { createVault } from '../../src/auth/vault.ts'
 import { base64url } from '../../src/core/bytes.ts'
 import type { Log, SendWebhook } from '../../src/core/ports.ts'
 import { connect } from '../../src/db/connect.ts'
@@ -23,6 +24,7 @@ import { throughPort } from './through-port.ts'
 export const ADMIN_KEY = 'an-admin-key-for-the-tests'
 const STORE_SECRET = 'test-secret-of-the-store'
 const MASTER = new Uint8Array(32).fill(7)
+const OLD_KEY = { kid: 'k0', secret: new Uint8Array(32).fill(6) }
 const RECEIVER = 'http://receiver.test/hook'
 const BUCKET = {
   region: 'local',
@@ -156,7 +158,7 @@ export async function startWorld() {
     })
 
   const processWide = await processServices({
-    secretKeys: [{ kid: 'k1', secret: MASTER }],
+    secretKeys: [{ kid: 'k1', secret: MASTER }, OLD_KEY],
     adminKey: ADMIN_KEY,
     publicUrl: () => 'http://countersign.test',
     allowPrivateTargets: true,
@@ -188,7 +190,8 @@ export async function startWorld() {
 
   const bare = processWide.forDatabase(connection.database)
   const services = throughPort(port, bare)
-  const housekeeping = throughPort(port, processWide.housekeepingFor(connection.database))
+  const bareHousekeeping = processWide.housekeepingFor(connection.database)
+  const housekeeping = throughPort(port, bareHousekeeping)
   const api = httpApp({ servicesFor: () => services })
 
   const liveInstance = () => instances.find(({ dead }) => !dead)
@@ -230,6 +233,7 @@ export async function startWorld() {
     foreignObjects,
     /** Past the fault port: for checks. */
     bare,
+    sealed: bareHousekeeping.sealed,
     request,
     lines,
     answers,
@@ -257,6 +261,15 @@ export async function startWorld() {
     deliver: (instance: Instance) => port.run('deliver', instance, () => deliverDue(services)),
     keepHouse: (instance: Instance) =>
       port.run('housekeeping', instance, () => keepHouse(housekeeping, { keep: KEEP })),
+
+    /** The webhook secret is as the old key sealed it, before another one came first. */
+    async sealWithOldKey(appId: string): Promise<void> {
+      const vault = await createVault([OLD_KEY], (count) =>
+        crypto.getRandomValues(new Uint8Array(count)),
+      )
+      const sealed = await vault.seal(endpointSecret)
+      await sql`update webhook_endpoints set encrypted_secret = ${sealed} where app_id = ${appId}`
+    },
 
     /** An app of its own for a run, with one webhook endpoint. */
     async begin(policy: Record<string, unknown>) {

@@ -12,6 +12,7 @@ import { ConfigError, parseConfig } from '../../src/config.ts'
 import { budgetOf } from '../../src/core/budget.ts'
 import { base64url } from '../../src/core/bytes.ts'
 import { signWebhook } from '../../src/delivery/standard-webhooks.ts'
+import { countersign } from '../../src/library.ts'
 import { start } from '../../src/node/start.ts'
 import { reseal } from '../../src/uploads/reseal.ts'
 import {
@@ -23,6 +24,7 @@ import {
   startHarness,
 } from '../support/harness.ts'
 import { startReceiver } from '../support/receiver.ts'
+import { storeVariables } from '../support/worker-target.ts'
 
 const SECRET = 'a-shared-secret-of-at-least-32-characters'
 const BYTES = someBytes(1000)
@@ -231,6 +233,29 @@ describe('a key that rows still name', () => {
 
     expect(outcome).toEqual(new ConfigError(`SECRET_KEYS: ${LACKS_K1}`))
     await rm(directory, { recursive: true, force: true })
+  })
+
+  it('is missed at the start of the library form, which begins once it is listed', async () => {
+    const started = async (...listedKids: string[]) => {
+      const uploads = countersign(
+        {
+          ...storeVariables(harness.store),
+          DATABASE_URL: harness.databaseUrl,
+          PUBLIC_URL: 'http://countersign.test',
+          SECRET_KEYS: listed(...listedKids),
+        },
+        { log: () => {} },
+      )
+      const outcome = await uploads.start().then(
+        () => 'started',
+        (refusal: unknown) => refusal,
+      )
+      await uploads.close()
+      return outcome
+    }
+
+    expect(await started('k2')).toEqual(new ConfigError(`SECRET_KEYS: ${LACKS_K1}`))
+    expect(await started('k2', 'k1')).toBe('started')
   })
 
   it('is missed by /readyz, until it is listed or no longer named', async () => {

@@ -61,6 +61,14 @@ it('reports all faults together, by name', () => {
   for (const name of ['PORT', 'ADMIN_KEY', 'SECRET_KEYS']) expect(attempt).toThrow(name)
 })
 
+it('refuses two keys of one name: only one of them could ever be found', () => {
+  const key = (byte: number) => `k1:${Buffer.alloc(32, byte).toString('base64url')}`
+
+  expect(() => parseConfig({ SECRET_KEYS: `${key(1)},${key(2)}` })).toThrow(
+    'SECRET_KEYS: must give each key a kid of its own',
+  )
+})
+
 it('needs each part of a store, in STORE_ variables and in STORES', () => {
   expect(() => parseConfig({ ...KEYS, STORE_DIALECT: 'oss' })).toThrow('STORE_SECRET_ACCESS_KEY')
   expect(() => parseConfig({ ...KEYS, STORES: '[{"name":"x"}]' })).toThrow('STORES[0].bucket')
