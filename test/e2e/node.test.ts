@@ -155,7 +155,7 @@ describe('a running service', () => {
     const elsewhere = await mkdtemp(join(tmpdir(), 'countersign-port-'))
     const taken = run({ DATA_DIR: elsewhere, PORT: new URL(service.url).port })
     expect(taken.status).toBe(1)
-    expect(taken.output).toContain('is taken. Stop what uses it, or set PORT.')
+    expect(taken.output).toContain('is taken; stop what uses it, or give another')
     await rm(elsewhere, { recursive: true, force: true })
   })
 })
