@@ -45,6 +45,12 @@ export const ATTEMPT_WINDOW_MS = 15 * 60_000
 /** How often a lost storage upload is re-created behind the same session. */
 export const MAX_GENERATIONS = 3
 
+/** Failed, because the store never told what became of it. Nothing of it is deleted: an operator decides. */
+export const OUTCOME_UNKNOWN = 'outcome-unknown'
+
+export const isKept = ({ failure }: Pick<UploadSession, 'failure'>): boolean =>
+  failure === OUTCOME_UNKNOWN
+
 export interface CompletedObject {
   key: string
   sizeBytes: number

@@ -1,6 +1,6 @@
 // The only way to `completed`: the session's own object is really in the store, and one statement says so.
 import { uploadEvent } from '../core/event.ts'
-import type { Services, StoredObject } from '../core/ports.ts'
+import type { MeasuredObject, Services } from '../core/ports.ts'
 import {
   type CompletedObject,
   hasEnded,
@@ -15,7 +15,7 @@ import { type ReleaseServices, releaseStorage } from './release.ts'
 const declaredBy = (session: UploadSession, byOwnAttempt: boolean) =>
   byOwnAttempt || !session.direct ? session.checksum : standing(session).checksum
 
-function completedObject(stored: StoredObject, declared: string | undefined): CompletedObject {
+function completedObject(stored: MeasuredObject, declared: string | undefined): CompletedObject {
   return {
     key: stored.key,
     sizeBytes: stored.sizeBytes,
@@ -35,7 +35,7 @@ export type FinishServices = ReleaseServices & Pick<Services, 'newId' | 'nudgeDe
 export async function finish(
   services: FinishServices,
   session: UploadSession,
-  stored: StoredObject,
+  stored: MeasuredObject,
   byOwnAttempt = false,
 ): Promise<UploadSession> {
   const { uploads, clock, newId, nudgeDeliveries } = services
@@ -61,7 +61,7 @@ export async function finish(
 export async function failMismatch(
   services: FinishServices,
   session: UploadSession,
-  { crc64 }: StoredObject,
+  { crc64 }: MeasuredObject,
 ): Promise<UploadSession> {
   const failed = await endSession(services, session, 'failed', {
     failure: 'object-mismatch',

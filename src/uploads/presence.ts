@@ -1,12 +1,13 @@
 // Whose object stands under a session's key: HEAD, the stamp, the expected size and checksum decide.
-import type { Services, StoredObject } from '../core/ports.ts'
+import { incompleteAnswer, isOwn, withEtag } from '../core/own-object.ts'
+import type { MeasuredObject, ObjectStore, Services, StoredObject } from '../core/ports.ts'
 import { standing, type UploadSession } from '../core/upload-session.ts'
 
 export type Presence =
   /** The session's object: our stamp, the expected size and checksum. */
-  | { kind: 'own'; object: StoredObject }
+  | { kind: 'own'; object: MeasuredObject }
   /** Our stamp, but not what was declared. */
-  | { kind: 'mismatch'; object: StoredObject; reason: string }
+  | { kind: 'mismatch'; object: MeasuredObject; reason: string }
   /** Somebody else's object under this key: never finished, failed or deleted by us. */
   | { kind: 'foreign' }
   | { kind: 'absent' }
@@ -63,25 +64,30 @@ function expected(session: UploadSession, made: Made | undefined): Expected {
   }
 }
 
-/**
- * The stamp, which only we can sign. A client with credentials sets none: there the exact key, which holds the
- * session's id, stands in for it.
- */
-export const isOwn = (session: UploadSession, object: StoredObject): boolean =>
-  session.method === 'credentials'
-    ? session.key.includes(session.id) && object.key === session.key
-    : object.uploadId === session.id
+const tellsCrc64 = ({ verifiableChecksums }: ObjectStore) => verifiableChecksums.includes('crc64')
+
+/** Throws StoreFailure where the answer lacks a value that this store tells of every object. */
+function measured(store: ObjectStore, found: StoredObject): MeasuredObject {
+  const { sizeBytes, ...object } = withEtag(found)
+  const lacksCrc64 = object.crc64 === undefined && tellsCrc64(store)
+  if (sizeBytes === undefined || lacksCrc64) throw incompleteAnswer()
+  return { ...object, sizeBytes }
+}
 
 function compare(
+  store: ObjectStore,
   session: UploadSession,
-  object: StoredObject | undefined,
+  found: StoredObject | undefined,
   made: Made | undefined,
 ): Presence {
-  if (!object) return { kind: 'absent' }
-  if (!isOwn(session, object)) return { kind: 'foreign' }
+  if (!found) return { kind: 'absent' }
+  if (!isOwn(session, found)) return { kind: 'foreign' }
+  const object = measured(store, found)
   const { sizeBytes, crc64 } = expected(session, made)
   const mismatch = (reason: string): Presence => ({ kind: 'mismatch', object, reason })
   if (sizeBytes !== undefined && object.sizeBytes !== sizeBytes) {
+    // Of parts we make objects without an encoding: a proxy has compressed the answer, and it is the proxy's length.
+    if (session.method === 'multipart' && object.contentEncoding) throw incompleteAnswer()
     return mismatch(`has ${object.sizeBytes} bytes instead of ${sizeBytes}`)
   }
   if (object.sizeBytes > session.reservedBytes) return mismatch('is larger than what was reserved')
@@ -91,11 +97,15 @@ function compare(
   return { kind: 'own', object }
 }
 
-/** Looks with HEAD for the object that was `made`, or any that may be the session's. Throws StoreFailure. */
+/**
+ * Looks with HEAD for the object that was `made`, or any that may be the session's. Throws StoreFailure, also where the answer
+ * lacks a value: whoever asks treats that as no answer.
+ */
 export async function lookForObject(
   { storeNamed }: Pick<Services, 'storeNamed'>,
   session: UploadSession,
   made?: Made,
 ): Promise<Presence> {
-  return compare(session, await storeNamed(session.store).head(session.key), made)
+  const store = storeNamed(session.store)
+  return compare(store, session, await store.head(session.key), made)
 }
