@@ -4,7 +4,13 @@ import { Problem } from '../core/problem.ts'
 import { isStoreFailure } from '../core/store-failure.ts'
 import { hasEnded, type UploadSession } from '../core/upload-session.ts'
 import { notOpen } from './abort.ts'
-import { asDeclared, checkInput, isTakenOver, wouldDeclareOtherwise } from './declared.ts'
+import {
+  asDeclared,
+  checkInput,
+  checkWhole,
+  isTakenOver,
+  wouldDeclareOtherwise,
+} from './declared.ts'
 import { failMismatch, finish } from './finish.ts'
 import { expectedSize, lookForObject, type Made } from './presence.ts'
 import { objectExists, refusal, uploadLost } from './refusal.ts'
@@ -205,6 +211,7 @@ async function settle(
     return undefined
   })
   if (presence?.kind === 'own') {
+    if (session.method !== 'multipart') checkWhole(session, presence.object)
     const finished = await finish(services, session, presence.object, outcome.kind === 'made')
     return reached(finished, clock())
   }

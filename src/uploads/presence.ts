@@ -43,7 +43,7 @@ interface Expected {
 /**
  * Of parts the store makes an object only for us, and only after a check: by size and declaration for a relayed completion, by
  * the CRC64 that was checked for a direct one, whose parts may be written over. What else is declared is of some attempt, not of
- * this object. What goes up whole was never checked: there the first declaration decides.
+ * this object. What goes up whole is compared with what binds the session; what an attempt declares refuses that attempt alone.
  */
 function expected(session: UploadSession, made: Made | undefined): Expected {
   const only = (checksum: string | undefined) => {
@@ -51,7 +51,8 @@ function expected(session: UploadSession, made: Made | undefined): Expected {
     return crc64 === undefined ? undefined : [crc64]
   }
   if (session.method !== 'multipart') {
-    return { sizeBytes: expectedSize(session), crc64: only(session.checksum) }
+    const { sizeBytes, checksum } = standing(session)
+    return { sizeBytes: session.plan.sizeBytes ?? sizeBytes, crc64: only(checksum) }
   }
   if (made) {
     const { sizeBytes, crc64 } = made
