@@ -332,6 +332,15 @@ export const GUARDS = [
     says: /expected \{ status: \d+, .* to match object \{ status: 422/,
   },
   {
+    name: 'only the object that completed the session is read back',
+    in: 'src/uploads/read.ts',
+    from: 'if (isRecorded(session, await store.head(key))) {',
+    to: 'if (await store.head(key)) {',
+    suite: integration('read-object', 'another session has replaced'),
+    by: /nobody reads another’s/,
+    says: /expected \{ status: 302, .* to match object \{ status: 409/,
+  },
+  {
     name: 'an absent stamp is unknown after our own completion',
     in: 'src/core/own-object.ts',
     from: 'if (object.uploadId === undefined && mayHaveBeenMade(session)) throw incompleteAnswer()',
