@@ -1,6 +1,6 @@
 // The port to a bucket. A dialect implements it; every method says which request needs it.
 import type { Part, PartLimits } from './part-plan.ts'
-import type { ObjectHeaders } from './policy.ts'
+import type { ObjectHeaders, ShownHeaders } from './policy.ts'
 
 /** The object that a session will make. Its `uploadId` becomes the stamp. */
 export interface ObjectSpec {
@@ -44,6 +44,7 @@ export interface StoredObject {
   crc64?: string
   contentType?: string
   contentEncoding?: string
+  headers?: ShownHeaders
   lastModified?: Date
   /** The stamp: the id of the session that made it, if one of ours did. */
   uploadId?: string

@@ -1,6 +1,6 @@
 // UploadSession: one authorised upload, its states and which state may follow which.
 import type { PartPlan } from './part-plan.ts'
-import type { Policy } from './policy.ts'
+import type { Policy, ShownHeaders } from './policy.ts'
 import type { ProcessingTask } from './processing.ts'
 
 export const UPLOAD_STATES = [
@@ -59,6 +59,8 @@ export interface CompletedObject {
   /** `verified` was computed by the store over the stored bytes; `declared` is the client's word only. */
   checksums: Record<string, string>
   declared?: string
+  /** Of what went up whole: what its client set beside the policy. */
+  headers?: ShownHeaders
 }
 
 export interface UploadSession {

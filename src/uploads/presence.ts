@@ -75,6 +75,12 @@ function measured(store: ObjectStore, found: StoredObject): MeasuredObject {
   return { ...object, sizeBytes }
 }
 
+/** No policy sets an encoding, and PUTs do not sign its absence: readers would get other bytes than were declared. */
+const encodingOf = ({ method }: UploadSession, { contentEncoding }: StoredObject) =>
+  method === 'multipart' || contentEncoding?.toLowerCase() === 'identity'
+    ? undefined
+    : contentEncoding
+
 function compare(
   store: ObjectStore,
   session: UploadSession,
@@ -91,6 +97,9 @@ function compare(
     if (session.method === 'multipart' && object.contentEncoding) throw incompleteAnswer()
     return mismatch(`has ${object.sizeBytes} bytes instead of ${sizeBytes}`)
   }
+  const encoding = encodingOf(session, object)
+  if (encoding)
+    return mismatch(`has the Content-Encoding ${encoding}, which the policy does not set`)
   if (object.sizeBytes > session.reservedBytes) return mismatch('is larger than what was reserved')
   if (crc64?.every((one) => differs(object, one))) {
     return mismatch('has another CRC64 than was declared or checked')

@@ -341,6 +341,15 @@ export const GUARDS = [
     says: /expected \{ status: 302, .* to match object \{ status: 409/,
   },
   {
+    name: 'an encoding that the policy lacks makes another object',
+    in: 'src/uploads/presence.ts',
+    from: 'if (encoding) {',
+    to: 'if (false) {',
+    suite: integration('whole-object', 'a single PUT with an encoding that the policy lacks'),
+    by: /with an encoding that the policy lacks fails/,
+    says: /expected \{ status: 200, .* to match object \{ status: 409/,
+  },
+  {
     name: 'an absent stamp is unknown after our own completion',
     in: 'src/core/own-object.ts',
     from: 'if (object.uploadId === undefined && mayHaveBeenMade(session)) throw incompleteAnswer()',

@@ -150,3 +150,65 @@ describe.each(WHOLE.slice(1))('%s of unknown size', (_, stored) => {
     expect(await complete(created, { sizeBytes: 1000 })).toMatchObject({ status: 200 })
   })
 })
+
+describe.each(WHOLE)('%s', (name, stored) => {
+  const OWN = {
+    'Cache-Control': 'max-age=60',
+    'Content-Disposition': 'inline',
+    Expires: 'Thu, 01 Jan 2037 00:00:00 GMT',
+    'Content-Language': 'de',
+  }
+
+  it('with headers that the policy does not set is completed, and they are recorded as HEAD shows them', async () => {
+    // A form has no field for the language.
+    const { 'Content-Language': contentLanguage, ...others } = OWN
+    const hasLanguage = name !== 'a form'
+    const created = await stored({}, hasLanguage ? OWN : others)
+
+    const done = await complete(created)
+    const { body: seen } = await harness.call('GET', `/v1/uploads/${created.id}`, app.apiKey)
+
+    const headers = {
+      cacheControl: 'max-age=60',
+      contentDisposition: 'inline',
+      expires: 'Thu, 01 Jan 2037 00:00:00 GMT',
+      ...(hasLanguage ? { contentLanguage } : {}),
+    }
+    expect(done).toMatchObject({ status: 200, body: { state: 'completed' } })
+    expect(done.body.object.headers).toEqual(headers)
+    expect(seen.object.headers).toEqual(headers)
+  })
+
+  it('with an encoding that the policy lacks fails and goes', async () => {
+    const created = await stored({}, { 'Content-Encoding': 'gzip' })
+
+    const refused = await complete(created)
+
+    expect(refused).toMatchObject({
+      status: 409,
+      body: { code: 'object-mismatch', detail: expect.stringContaining('Content-Encoding gzip') },
+    })
+    expect(await find(created.id)).toMatchObject({ state: 'failed', failure: 'object-mismatch' })
+    expect(await store().head(created.key)).toBeUndefined()
+  })
+
+  it('with an encoding that changes nothing is completed', async () => {
+    const created = await stored({}, { 'Content-Encoding': 'identity' })
+
+    expect(await complete(created)).toMatchObject({ status: 200, body: { state: 'completed' } })
+  })
+})
+
+it('a single PUT cannot leave out or change what the policy sets, and that is not recorded again', async () => {
+  app = await harness.createApp({
+    object: { cacheControl: 'no-store', contentDisposition: 'attachment; filename="x"' },
+  })
+  const created = await create({})
+
+  const changed = await put(created, { 'Cache-Control': 'max-age=60' })
+  const disposed = await put(created, { 'Content-Disposition': 'inline' })
+  const sent = await put(created)
+
+  expect([changed.status, disposed.status, sent.status]).toEqual([403, 403, 200])
+  expect((await complete(created)).body.object.headers).toBeUndefined()
+})

@@ -9,6 +9,7 @@ export function ossObjects(send: SendToOss): Pick<ObjectStore, 'head' | 'putEmpt
     async head(key) {
       const { status, headers } = await send({ method: 'HEAD', key }, undefined, [404])
       if (status === 404) return undefined
+      const shown = read.shownHeaders(headers)
       return {
         key,
         sizeBytes: read.wholeNumber(headers.get('content-length')),
@@ -16,7 +17,8 @@ export function ossObjects(send: SendToOss): Pick<ObjectStore, 'head' | 'putEmpt
         versionId: headers.get('x-oss-version-id') ?? undefined,
         crc64: read.crc64(headers.get('x-oss-hash-crc64ecma')),
         contentType: headers.get('content-type') ?? undefined,
-        contentEncoding: headers.get('content-encoding') ?? undefined,
+        contentEncoding: headers.get('content-encoding') || undefined,
+        ...(shown ? { headers: shown } : {}),
         lastModified: read.date(headers.get('last-modified')),
         uploadId: headers.get(STAMP_HEADER) ?? undefined,
       }

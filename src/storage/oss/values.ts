@@ -1,4 +1,5 @@
 // Reads the values of an answer. One that is absent or unreadable is undefined, never 0 or '': nobody may judge by it.
+import type { ShownHeaders } from '../../core/policy.ts'
 
 type Text = string | null | undefined
 
@@ -17,4 +18,15 @@ export const etag = (text: Text): string | undefined =>
 export function date(text: Text): Date | undefined {
   const at = new Date(text ?? Number.NaN)
   return Number.isNaN(at.getTime()) ? undefined : at
+}
+
+/** Undefined where there is none of them. */
+export function shownHeaders(headers: Headers): ShownHeaders | undefined {
+  const shown: ShownHeaders = {
+    cacheControl: headers.get('cache-control') || undefined,
+    contentDisposition: headers.get('content-disposition') || undefined,
+    contentLanguage: headers.get('content-language') || undefined,
+    expires: headers.get('expires') || undefined,
+  }
+  return Object.values(shown).some((value) => value !== undefined) ? shown : undefined
 }
