@@ -98,8 +98,9 @@ function compare(
     return mismatch(`has ${object.sizeBytes} bytes instead of ${sizeBytes}`)
   }
   const encoding = encodingOf(session, object)
-  if (encoding)
+  if (encoding) {
     return mismatch(`has the Content-Encoding ${encoding}, which the policy does not set`)
+  }
   if (object.sizeBytes > session.reservedBytes) return mismatch('is larger than what was reserved')
   if (crc64?.every((one) => differs(object, one))) {
     return mismatch('has another CRC64 than was declared or checked')
