@@ -90,6 +90,18 @@ const completedObject = z
     versionId: z.string().optional(),
     checksums: z.record(z.string(), z.string()),
     declared: z.string().optional(),
+    headers: z
+      .object({
+        cacheControl: z.string().optional(),
+        contentDisposition: z.string().optional(),
+        contentLanguage: z.string().optional(),
+        expires: z.string().optional(),
+      })
+      .optional()
+      .openapi({
+        description:
+          'Of a single PUT, a form or an upload by one’s own SDK: headers that its client set beside the policy, as HEAD shows them',
+      }),
   })
   .openapi('CompletedObject')
 

@@ -1,6 +1,6 @@
 // The port to a bucket. A dialect implements it; every method says which request needs it.
 import type { Part, PartLimits } from './part-plan.ts'
-import type { ObjectHeaders } from './policy.ts'
+import type { ObjectHeaders, ShownHeaders } from './policy.ts'
 
 /** The object that a session will make. Its `uploadId` becomes the stamp. */
 export interface ObjectSpec {
@@ -35,17 +35,23 @@ export interface StoredPart extends Part {
   lastModified: Date
 }
 
+/** As HEAD shows it. What the answer does not carry, or not readably, is undefined. */
 export interface StoredObject {
   key: string
-  sizeBytes: number
-  etag: string
+  sizeBytes?: number
+  etag?: string
   versionId?: string
   crc64?: string
   contentType?: string
+  contentEncoding?: string
+  headers?: ShownHeaders
   lastModified?: Date
   /** The stamp: the id of the session that made it, if one of ours did. */
   uploadId?: string
 }
+
+/** One whose answer carries all that a session is finished or failed on. */
+export type MeasuredObject = StoredObject & { sizeBytes: number; etag: string }
 
 /** Bytes `first` to `last` (both included) of an object, as long as it is the one with this ETag. */
 export interface CopySource {
@@ -193,7 +199,10 @@ export interface ObjectStore {
     object: Pick<ObjectSpec, 'overwrite' | 'headers'>,
     validity: Validity,
   ): SignedRequest
-  /** All pages, one at a time. Throws StoreFailure `no-such-upload` where the store no longer knows it. */
+  /**
+   * All pages, one at a time. Throws StoreFailure `no-such-upload` where the store no longer knows it, and `ambiguous` where a
+   * part lacks its number, size, ETag or date.
+   */
   listParts(upload: StoredUpload): AsyncIterable<StoredPart[]>
   /**
    * POST /v1/uploads/{id}/copies. Present where the store copies a range of an object into a part. The caller has seen

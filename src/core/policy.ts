@@ -20,6 +20,14 @@ export interface ObjectHeaders {
   metadata?: Record<string, string>
 }
 
+/** Headers that a client may give its object where the policy sets none: they are not signed. As HEAD shows them. */
+export interface ShownHeaders {
+  cacheControl?: string
+  contentDisposition?: string
+  contentLanguage?: string
+  expires?: string
+}
+
 export interface Policy {
   maxSizeBytes?: number
   /** Exact types, or a whole family as `image/*`; absent allows any. */

@@ -107,10 +107,10 @@ export interface UploadsDb extends RevocationDb {
     crc64: string | undefined,
     now: Date,
   ): Promise<UploadSession | undefined>
-  /** Ends the lease and leaves the outcome to the next caller or the sweep. */
+  /** Ends the lease and leaves the outcome to the next caller or the sweep; the attempt is forgotten where it was none. */
   releaseLease(
     session: UploadSession,
-    options: { missing: boolean },
+    options: { missing: boolean; wasAttempt: boolean },
     now: Date,
   ): Promise<UploadSession | undefined>
   /**

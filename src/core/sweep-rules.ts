@@ -42,6 +42,13 @@ export const endOf = ({ policy, expiresAt }: UploadSession, activity: number): n
     expiresAt.getTime(),
   )
 
+/** So long after its end the store is still asked what became of a session. */
+const UNKNOWN_MS = 24 * 60 * MINUTE_MS
+
+/** Nobody will know any more: the store has told nothing since the session's end. */
+export const isGivenUp = ({ expiresAt }: UploadSession, now: Date): boolean =>
+  now.getTime() - expiresAt.getTime() >= UNKNOWN_MS
+
 /** First after ten minutes; a single PUT has arrived by the time its first URL has ended, or never by it. */
 export const firstLookAt = ({ method, expiresAt }: UploadSession, now: Date): Date =>
   new Date(

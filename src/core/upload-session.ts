@@ -1,6 +1,6 @@
 // UploadSession: one authorised upload, its states and which state may follow which.
 import type { PartPlan } from './part-plan.ts'
-import type { Policy } from './policy.ts'
+import type { Policy, ShownHeaders } from './policy.ts'
 import type { ProcessingTask } from './processing.ts'
 
 export const UPLOAD_STATES = [
@@ -45,6 +45,12 @@ export const ATTEMPT_WINDOW_MS = 15 * 60_000
 /** How often a lost storage upload is re-created behind the same session. */
 export const MAX_GENERATIONS = 3
 
+/** Failed, because the store never told what became of it. Nothing of it is deleted: an operator decides. */
+export const OUTCOME_UNKNOWN = 'outcome-unknown'
+
+export const isKept = ({ failure }: Pick<UploadSession, 'failure'>): boolean =>
+  failure === OUTCOME_UNKNOWN
+
 export interface CompletedObject {
   key: string
   sizeBytes: number
@@ -53,6 +59,8 @@ export interface CompletedObject {
   /** `verified` was computed by the store over the stored bytes; `declared` is the client's word only. */
   checksums: Record<string, string>
   declared?: string
+  /** Of what went up whole: what its client set beside the policy. */
+  headers?: ShownHeaders
 }
 
 export interface UploadSession {

@@ -101,11 +101,11 @@ export function uploadsDb(database: Database): UploadsDb {
         guard: sql`state = 'completing' and attempt = ${session.attempt}`,
       }),
 
-    releaseLease: (session, { missing }, now) =>
+    releaseLease: (session, { missing, wasAttempt }, now) =>
       transition(database, {
         appId: session.appId,
         uploadId: session.id,
-        set: sql`lease_until = ${instant(now)},
+        set: sql`lease_until = ${instant(now)}, attempt_at = ${wasAttempt ? sql`attempt_at` : sql`prior_attempt_at`},
           missing_since = ${missing ? sql`coalesce(missing_since, ${instant(now)})` : sql`missing_since`},
           sweep_at = ${instant(after(now, 60_000))}`,
         guard: sql`state = 'completing' and attempt = ${session.attempt}`,

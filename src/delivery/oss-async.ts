@@ -11,8 +11,9 @@ export const ossAsync = processing<'oss-async'>(
   async (store, key, progress) => {
     const found = await store.head(key)
     const { before } = progress
+    if (!found?.etag) return { kind: 'running', progress }
     const isNew =
-      before?.etag !== found?.etag || before?.lastModified !== found?.lastModified?.toISOString()
-    return found && isNew ? saved(found) : { kind: 'running', progress }
+      before?.etag !== found.etag || before?.lastModified !== found.lastModified?.toISOString()
+    return isNew ? saved(found) : { kind: 'running', progress }
   },
 )

@@ -1,6 +1,7 @@
 // What the processing targets have in common. They go to the upload's own store and nowhere else, work on the session's
 // own object only, never save over what somebody uploaded, and end in one event.
 import { processingEvent } from '../core/event.ts'
+import { isRecorded, withEtag } from '../core/own-object.ts'
 import type {
   Delivery,
   ObjectStore,
@@ -20,7 +21,7 @@ import type { DeliverServices, Outcome, Settled, Target } from './targets.ts'
 interface Begun {
   now: Date
   /** What stands under the result's key. */
-  before: StoredObject | undefined
+  before: (StoredObject & { etag: string }) | undefined
 }
 
 export interface Work<Type extends ProcessingTarget['type']> extends Begun {
@@ -99,7 +100,7 @@ async function prepare<Type extends ProcessingTarget['type']>(
   const { process } = store
   if (!process) return refused('not-offered')
   const [source, before] = await Promise.all([store.head(session.key), store.head(saveAs)])
-  if (source?.etag !== session.object?.etag) return refused('source-changed')
+  if (!isRecorded(session, source)) return refused('source-changed')
   // A stamp tells an upload. Where the store copies the source's own to a result, it is this session's.
   if (before?.uploadId !== undefined && before.uploadId !== session.id) return refused('key-taken')
   return {
@@ -108,7 +109,7 @@ async function prepare<Type extends ProcessingTarget['type']>(
     source: session.key,
     saveAs,
     target: target as Work<Type>['target'], // The row of TARGETS was chosen by it.
-    before,
+    before: before && withEtag(before), // It is told from the result by its ETag.
     now: clock(),
   }
 }

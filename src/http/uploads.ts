@@ -10,8 +10,8 @@ import { completeUpload } from '../uploads/complete.ts'
 import { createUpload } from '../uploads/create.ts'
 import { signDirectCompletion } from '../uploads/direct.ts'
 import { type PresignPartsInput, presignParts } from '../uploads/parts.ts'
+import { signObject } from '../uploads/read.ts'
 import { type UploadStatus, uploadStatus } from '../uploads/status.ts'
-import { validityFor } from '../uploads/validity.ts'
 import { sessionView } from '../uploads/view.ts'
 import { credentialFor, principalFor } from './authenticate.ts'
 import { readJson, readQuery } from './body.ts'
@@ -20,7 +20,6 @@ import { FIRST_WINDOW, presentCreated, presentParts, presentStatus } from './pre
 import { type Api, route } from './route.ts'
 import { sessionFor } from './session.ts'
 
-const OBJECT_URL_SECONDS = 300
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/
 
 function idempotencyKey(c: Request): string | undefined {
@@ -203,16 +202,7 @@ export function uploadRoutes(api: Api): void {
             'A grant or an upload token reads an object only where the policy says readBack and the grant created the upload.',
         })
       }
-      if (session.state !== 'completed') {
-        throw new Problem('upload-not-open', {
-          detail: `There is no object yet: the upload is ${session.state}.`,
-          members: { state: session.state },
-        })
-      }
-      const { storeNamed, clock } = c.get('services')
-      const store = storeNamed(session.store)
-      const validity = validityFor(store, clock(), OBJECT_URL_SECONDS)
-      const { url } = store.presignGet(session.key, session.filename, validity)
+      const url = await signObject(c.get('services'), session)
       c.header('cache-control', 'no-store')
       c.header('referrer-policy', 'no-referrer')
       return c.redirect(url, 302)

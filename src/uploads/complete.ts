@@ -4,11 +4,17 @@ import { Problem } from '../core/problem.ts'
 import { isStoreFailure } from '../core/store-failure.ts'
 import { hasEnded, type UploadSession } from '../core/upload-session.ts'
 import { notOpen } from './abort.ts'
-import { asDeclared, checkInput, isTakenOver, wouldDeclareOtherwise } from './declared.ts'
+import {
+  asDeclared,
+  checkInput,
+  checkWhole,
+  isTakenOver,
+  wouldDeclareOtherwise,
+} from './declared.ts'
 import { failMismatch, finish } from './finish.ts'
 import { expectedSize, lookForObject, type Made } from './presence.ts'
 import { objectExists, refusal, uploadLost } from './refusal.ts'
-import { checkParts, type ListedParts, listAllParts } from './stored-parts.ts'
+import { checkParts, type ListedParts, listToCheck } from './stored-parts.ts'
 import { objectSpec } from './tokens.ts'
 
 /** Longer than the store is waited for, so that a lease ends only when its holder is gone. */
@@ -80,9 +86,9 @@ async function completeClaimed(
   } catch (failure) {
     const error = isStoreFailure(failure) ? refusal(failure) : failure
     if (!(error instanceof Problem)) throw error
-    // Not even the parts were heard of: what the attempt before this one came to is as open as it was.
+    // ListParts failed too, so the earlier attempt is still undecided. This one asked the store for nothing and was none.
     if (isStoreFailure(failure) && isTakenOver(session)) {
-      await uploads.releaseLease(session, { missing: false }, clock())
+      await uploads.releaseLease(session, { missing: false, wasAttempt: false }, clock())
       throw error
     }
     if (!(await uploads.reopen(session, { wasAttempt: false }, clock()))) {
@@ -142,7 +148,7 @@ async function listChecked(
   }
   const upload = { key, storageUploadId }
   try {
-    const listed = await listAllParts(storeNamed(session.store), upload)
+    const listed = await listToCheck(storeNamed(session.store), upload)
     checkParts(plan, size, listed, checksum)
     return { ...listed, upload }
   } catch (failure) {
@@ -197,11 +203,15 @@ async function settle(
 ): Promise<UploadSession | undefined> {
   const { uploads, clock, log } = services
   const made = outcome.kind === 'made' ? outcome.made : undefined
-  const presence = await lookForObject(services, session, made).catch((failure: unknown) => {
+  // A store that refused made nothing this time: an object without a stamp is then ours only by an earlier attempt.
+  const asked =
+    outcome.kind === 'exists' ? { ...session, attemptAt: session.priorAttemptAt } : session
+  const presence = await lookForObject(services, asked, made).catch((failure: unknown) => {
     if (!isStoreFailure(failure)) throw failure
     return undefined
   })
   if (presence?.kind === 'own') {
+    if (session.method !== 'multipart') checkWhole(session, presence.object)
     const finished = await finish(services, session, presence.object, outcome.kind === 'made')
     return reached(finished, clock())
   }
@@ -224,7 +234,7 @@ async function settle(
   const gone = outcome.kind === 'gone' && presence !== undefined
   if (gone && !session.priorAttemptAt) throw uploadLost()
   log('warn', 'the outcome of a completion is not known yet', { upload: session.id })
-  const released = await uploads.releaseLease(session, { missing: gone }, clock())
+  const released = await uploads.releaseLease(session, { missing: gone, wasAttempt: true }, clock())
   return released ?? reached(await current(services, session), clock())
 }
 

@@ -1,12 +1,13 @@
 // Delta uploads: parts that are ranges of an object that its owner uploaded before, copied inside the store.
 // OSS takes an invalid range for the whole object, so ranges are computed here, and what was copied is looked at.
+
+import { isRecorded } from '../core/own-object.ts'
 import { type PartPlan, partSizeAt, partsAt } from '../core/part-plan.ts'
 import type { CopySource, ObjectStore, Services, StoredUpload } from '../core/ports.ts'
 import { Problem } from '../core/problem.ts'
 import { isStoreFailure, type StoreFailure } from '../core/store-failure.ts'
 import type { CompletedObject, UploadSession } from '../core/upload-session.ts'
 import { notOpen } from './abort.ts'
-import { isOwn } from './presence.ts'
 import { refusal } from './refusal.ts'
 
 const CONCURRENCY = 5
@@ -52,7 +53,7 @@ export async function copyParts(
   const object = checkSource(target, source)
   const copies = planCopies(target.plan, source!.plan, object, pairs)
   try {
-    await checkObject(store, source!, object)
+    await checkObject(store, source!)
     const copied = await copyAll(services, store, upload, copies)
     return await checkCopied(store, upload, copied)
   } catch (failure) {
@@ -147,14 +148,8 @@ const wrongSizes = (
   })
 
 /** The object is still the one that the source's session made. */
-async function checkObject(
-  store: ObjectStore,
-  source: UploadSession,
-  { key, etag, sizeBytes }: CompletedObject,
-): Promise<void> {
-  const found = await store.head(key)
-  const same = found && isOwn(source, found) && found.etag === etag && found.sizeBytes === sizeBytes
-  if (!same) throw sourceChanged()
+async function checkObject(store: ObjectStore, source: UploadSession): Promise<void> {
+  if (!isRecorded(source, await store.head(source.key))) throw sourceChanged()
 }
 
 const sourceChanged = (cause?: StoreFailure) =>

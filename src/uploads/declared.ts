@@ -1,5 +1,5 @@
 // What is declared of an upload: by its creation or a direct completion, which bind it, or by one attempt to complete it.
-import type { Declaration } from '../core/ports.ts'
+import type { Declaration, MeasuredObject } from '../core/ports.ts'
 import { Problem } from '../core/problem.ts'
 import { type CompletedObject, standing, type UploadSession } from '../core/upload-session.ts'
 
@@ -30,6 +30,30 @@ export function checkInput(session: UploadSession, { sizeBytes, checksum }: Decl
   if (checksum !== undefined && declared.checksum !== undefined && checksum !== declared.checksum) {
     throw new Problem('checksum-mismatch', {
       detail: 'Another checksum was declared for this upload before.',
+    })
+  }
+}
+
+/**
+ * Of what went up whole: the attempt declares another size or CRC64 than its object has. The object is the session's own and stays:
+ * it was put once and cannot be put again. Throws `checksum-mismatch` and `parts-mismatch`.
+ */
+export function checkWhole(
+  { checksum, finalSizeBytes }: UploadSession,
+  { sizeBytes, crc64 }: MeasuredObject,
+): void {
+  if (finalSizeBytes !== undefined && finalSizeBytes !== sizeBytes) {
+    throw new Problem('parts-mismatch', {
+      detail: 'The stored object has another size. Complete with its size, or abort this upload.',
+      members: { sizeBytes: finalSizeBytes, storedBytes: sizeBytes },
+    })
+  }
+  if (!checksum?.startsWith('crc64:') || crc64 === undefined) return
+  if (BigInt(checksum.slice('crc64:'.length)).toString() !== crc64) {
+    throw new Problem('checksum-mismatch', {
+      detail:
+        'The stored object has another CRC64 than declared. Complete with its own, or abort this upload.',
+      members: { declared: checksum, stored: `crc64:${crc64}` },
     })
   }
 }

@@ -8,7 +8,7 @@ import type { UploadSession } from '../core/upload-session.ts'
 import { notOpen } from './abort.ts'
 import { checkInput } from './declared.ts'
 import { refusal } from './refusal.ts'
-import { checkParts, listAllParts } from './stored-parts.ts'
+import { checkParts, listToCheck } from './stored-parts.ts'
 import { callbackRequest, mintTokens, objectSpec, offersDirect } from './tokens.ts'
 import { validityFor } from './validity.ts'
 
@@ -43,7 +43,7 @@ export async function signDirectCompletion(
   const untilEnd = Math.floor((session.expiresAt.getTime() - now.getTime()) / 1000)
   const validity = validityFor(store, now, URL_SECONDS, untilEnd)
   const upload = { key: session.key, storageUploadId: session.storageUploadId! }
-  const listed = await listAllParts(store, upload).catch((failure: unknown) => {
+  const listed = await listToCheck(store, upload).catch((failure: unknown) => {
     throw isStoreFailure(failure) ? refusal(failure) : failure
   })
   const checksum = session.checksum ?? input.checksum

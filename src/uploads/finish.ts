@@ -1,6 +1,7 @@
 // The only way to `completed`: the session's own object is really in the store, and one statement says so.
 import { uploadEvent } from '../core/event.ts'
-import type { Services, StoredObject } from '../core/ports.ts'
+import type { ShownHeaders } from '../core/policy.ts'
+import type { MeasuredObject, Services } from '../core/ports.ts'
 import {
   type CompletedObject,
   hasEnded,
@@ -15,7 +16,25 @@ import { type ReleaseServices, releaseStorage } from './release.ts'
 const declaredBy = (session: UploadSession, byOwnAttempt: boolean) =>
   byOwnAttempt || !session.direct ? session.checksum : standing(session).checksum
 
-function completedObject(stored: StoredObject, declared: string | undefined): CompletedObject {
+/** An object of parts has what we began it with; what goes up whole may have more than its policy says. */
+function besidePolicy(
+  { method, policy }: UploadSession,
+  { headers = {} }: MeasuredObject,
+): CompletedObject['headers'] {
+  if (method === 'multipart') return undefined
+  const { cacheControl, contentDisposition } = policy.object ?? {}
+  const set: ShownHeaders = { cacheControl, contentDisposition }
+  const more = Object.entries(headers).filter(
+    ([name, value]) => value !== undefined && value !== set[name as keyof ShownHeaders],
+  )
+  return more.length ? Object.fromEntries(more) : undefined
+}
+
+function completedObject(
+  session: UploadSession,
+  stored: MeasuredObject,
+  declared: string | undefined,
+): CompletedObject {
   return {
     key: stored.key,
     sizeBytes: stored.sizeBytes,
@@ -23,6 +42,7 @@ function completedObject(stored: StoredObject, declared: string | undefined): Co
     versionId: stored.versionId,
     checksums: stored.crc64 ? { crc64: stored.crc64 } : {},
     declared: declaredOf(declared, stored),
+    headers: besidePolicy(session, stored),
   }
 }
 
@@ -35,12 +55,12 @@ export type FinishServices = ReleaseServices & Pick<Services, 'newId' | 'nudgeDe
 export async function finish(
   services: FinishServices,
   session: UploadSession,
-  stored: StoredObject,
+  stored: MeasuredObject,
   byOwnAttempt = false,
 ): Promise<UploadSession> {
   const { uploads, clock, newId, nudgeDeliveries } = services
   const now = clock()
-  const object = completedObject(stored, declaredBy(session, byOwnAttempt))
+  const object = completedObject(session, stored, declaredBy(session, byOwnAttempt))
   const declared = { checksum: object.declared, priorDeclared: undefined }
   const after = { ...session, ...declared, state: 'completed' as const, object, endedAt: now }
   const event = uploadEvent('upload.completed', newId('evt'), now, after)
@@ -61,7 +81,7 @@ export async function finish(
 export async function failMismatch(
   services: FinishServices,
   session: UploadSession,
-  { crc64 }: StoredObject,
+  { crc64 }: MeasuredObject,
 ): Promise<UploadSession> {
   const failed = await endSession(services, session, 'failed', {
     failure: 'object-mismatch',

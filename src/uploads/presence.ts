@@ -1,12 +1,13 @@
 // Whose object stands under a session's key: HEAD, the stamp, the expected size and checksum decide.
-import type { Services, StoredObject } from '../core/ports.ts'
+import { incompleteAnswer, isOwn, withEtag } from '../core/own-object.ts'
+import type { MeasuredObject, ObjectStore, Services, StoredObject } from '../core/ports.ts'
 import { standing, type UploadSession } from '../core/upload-session.ts'
 
 export type Presence =
   /** The session's object: our stamp, the expected size and checksum. */
-  | { kind: 'own'; object: StoredObject }
+  | { kind: 'own'; object: MeasuredObject }
   /** Our stamp, but not what was declared. */
-  | { kind: 'mismatch'; object: StoredObject; reason: string }
+  | { kind: 'mismatch'; object: MeasuredObject; reason: string }
   /** Somebody else's object under this key: never finished, failed or deleted by us. */
   | { kind: 'foreign' }
   | { kind: 'absent' }
@@ -42,7 +43,7 @@ interface Expected {
 /**
  * Of parts the store makes an object only for us, and only after a check: by size and declaration for a relayed completion, by
  * the CRC64 that was checked for a direct one, whose parts may be written over. What else is declared is of some attempt, not of
- * this object. What goes up whole was never checked: there the first declaration decides.
+ * this object. What goes up whole is compared with what binds the session; what an attempt declares refuses that attempt alone.
  */
 function expected(session: UploadSession, made: Made | undefined): Expected {
   const only = (checksum: string | undefined) => {
@@ -50,7 +51,8 @@ function expected(session: UploadSession, made: Made | undefined): Expected {
     return crc64 === undefined ? undefined : [crc64]
   }
   if (session.method !== 'multipart') {
-    return { sizeBytes: expectedSize(session), crc64: only(session.checksum) }
+    const { sizeBytes, checksum } = standing(session)
+    return { sizeBytes: session.plan.sizeBytes ?? sizeBytes, crc64: only(checksum) }
   }
   if (made) {
     const { sizeBytes, crc64 } = made
@@ -63,26 +65,41 @@ function expected(session: UploadSession, made: Made | undefined): Expected {
   }
 }
 
-/**
- * The stamp, which only we can sign. A client with credentials sets none: there the exact key, which holds the
- * session's id, stands in for it.
- */
-export const isOwn = (session: UploadSession, object: StoredObject): boolean =>
-  session.method === 'credentials'
-    ? session.key.includes(session.id) && object.key === session.key
-    : object.uploadId === session.id
+const tellsCrc64 = ({ verifiableChecksums }: ObjectStore) => verifiableChecksums.includes('crc64')
+
+/** Throws StoreFailure where the answer lacks a value that this store tells of every object. */
+function measured(store: ObjectStore, found: StoredObject): MeasuredObject {
+  const { sizeBytes, ...object } = withEtag(found)
+  const lacksCrc64 = object.crc64 === undefined && tellsCrc64(store)
+  if (sizeBytes === undefined || lacksCrc64) throw incompleteAnswer()
+  return { ...object, sizeBytes }
+}
+
+/** No policy sets an encoding, and PUTs do not sign its absence: readers would get other bytes than were declared. */
+const encodingOf = ({ method }: UploadSession, { contentEncoding }: StoredObject) =>
+  method === 'multipart' || contentEncoding?.toLowerCase() === 'identity'
+    ? undefined
+    : contentEncoding
 
 function compare(
+  store: ObjectStore,
   session: UploadSession,
-  object: StoredObject | undefined,
+  found: StoredObject | undefined,
   made: Made | undefined,
 ): Presence {
-  if (!object) return { kind: 'absent' }
-  if (!isOwn(session, object)) return { kind: 'foreign' }
+  if (!found) return { kind: 'absent' }
+  if (!isOwn(session, found)) return { kind: 'foreign' }
+  const object = measured(store, found)
   const { sizeBytes, crc64 } = expected(session, made)
   const mismatch = (reason: string): Presence => ({ kind: 'mismatch', object, reason })
   if (sizeBytes !== undefined && object.sizeBytes !== sizeBytes) {
+    // Of parts we make objects without an encoding: a proxy has compressed the answer, and it is the proxy's length.
+    if (session.method === 'multipart' && object.contentEncoding) throw incompleteAnswer()
     return mismatch(`has ${object.sizeBytes} bytes instead of ${sizeBytes}`)
+  }
+  const encoding = encodingOf(session, object)
+  if (encoding) {
+    return mismatch(`has the Content-Encoding ${encoding}, which the policy does not set`)
   }
   if (object.sizeBytes > session.reservedBytes) return mismatch('is larger than what was reserved')
   if (crc64?.every((one) => differs(object, one))) {
@@ -91,11 +108,15 @@ function compare(
   return { kind: 'own', object }
 }
 
-/** Looks with HEAD for the object that was `made`, or any that may be the session's. Throws StoreFailure. */
+/**
+ * Looks with HEAD for the object that was `made`, or any that may be the session's. Throws StoreFailure, also where the answer
+ * lacks a value: whoever asks treats that as no answer.
+ */
 export async function lookForObject(
   { storeNamed }: Pick<Services, 'storeNamed'>,
   session: UploadSession,
   made?: Made,
 ): Promise<Presence> {
-  return compare(session, await storeNamed(session.store).head(session.key), made)
+  const store = storeNamed(session.store)
+  return compare(store, session, await store.head(session.key), made)
 }

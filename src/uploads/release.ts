@@ -1,9 +1,9 @@
 // Gives back what an ended session holds in the store, again and again until the store agrees; only then its quota.
+import { isOwn, withEtag } from '../core/own-object.ts'
 import type { ListedUpload, Services, StoredUpload } from '../core/ports.ts'
 import { isStoreFailure } from '../core/store-failure.ts'
 import { arrivalsUntil, nextReleaseLookAt } from '../core/sweep-rules.ts'
-import type { UploadSession } from '../core/upload-session.ts'
-import { isOwn } from './presence.ts'
+import { isKept, type UploadSession } from '../core/upload-session.ts'
 
 export type ReleaseServices = Pick<Services, 'uploads' | 'clock' | 'storeNamed' | 'budget' | 'log'>
 
@@ -62,7 +62,7 @@ export async function abortOrphans(
   return aborted
 }
 
-/** The session's own object, where it came after the end. Answers false where one is still there. */
+/** The session's own object, where it came after the end. Answers false where one is still there. Throws StoreFailure. */
 async function deleteOwn(
   { storeNamed }: ReleaseServices,
   session: UploadSession,
@@ -70,7 +70,8 @@ async function deleteOwn(
   const store = storeNamed(session.store)
   const object = await store.head(session.key)
   if (!object || !isOwn(session, object)) return true
-  await store.delete(object.key, { ifMatch: object.etag, versionId: object.versionId })
+  const { etag, versionId } = withEtag(object)
+  await store.delete(object.key, { ifMatch: etag, versionId })
   const left = await store.head(session.key)
   return !left || !isOwn(session, left)
 }
@@ -84,6 +85,7 @@ export async function tryRelease(
   session: UploadSession,
   found?: (orphans: readonly ListedUpload[]) => void,
 ): Promise<UploadSession> {
+  if (isKept(session)) return session
   const { uploads, clock } = services
   const { key, storageUploadId } = session
   if (

@@ -1,5 +1,6 @@
 // Compares what the store lists with the plan, page by page, and folds the parts' CRC64 on the way.
 import { combineCrc64 } from '../core/crc64.ts'
+import { incompleteAnswer } from '../core/own-object.ts'
 import { type PartPlan, partDifferences } from '../core/part-plan.ts'
 import type { ObjectStore, Services, StoredPart, StoredUpload } from '../core/ports.ts'
 import { Problem } from '../core/problem.ts'
@@ -38,6 +39,14 @@ export async function listAllParts(store: ObjectStore, upload: StoredUpload): Pr
   }
   const newestAt = newest ? new Date(newest) : undefined
   return { parts, sizeBytes, crc64: folded?.toString(), newestAt }
+}
+
+/** As listAllParts, for a judgement: throws StoreFailure, too, where the CRC64 is missing that this store tells of each part. */
+export async function listToCheck(store: ObjectStore, upload: StoredUpload): Promise<ListedParts> {
+  const listed = await listAllParts(store, upload)
+  const lacksCrc64 = listed.crc64 === undefined && store.verifiableChecksums.includes('crc64')
+  if (lacksCrc64) throw incompleteAnswer()
+  return listed
 }
 
 /** Problems name at most this many parts. */

@@ -1,6 +1,7 @@
 // The OSS dialect against published facts: bodies, answers and errors of the store, and what it is asked.
 import { describe, expect, it } from 'vitest'
 import type { CorsRule, LifecycleRule } from '../../src/core/bucket-settings.ts'
+import type { ObjectStore } from '../../src/core/ports.ts'
 import { isStoreFailure } from '../../src/core/store-failure.ts'
 import {
   CORS,
@@ -21,6 +22,54 @@ const spec = {
   contentType: 'text/plain',
   overwrite: 'never',
 } as const
+
+describe('reading', () => {
+  it.each([
+    ['HEAD', (store: ObjectStore) => store.head('k')],
+    ['GET', (store: ObjectStore) => store.listUploads('k')],
+  ])('asks with %s for the answer as it is, beside the signature', async (method, ask) => {
+    const { store, asked } = answering(200, '<ListMultipartUploadsResult/>')
+
+    await ask(store)
+
+    const headers = new Headers(asked[0]!.init?.headers)
+    expect(asked[0]!.init?.method).toBe(method)
+    expect(headers.get('accept-encoding')).toBe('identity')
+    expect(headers.get('authorization')).not.toContain('AdditionalHeaders')
+  })
+
+  it.each([
+    ['0', { sizeBytes: 0 }],
+    ['12', { sizeBytes: 12 }],
+    [undefined, {}],
+    ['', {}],
+    ['-1', {}],
+    ['1e3', {}],
+    ['12, 12', {}],
+  ])('takes the Content-Length %j for %j', async (length, found) => {
+    const { store } = answering(200, '', {
+      fetch: async () =>
+        new Response(null, { headers: length === undefined ? {} : { 'content-length': length } }),
+    })
+
+    expect(await store.head('k')).toEqual({ key: 'k', ...found })
+  })
+
+  it.each([
+    [{ etag: '"A-1"' }, { etag: 'A-1' }],
+    [{ etag: 'A' }, { etag: 'A' }],
+    [{ etag: '""' }, {}],
+    [{ etag: 'W/"A"' }, {}],
+    [{ 'x-oss-hash-crc64ecma': '007' }, { crc64: '7' }],
+    [{ 'x-oss-hash-crc64ecma': '0x7' }, {}],
+    [{ 'x-oss-hash-crc64ecma': '' }, {}],
+    [{ 'last-modified': 'yesterday' }, {}],
+  ])('takes %j for %j', async (headers, found) => {
+    const { store } = answering(200, '', { fetch: async () => new Response(null, { headers }) })
+
+    expect(await store.head('k')).toEqual({ key: 'k', ...found })
+  })
+})
 
 describe('a copy', () => {
   const source = { key: "a b/ü+&?%2F'.bin", etag: 'ABC', first: 0, last: 99 }

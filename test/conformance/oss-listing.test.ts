@@ -105,7 +105,8 @@ describe('uploads of one key', () => {
   })
 
   const page = (body: string) => `<ListMultipartUploadsResult>${body}</ListMultipartUploadsResult>`
-  const upload = (key: string) => `<Upload><Key>${key}</Key><UploadId>ID</UploadId></Upload>`
+  const upload = (key: string) =>
+    `<Upload><Key>${key}</Key><UploadId>ID</UploadId><Initiated>2024-01-02T03:04:05.000Z</Initiated></Upload>`
 
   test('are read as they stand where the store did not encode them', async () => {
     const raw = dialect(() => page(upload('100%25+.bin')))
@@ -120,6 +121,19 @@ describe('uploads of one key', () => {
     expect(await dialect(() => encoded).listUploads('a b/c+d\n')).toHaveLength(1)
     const broken = dialect(() => encoded.replace('%0A', '%0'))
     await expect(broken.listUploads('a')).rejects.toMatchObject({ code: 'UnreadableAnswer' })
+  })
+
+  test.each([
+    ['Key', ''],
+    ['UploadId', ''],
+    ['Initiated', ''],
+    ['Initiated', '<Initiated>long ago</Initiated>'],
+  ])('are no listing where %s is %j', async (name, instead) => {
+    const spoilt = upload('k').replace(new RegExp(`<${name}>[^<]+</${name}>`), instead)
+
+    const listing = dialect(() => page(spoilt)).listUploadsBelow('')
+
+    await expect(listing).rejects.toMatchObject({ kind: 'ambiguous', code: 'UnreadableAnswer' })
   })
 
   test('are asked for on five pages at most', async () => {

@@ -8,7 +8,11 @@ export const FAULTS = ['before', 'after', 'lost', 'kill before', 'kill after', '
  * `before`: not done, an error at once. `after`: done, an error at once. `lost`: done, a time-out much later.
  * `kill …`: the instance makes no further step. `hang`: not done, and the caller hears nothing for good.
  */
-export type Fault = (typeof FAULTS)[number]
+export type Fault = (typeof FAULTS)[number] | typeof NO_LENGTH
+
+/** What only HEAD can suffer: done, and something on the way drops the length of the answer. */
+export const NO_LENGTH = 'no length'
+const HEAD = 'store.head'
 
 export interface PlannedFault {
   /** Number of the crash point, counted from `arm`. */
@@ -79,9 +83,11 @@ export interface FaultPortOptions {
   timePasses: (milliseconds: number) => void
   /** What a caller on this channel sees of a call that failed or timed out. */
   failure: (channel: Channel, kind: 'before' | 'after' | 'lost') => unknown
+  /** The same answer without its length. */
+  withoutLength: <Value>(answer: Value) => Value
 }
 
-export function faultPort({ timePasses, failure }: FaultPortOptions) {
+export function faultPort({ timePasses, failure, withoutLength }: FaultPortOptions) {
   const tasks = new AsyncLocalStorage<Task>()
   let plan = new Map<number | string, Fault>()
   let points: CrashPoint[] = []
@@ -119,7 +125,7 @@ export function faultPort({ timePasses, failure }: FaultPortOptions) {
     const nth = points.filter((earlier) => earlier.name === name).length
     const at = points.push({ name, channel }) - 1
     const kind = plan.get(at) ?? plan.get(`${name} ${nth}`)
-    if (kind === undefined || !applies(channel, kind)) return undefined
+    if (kind === undefined || !applies({ name, channel }, kind)) return undefined
     struck.push({ at, point: name, nth, kind })
     task?.faults.push(`${kind} ${name}`)
     return kind
@@ -167,6 +173,7 @@ export function faultPort({ timePasses, failure }: FaultPortOptions) {
         kill(instance, task)
         return forever()
       }
+      if (fault === NO_LENGTH) return withoutLength(value)
       if (fault === 'lost') timePasses(TIMEOUT_MS[channel])
       if (fault) throw failure(channel, fault)
       return value
@@ -285,7 +292,8 @@ export function faultPort({ timePasses, failure }: FaultPortOptions) {
 export type FaultPort = ReturnType<typeof faultPort>
 
 /** A client has no process that we could kill, and a delay cannot fail. */
-export function applies(channel: Channel, kind: Fault): boolean {
+export function applies({ name, channel }: CrashPoint, kind: Fault): boolean {
+  if (kind === NO_LENGTH) return name === HEAD
   if (channel === 'client') return !kind.startsWith('kill')
   if (channel === 'delay') return kind.startsWith('kill')
   return true

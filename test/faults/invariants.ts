@@ -110,7 +110,7 @@ async function objectFindings(
     // What a client’s own SDK stores has no stamp: there the key, which holds the session’s id, stands in for it.
     else if (method === 'credentials' ? !key.includes(id) : stored.uploadId !== id)
       found.push(`I2: ${key} carries the stamp ${stored.uploadId}, not ${id}`)
-    else if (stored.sizeBytes !== object?.sizeBytes)
+    else if (!object || stored.sizeBytes !== object.sizeBytes)
       found.push(`I2: ${id} has another size than recorded`)
     else if (stored.etag !== object.etag) found.push(`I2: ${id} has another ETag than recorded`)
     else if (stored.crc64 !== object.checksums.crc64) found.push(`I2: ${id} has another CRC64`)

@@ -3,7 +3,14 @@
 // that is printed and can be given again as FAULTS_SEED. A fault that was planned and not done is a failure, too.
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { applies, type CrashPoint, FAULTS, type NamedFault } from './fault-port.ts'
+import {
+  applies,
+  type CrashPoint,
+  FAULTS,
+  type Fault,
+  type NamedFault,
+  NO_LENGTH,
+} from './fault-port.ts'
 import { FLOWS as ALL_FLOWS, type Flow } from './flows.ts'
 import { type FlowResult, runFlow } from './run-flow.ts'
 import { random, seedOf } from './seed.ts'
@@ -39,11 +46,13 @@ function ran(flow: Flow, fault?: NamedFault): Promise<FlowResult> {
   return known
 }
 
+const KINDS: readonly Fault[] = [...FAULTS, NO_LENGTH]
+
 /** Every fault that can be done to the crash point at this place. */
 function faultsAt(points: readonly CrashPoint[], at: number): NamedFault[] {
-  const { name: point, channel } = points[at]!
+  const { name: point } = points[at]!
   const nth = points.slice(0, at).filter(({ name }) => name === point).length
-  return FAULTS.filter((kind) => applies(channel, kind)).map((kind) => ({ point, nth, kind }))
+  return KINDS.filter((kind) => applies(points[at]!, kind)).map((kind) => ({ point, nth, kind }))
 }
 
 /** In the order of the table, a row for each crash point. */
@@ -68,7 +77,7 @@ const padded = (text: string) => text.padEnd(12)
 it('every single fault of every canonical flow is recovered from', async () => {
   const failures: string[] = []
   const done = { points: 0, cells: 0 }
-  say(`\n${' '.repeat(36)}${FAULTS.map(padded).join('')}`)
+  say(`\n${' '.repeat(36)}${KINDS.map(padded).join('')}`)
   for (const flow of FLOWS) {
     const { own, found, ended } = await ran(flow)
     say(`${flow.name}: ${found.length ? 'BROKEN WITHOUT ANY FAULT' : `${own} crash points`}`)
@@ -82,7 +91,7 @@ it('every single fault of every canonical flow is recovered from', async () => {
         verdicts.set(cell.fault.kind, verdict)
         failures.push(...wrong.map((text) => `${flow.name}, ${told(cell.fault)}: ${text}`))
       }
-      const row = FAULTS.map((kind) => padded(verdicts.get(kind) ?? '·')).join('')
+      const row = KINDS.map((kind) => padded(verdicts.get(kind) ?? '·')).join('')
       say(`  ${String(at).padStart(2)} ${cells[0]!.fault.point.padEnd(30)} ${row}`)
       done.points++
       done.cells += cells.length

@@ -108,13 +108,14 @@ const STEPS = {
   lose: (b) => (b.alive ? { ...b, alive: false, parts: NO_PARTS } : undefined),
 } satisfies Record<string, Step>
 
-/** Who takes over an attempt settles it by what that declared. */
+/** Who takes over an attempt settles it by what that declared. Without a list of the parts it has attempted nothing itself. */
 const claim =
   (file: number | undefined): Step =>
   (b, facts, { times }) => {
     if (!unfinished(b)) return undefined
     const declared = b.phase === 'open' ? b.said || partsOf(file, facts) : b.declared
-    return times.map((attemptAt) => ({ ...b, phase: 'completing', declared, attemptAt }))
+    const attempts = b.phase === 'completing' ? [b.attemptAt, ...times] : times
+    return attempts.map((attemptAt) => ({ ...b, phase: 'completing', declared, attemptAt }))
   }
 
 const signDirect =

@@ -42,6 +42,11 @@ function failure(channel: Channel, kind: 'before' | 'after' | 'lost'): Error {
   return new TypeError('fetch failed')
 }
 
+function withoutLength<Value>(answer: Value): Value {
+  if (answer instanceof Response) answer.headers.delete('content-length')
+  return answer
+}
+
 const ROUTES: ReadonlyArray<[method: string, parameter: RegExp, name: string]> = [
   ['POST', /^uploads$/, 'initiate'],
   ['POST', /^uploadId$/, 'complete'],
@@ -102,7 +107,7 @@ export async function startWorld() {
   const advance = (milliseconds: number) => {
     now += milliseconds
   }
-  const port = faultPort({ timePasses: advance, failure })
+  const port = faultPort({ timePasses: advance, failure, withoutLength })
 
   const lines: string[] = []
   const received: Received[] = []

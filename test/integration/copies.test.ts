@@ -320,7 +320,7 @@ describe('a source that is not what was uploaded any more', () => {
     const source = await aSource()
     const store = harness.services.storeNamed('default')
     const object = await store.head(source.key)
-    await store.delete(source.key, { ifMatch: object!.etag })
+    await store.delete(source.key, { ifMatch: object!.etag! })
 
     expect(await copy(await create(), source, [[1, 1]])).toMatchObject({
       status: 409,
@@ -361,7 +361,7 @@ describe('what the store did', () => {
           storageUploadId: (await harness.services.uploads.find(app.id, target.id))!
             .storageUploadId!,
         }
-        const { etag } = (await store.head(source.key))!
+        const etag = (await store.head(source.key))!.etag!
         harness.interceptStore((plain) => plain)
         await store.copyPart!(upload, 1, { key: source.key, etag, first: 0, last: BYTES.length })
         return new Response('<CopyPartResult><ETag>"x"</ETag></CopyPartResult>')

@@ -9,6 +9,10 @@ export interface OssCaller {
   timeoutMs?: number
 }
 
+/** A proxy that compresses an answer drops its length and changes its ETag. Not signed, so that a proxy may change it. */
+const readingHeaders = (method: string): Record<string, string> =>
+  method === 'HEAD' || method === 'GET' ? { 'accept-encoding': 'identity' } : {}
+
 /** Throws StoreFailure for all but 2xx; a status in `also` is answered too. */
 export type SendToOss = (
   call: OssCall,
@@ -19,6 +23,7 @@ export type SendToOss = (
 export const ossCaller =
   (signer: OssSigner, { clock, fetch, timeoutMs }: OssCaller): SendToOss =>
   (call, body, also) => {
-    const { url, headers } = signer.byHeader(call, clock())
+    const { url, headers: signed } = signer.byHeader(call, clock())
+    const headers = { ...signed, ...readingHeaders(call.method) }
     return sendToStore(fetch, { method: call.method, url, headers, body, timeoutMs }, also)
   }

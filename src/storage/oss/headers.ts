@@ -6,8 +6,7 @@ import type { ObjectSpec } from '../../core/ports.ts'
 export const STAMP_HEADER = `x-oss-meta-${RESERVED_METADATA}upload`
 
 /** ETags travel in double quotes and are kept without. */
-export const unquoted = (etag: string) => etag.replace(/^"|"$/g, '')
-export const quoted = (etag: string) => `"${unquoted(etag)}"`
+export const quoted = (etag: string) => `"${etag.replace(/^"|"$/g, '')}"`
 
 export const forbidOverwrite = ({
   overwrite,

@@ -10,7 +10,7 @@ import { StoreFailure } from '../../core/store-failure.ts'
 import { expectXml, type StoreAnswer } from '../send.ts'
 import { listOf, textOf, type XmlNode } from '../xml.ts'
 import type { SendToOss } from './call.ts'
-import { unquoted } from './headers.ts'
+import * as read from './values.ts'
 
 const PAGE = '1000'
 /** Of uploads under one key: those who need them look at the first ones, and again later. */
@@ -33,13 +33,23 @@ function keyReader(page: XmlNode, answer: StoreAnswer): (node: XmlNode, name: st
   }
 }
 
-const storedPart = (part: XmlNode): StoredPart => ({
-  partNumber: Number(textOf(part, 'PartNumber')),
-  sizeBytes: Number(textOf(part, 'Size')),
-  etag: unquoted(textOf(part, 'ETag') ?? ''),
-  crc64: textOf(part, 'HashCrc64ecma') || undefined,
-  lastModified: new Date(textOf(part, 'LastModified') ?? 0),
-})
+/** A part without any of these cannot be told from a missing one, and an upload without its date not from an old one. */
+function storedPart(part: XmlNode, answer: StoreAnswer): StoredPart {
+  const partNumber = read.wholeNumber(textOf(part, 'PartNumber'))
+  const sizeBytes = read.wholeNumber(textOf(part, 'Size'))
+  const etag = read.etag(textOf(part, 'ETag'))
+  const lastModified = read.date(textOf(part, 'LastModified'))
+  if (!partNumber || sizeBytes === undefined || !etag || !lastModified) throw unreadable(answer)
+  const crc64 = read.crc64(textOf(part, 'HashCrc64ecma'))
+  return { partNumber, sizeBytes, etag, crc64, lastModified }
+}
+
+function listedUpload(upload: XmlNode, key: string, answer: StoreAnswer): ListedUpload {
+  const storageUploadId = textOf(upload, 'UploadId')
+  const initiatedAt = read.date(textOf(upload, 'Initiated'))
+  if (!key || !storageUploadId || !initiatedAt) throw unreadable(answer)
+  return { key, storageUploadId, initiatedAt }
+}
 
 type Listing = Pick<ObjectStore, 'listParts' | 'listUploads' | 'listUploadsBelow'>
 
@@ -65,11 +75,9 @@ export function ossListing(send: SendToOss): Listing {
     })
     const page = expectXml(answer, 'ListMultipartUploadsResult')
     const keyOf = keyReader(page, answer)
-    const uploads = listOf(page, 'Upload').map((upload) => ({
-      key: keyOf(upload, 'Key'),
-      storageUploadId: textOf(upload, 'UploadId') ?? '',
-      initiatedAt: new Date(textOf(upload, 'Initiated') ?? 0),
-    }))
+    const uploads = listOf(page, 'Upload').map((upload) =>
+      listedUpload(upload, keyOf(upload, 'Key'), answer),
+    )
     if (textOf(page, 'IsTruncated') !== 'true') return { uploads }
     const next = {
       key: keyOf(page, 'NextKeyMarker'),
@@ -95,7 +103,7 @@ export function ossListing(send: SendToOss): Listing {
           ],
         })
         const page = expectXml(answer, 'ListPartsResult')
-        yield listOf(page, 'Part').map(storedPart)
+        yield listOf(page, 'Part').map((part) => storedPart(part, answer))
         if (textOf(page, 'IsTruncated') !== 'true') return
         const next = textOf(page, 'NextPartNumberMarker') ?? ''
         if (next === '' || !(Number(next) > Number(marker || 0))) throw unreadable(answer)

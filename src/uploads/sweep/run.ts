@@ -24,6 +24,8 @@ export interface SweepCounts {
   oldestForeignSeconds: number
   /** Of them, those that were aborted: only in a store that is `exclusive`. */
   foreignAborted: number
+  /** Sessions whose outcome nobody knows and whose storage is kept: looked at once a day. */
+  kept: number
 }
 
 export interface SweepRun {
@@ -46,6 +48,7 @@ export const beginRun = (services: SweepServices, runMs: number): SweepRun => ({
     foreign: 0,
     oldestForeignSeconds: 0,
     foreignAborted: 0,
+    kept: 0,
   },
   down: new Set(),
   endsAt: services.clock().getTime() + runMs,

@@ -1,7 +1,7 @@
 // Lists the storage uploads below an App's prefix, once an hour and page by page: what is left of our own sessions is
 // aborted; what is not ours is counted and never touched, unless the operator says that the store is exclusively ours.
 import type { ListedUpload, StorageScan } from '../../core/ports.ts'
-import { hasEnded, type UploadSession } from '../../core/upload-session.ts'
+import { hasEnded, isKept, type UploadSession } from '../../core/upload-session.ts'
 import { abortUntilGone } from '../release.ts'
 import { countOrphans, guarded, isOver, type SweepRun, secondsSince } from './run.ts'
 
@@ -101,6 +101,7 @@ async function abortLeft(run: SweepRun, upload: ListedUpload, owner: UploadSessi
   const isRecorded = owner.storageUploadId === upload.storageUploadId
   // A session that is not released yet has its own turn.
   if (!hasEnded(owner.state) || (isRecorded && !owner.storageReleasedAt)) return
+  if (isKept(owner)) return
   countOrphans(run, [upload])
   await abortUntilGone(run.services, owner.store, upload)
 }

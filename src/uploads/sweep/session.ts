@@ -1,8 +1,10 @@
 // The sweep's look at one session: stuck half-way, idle or at its end, too large, done but for its client, or ended with
 // something still at the store. Every change is guarded by what was read.
+import { isStoreFailure } from '../../core/store-failure.ts'
 import {
   arrivalsUntil,
   endOf,
+  isGivenUp,
   isOverSize,
   lastActivity,
   mayAutoComplete,
@@ -10,7 +12,13 @@ import {
   nextReleaseLookAt,
   type StoredSoFar,
 } from '../../core/sweep-rules.ts'
-import { attemptIsRecent, type EndOptions, type UploadSession } from '../../core/upload-session.ts'
+import {
+  attemptIsRecent,
+  type EndOptions,
+  isKept,
+  OUTCOME_UNKNOWN,
+  type UploadSession,
+} from '../../core/upload-session.ts'
 import { endSession } from '../end.ts'
 import { failMismatch, finish } from '../finish.ts'
 import { lookForObject } from '../presence.ts'
@@ -21,6 +29,8 @@ import { countOrphans, type SweepRun } from './run.ts'
 
 /** Not seen twice so far apart is gone. */
 const AGAIN_MS = 60_000
+/** How often an operator is reminded of what is kept. */
+const REMIND_MS = 24 * 3600_000
 
 /** Throws StoreFailure. */
 export async function sweepSession(run: SweepRun, session: UploadSession): Promise<void> {
@@ -28,9 +38,9 @@ export async function sweepSession(run: SweepRun, session: UploadSession): Promi
     case 'initiating':
       return sweepInitiating(run, session)
     case 'open':
-      return sweepOpen(run, session)
+      return orGiveUp(run, session, () => sweepOpen(run, session))
     case 'completing':
-      return sweepCompleting(run, session)
+      return orGiveUp(run, session, () => sweepCompleting(run, session))
     case 'aborted':
     case 'expired':
     case 'failed':
@@ -42,7 +52,43 @@ export async function sweepSession(run: SweepRun, session: UploadSession): Promi
   }
 }
 
+/**
+ * A store that tells nothing keeps the session as it is: it is asked again. A day after its end the session has failed with its
+ * outcome unknown, and keeps what it has at the store.
+ */
+async function orGiveUp(
+  { services }: SweepRun,
+  session: UploadSession,
+  look: () => Promise<void>,
+): Promise<void> {
+  try {
+    await look()
+  } catch (failure) {
+    if (!isStoreFailure(failure) || !isGivenUp(session, services.clock())) throw failure
+    const failed = await endSession(services, session, 'failed', {
+      failure: OUTCOME_UNKNOWN,
+      from: [session.state],
+      attempt: session.state === 'completing' ? session.attempt : undefined,
+    })
+    if (!failed) throw failure
+  }
+}
+
+/** Nothing of it is touched: an operator decides. Its quota is given back once HEAD and ListParts show nothing any more. */
+async function lookAtKept({ services, counts }: SweepRun, session: UploadSession): Promise<void> {
+  const { uploads, clock, storeNamed, log } = services
+  const { id, key, store, storageUploadId } = session
+  const now = clock()
+  await uploads.scheduleSweep(session, new Date(now.getTime() + REMIND_MS))
+  counts.kept++
+  log('warn', 'the outcome of an upload is not known: look at its key', { upload: id, store, key })
+  if (await storeNamed(store).head(key)) return
+  if (storageUploadId && (await storedSoFar(services, session))) return
+  await uploads.releaseStorage(session, now)
+}
+
 async function release(run: SweepRun, session: UploadSession): Promise<void> {
+  if (isKept(session)) return lookAtKept(run, session)
   const { counts } = run
   const released = await tryRelease(run.services, session, (orphans) => countOrphans(run, orphans))
   if (!released.storageReleasedAt) return
@@ -71,8 +117,12 @@ async function sweepInitiating(run: SweepRun, session: UploadSession): Promise<v
 async function sweepOpen(run: SweepRun, session: UploadSession): Promise<void> {
   const { services } = run
   const now = services.clock()
-  if (await settledByObject(run, session)) return
+  const hasExpired = session.expiresAt <= now
+  const mayBeThere = mayComeUnseen(session) || (hasExpired && session.attemptAt !== undefined)
+  if (mayBeThere && (await settleObject(services, session))) return
   if (attemptIsRecent(session, now)) return
+  // At the absolute end HEAD has decided: whatever ListParts would say, no parts are waited for.
+  if (hasExpired) return endAs(run, session, 'expired', { activeAt: session.activeAt })
   const store = services.storeNamed(session.store)
   const stored = await storedSoFar(services, session)
   // Lost is what was completed later than anybody waited for, or really lost: HEAD tells.
@@ -91,13 +141,11 @@ async function sweepOpen(run: SweepRun, session: UploadSession): Promise<void> {
   await services.uploads.scheduleSweep(session, nextLookAt(session, { activity, watched, now }))
 }
 
-/** Where the object may come without a word to us, it is looked for: it finishes the session, or fails it. */
-async function settledByObject({ services }: SweepRun, session: UploadSession): Promise<boolean> {
-  const backendCompletes = session.policy.completion === 'backend'
-  const mayCome = session.direct || (session.method !== 'multipart' && !backendCompletes)
-  return mayCome && settleObject(services, session)
-}
+/** The object may come without a word to us. */
+const mayComeUnseen = ({ direct, method, policy }: UploadSession): boolean =>
+  direct || (method !== 'multipart' && policy.completion !== 'backend')
 
+/** An own object finishes the session, or fails it. Throws StoreFailure where the store does not tell. */
 async function settleObject(
   services: SweepRun['services'],
   session: UploadSession,
@@ -116,21 +164,34 @@ async function sweepCompleting(run: SweepRun, session: UploadSession): Promise<v
   const now = clock()
   if (session.leaseUntil && session.leaseUntil > now) return
   if (await settleObject(services, session)) return
-  const stored: StoredSoFar | undefined = session.storageUploadId
-    ? await storedSoFar(services, session)
-    : { parts: [], sizeBytes: 0 } // A single PUT can always come again.
+  const stored = session.storageUploadId ? await storedOrEnded(run, session) : NOTHING // A single PUT can always come again.
   if (stored) {
     if (attemptIsRecent(session, now)) return
     return void (await uploads.reopen(session, { wasAttempt: true }, now))
   }
   if (!session.missingSince) {
-    return void (await uploads.releaseLease(session, { missing: true }, now))
+    return void (await uploads.releaseLease(session, { missing: true, wasAttempt: true }, now))
   }
   if (now.getTime() - session.missingSince.getTime() < AGAIN_MS) return
   if (session.expiresAt > now) {
     return void (await uploads.reopen(session, { wasAttempt: true }, now))
   }
   await endAs(run, session, 'failed', { failure: 'storage-upload-lost' })
+}
+
+const NOTHING: StoredSoFar = { parts: [], sizeBytes: 0 }
+
+/** At the absolute end HEAD has decided, so a list that is refused for good must not keep the session from it. */
+async function storedOrEnded(
+  { services }: SweepRun,
+  session: UploadSession,
+): Promise<StoredSoFar | undefined> {
+  try {
+    return await storedSoFar(services, session)
+  } catch (failure) {
+    if (!isStoreFailure(failure) || session.expiresAt > services.clock()) throw failure
+    return NOTHING
+  }
 }
 
 /** Of a completed session only what a second initiate, or the client's own SDK, may have left under its key. */

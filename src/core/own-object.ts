@@ -1,0 +1,39 @@
+// Whose object HEAD shows. A value that decides and that the answer lacks is unknown: that is as good as no answer.
+import type { StoredObject } from './object-store.ts'
+import { StoreFailure } from './store-failure.ts'
+import type { UploadSession } from './upload-session.ts'
+
+/** Nothing is finished, failed or deleted on an answer that lacks a value. */
+export const incompleteAnswer = () => new StoreFailure('ambiguous', 'IncompleteAnswer', 200)
+
+/** Throws StoreFailure where the answer does not tell which bytes the object has. */
+export function withEtag(object: StoredObject): StoredObject & { etag: string } {
+  const { etag } = object
+  if (etag === undefined) throw incompleteAnswer()
+  return { ...object, etag }
+}
+
+/** We may have had the store make the object, of parts or as an empty one: it is then ours, even if HEAD shows no stamp. */
+const mayHaveBeenMade = ({ method, plan, finalSizeBytes, attemptAt }: UploadSession): boolean =>
+  attemptAt !== undefined && (method === 'multipart' || (plan.sizeBytes ?? finalSizeBytes) === 0)
+
+/**
+ * By the stamp, which only we can sign. A client with credentials sets none: there the exact key, which holds the session's id,
+ * stands in for it. Throws StoreFailure where the stamp is absent and the object may be ours.
+ */
+export function isOwn(session: UploadSession, object: StoredObject): boolean {
+  if (session.method === 'credentials') {
+    return session.key.includes(session.id) && object.key === session.key
+  }
+  if (object.uploadId === undefined && mayHaveBeenMade(session)) throw incompleteAnswer()
+  return object.uploadId === session.id
+}
+
+/** Whether HEAD shows the very object that completed the session. Throws StoreFailure where the answer does not tell. */
+export function isRecorded(session: UploadSession, found: StoredObject | undefined): boolean {
+  const { object } = session
+  if (!object || !found || !isOwn(session, found)) return false
+  const { etag, sizeBytes } = withEtag(found)
+  if (sizeBytes === undefined) throw incompleteAnswer()
+  return etag === object.etag && sizeBytes === object.sizeBytes
+}
