@@ -1,10 +1,13 @@
-// Reads request bodies: bounded while they arrive, strictly JSON, validated by the contract.
+// Reads what a request says: bodies bounded while they arrive, strictly JSON, validated by the contract; and no text that a
+// database cannot store, wherever it stands.
 import type { z } from '@hono/zod-openapi'
-import { fromUtf8 } from '../core/bytes.ts'
+import { fromUtf8, isStorable } from '../core/bytes.ts'
 import { Problem } from '../core/problem.ts'
 import type { Request } from './environment.ts'
 
 const MAX_JSON_BYTES = 128 * 1024
+/** More than any body needs, and little enough to be walked by recursion. */
+const MAX_JSON_DEPTH = 32
 
 const tooLarge = (limit: number) =>
   new Problem('payload-too-large', { detail: `A request body has at most ${limit} bytes.` })
@@ -36,9 +39,12 @@ export async function readBody(c: Request, limit = MAX_JSON_BYTES): Promise<Uint
   return bytes
 }
 
-type Issues = ReadonlyArray<{ path: PropertyKey[]; message: string; code?: string }>
+interface Issue {
+  path: PropertyKey[]
+  message: string
+}
 
-function invalid(issues: Issues): Problem {
+function invalid(issues: readonly Issue[]): Problem {
   const errors = issues.slice(0, 20).map(({ path, message }) => ({
     pointer: path
       .map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`)
@@ -62,6 +68,25 @@ function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
+function* unstorable(value: unknown, path: PropertyKey[] = []): Generator<Issue> {
+  const message = 'must not contain U+0000 or a lone surrogate'
+  if (typeof value === 'string' && !isStorable(value)) yield { path, message }
+  if (typeof value !== 'object' || value === null) return
+  if (path.length === MAX_JSON_DEPTH) return yield { path, message: 'is nested too deeply' }
+  for (const [name, inner] of Object.entries(value)) {
+    const at = [...path, name]
+    if (!isStorable(name)) yield { path: at, message }
+    yield* unstorable(inner, at)
+  }
+}
+
+/** Throws `invalid-request` where a text or a name in it, at any depth, is nothing that PostgreSQL can store. */
+export function checkStorable<Value>(value: Value): Value {
+  const issues = [...unstorable(value)]
+  if (issues.length) throw invalid(issues)
+  return value
+}
+
 /** The body as the schema has it. `optional` takes an empty body for `{}`. */
 export async function readJson<Schema extends z.ZodType>(
   c: Request,
@@ -76,7 +101,7 @@ export async function readJson<Schema extends z.ZodType>(
       detail: 'Send the body as JSON with Content-Type: application/json.',
     })
   }
-  return validate(schema, parseJson(bytes))
+  return validate(schema, checkStorable(parseJson(bytes)))
 }
 
 export function validate<Schema extends z.ZodType>(

@@ -1,0 +1,168 @@
+// What each route promises, tried on all that the OpenAPI document names.
+import { SignJWT } from 'jose'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { ADMIN_KEY, type Harness, startHarness } from '../support/harness.ts'
+import { everyRoute, pathOf, type Route } from '../support/routes.ts'
+
+let harness: Harness
+let routes: Route[]
+
+beforeAll(async () => {
+  harness = await startHarness()
+  routes = await everyRoute(harness)
+})
+afterAll(() => harness.stop())
+
+let seen = 0
+beforeEach(() => {
+  seen = harness.lines.length
+})
+const errors = () => harness.lines.slice(seen).filter((line) => line.includes('"level":"error"'))
+
+describe('text that a database cannot store is refused before anything is asked', () => {
+  const NUL = 'a\u0000b'
+  const UNSTORABLE = [
+    ['U+0000', NUL],
+    ['half a pair', 'a\ud800b'],
+    ['the other half', '\udc00'],
+  ] as const
+
+  /** The body once for each text and each name in it, with `bad` in its place, and the pointer to it. */
+  function* spoiled(
+    value: unknown,
+    bad: string,
+    pointer = '',
+  ): Generator<{ body: unknown; pointer: string }> {
+    if (typeof value === 'string') yield { body: bad, pointer }
+    if (typeof value !== 'object' || value === null) return
+    if (!Array.isArray(value)) {
+      yield { body: { ...value, [bad]: 1 }, pointer: `${pointer}/${bad}` }
+    }
+    for (const [name, inner] of Object.entries(value)) {
+      for (const { body, pointer: at } of spoiled(inner, bad, `${pointer}/${name}`)) {
+        const copy = structuredClone(value) as Record<string, unknown>
+        copy[name] = body
+        yield { body: copy, pointer: at }
+      }
+    }
+  }
+
+  const refusal = (pointer: string) => ({
+    status: 400,
+    code: 'invalid-request',
+    pointers: [pointer],
+  })
+  const shown = ({ status, body }: { status: number; body: Record<string, any> }) => ({
+    status,
+    code: body.code,
+    pointers: body.errors?.map((error: { pointer: string }) => error.pointer),
+  })
+
+  it.each(UNSTORABLE)('%s anywhere in a body', async (_, bad) => {
+    let tried = 0
+    for (const route of routes.filter(({ body }) => body)) {
+      for (const { body, pointer } of spoiled(route.body, bad)) {
+        const { method, credential, name } = route
+        const answer = await harness.call(method, pathOf(route), credential, body)
+        expect({ name, ...shown(answer) }).toEqual({ name, ...refusal(pointer) })
+        tried++
+      }
+    }
+    expect(tried).toBeGreaterThan(50)
+    expect(errors()).toEqual([])
+  })
+
+  it('U+0000 in a path', async () => {
+    for (const route of routes) {
+      for (const parameter of Object.keys(route.values)) {
+        const { method, credential, body, name } = route
+        const path = pathOf(route, { [parameter]: 'a%00b' })
+        const answer = await harness.call(method, path, credential, body)
+        expect({ name, ...shown(answer) }).toEqual({ name, ...refusal(`/${parameter}`) })
+      }
+    }
+    expect(errors()).toEqual([])
+  })
+
+  it('U+0000 in a query', async () => {
+    for (const route of routes) {
+      for (const parameter of route.query) {
+        const { method, credential, body, name } = route
+        const path = `${pathOf(route)}?${parameter}=a%00b`
+        const answer = await harness.call(method, path, credential, body)
+        expect({ name, ...shown(answer) }).toEqual({ name, ...refusal(`/${parameter}`) })
+      }
+    }
+    expect(errors()).toEqual([])
+  })
+
+  it('bytes that are no UTF-8 in a path or a query find nothing, and break nothing', async () => {
+    for (const route of routes) {
+      const { method, credential, body, name, values, query } = route
+      const bad = 'a%ED%A0%80b'
+      const paths = [
+        ...Object.keys(values).map((parameter) => pathOf(route, { [parameter]: bad })),
+        ...query.map((parameter) => `${pathOf(route)}?${parameter}=${bad}`),
+      ]
+      for (const path of paths) {
+        const { status } = await harness.call(method, path, credential, body)
+        expect({ name, broken: status >= 500 }).toEqual({ name, broken: false })
+      }
+    }
+    expect(errors()).toEqual([])
+  })
+
+  it('a body that is nested without end', async () => {
+    const nested = `${'['.repeat(60_000)}${']'.repeat(60_000)}`
+    const route = routes.find(({ name }) => name === 'POST /v1/apps/{id}/issuers')!
+    const answer = await harness.call(
+      route.method,
+      pathOf(route),
+      route.credential,
+      `{"publicKeys":[{"deep":${nested}}]}`,
+    )
+
+    expect(answer).toMatchObject({ status: 400, body: { code: 'invalid-request' } })
+    expect(errors()).toEqual([])
+  })
+
+  it.each(['iss', 'aud', 'sub', 'policy'])(
+    'in the claim %s of a JWT: it is not valid',
+    async (claim) => {
+      const app = await harness.createApp()
+      const secret = 'a-shared-secret-of-32-characters!'
+      const audience = `app-${claim}`
+      await harness.call('POST', `/v1/apps/${app.id}/issuers`, ADMIN_KEY, {
+        issuer: 'https://id.example',
+        audience,
+        secret,
+        algorithms: ['HS256'],
+        policyClaim: 'policy',
+      })
+      const list = async (claims: Record<string, unknown>) => {
+        const token = await new SignJWT({
+          iss: 'https://id.example',
+          aud: audience,
+          sub: 'ada',
+          ...claims,
+        })
+          .setProtectedHeader({ alg: 'HS256' })
+          .setExpirationTime(Math.floor(harness.clock().getTime() / 1000) + 600)
+          .sign(new TextEncoder().encode(secret))
+        return harness.call('GET', '/v1/uploads', token)
+      }
+
+      expect((await list({})).status).toBe(200)
+      for (const [, bad] of UNSTORABLE) {
+        const values = claim === 'aud' ? [bad, [audience, bad]] : [bad]
+        for (const value of values) {
+          expect(await list({ [claim]: value })).toMatchObject({
+            status: 401,
+            body: { code: 'unauthenticated' },
+          })
+        }
+      }
+      expect(errors()).toEqual([])
+    },
+  )
+})
