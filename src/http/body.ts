@@ -2,6 +2,7 @@
 // database cannot store, wherever it stands.
 import type { z } from '@hono/zod-openapi'
 import { fromUtf8, isStorable } from '../core/bytes.ts'
+import { errorText } from '../core/error-text.ts'
 import { Problem } from '../core/problem.ts'
 import type { Request } from './environment.ts'
 
@@ -12,7 +13,10 @@ const MAX_JSON_DEPTH = 32
 const tooLarge = (limit: number) =>
   new Problem('payload-too-large', { detail: `A request body has at most ${limit} bytes.` })
 
-/** The raw bytes. Throws `payload-too-large` as soon as the limit is passed, chunked or not. */
+/**
+ * The raw bytes. Throws `payload-too-large` as soon as the limit is passed, chunked or not. The rest is not cancelled: on Node
+ * that would reset the connection before the client has read why (node/unread-body).
+ */
 export async function readBody(c: Request, limit = MAX_JSON_BYTES): Promise<Uint8Array> {
   const { body, headers } = c.req.raw
   if (Number(headers.get('content-length') ?? 0) > limit) throw tooLarge(limit)
@@ -20,15 +24,16 @@ export async function readBody(c: Request, limit = MAX_JSON_BYTES): Promise<Uint
   const chunks: Uint8Array[] = []
   let size = 0
   const reader = body.getReader()
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) break
-    size += value.length
-    if (size > limit) {
-      void reader.cancel().catch(() => {})
-      throw tooLarge(limit)
+  try {
+    for (;;) {
+      const { done, value } = await reader.read().catch((error: unknown) => throwCut(c, error))
+      if (done) break
+      size += value.length
+      if (size > limit) throw tooLarge(limit)
+      chunks.push(value)
     }
-    chunks.push(value)
+  } finally {
+    reader.releaseLock()
   }
   const bytes = new Uint8Array(size)
   let offset = 0
@@ -37,6 +42,15 @@ export async function readBody(c: Request, limit = MAX_JSON_BYTES): Promise<Uint
     offset += chunk.length
   }
   return bytes
+}
+
+/** The client went away while it sent: no fault of ours, and nobody is left to read the answer. */
+function throwCut(c: Request, error: unknown): never {
+  c.get('services').log('debug', 'a request was cut', {
+    requestId: c.get('requestId'),
+    error: errorText(error),
+  })
+  throw new Problem('invalid-request', { detail: 'The body broke off. Send the request again.' })
 }
 
 interface Issue {
