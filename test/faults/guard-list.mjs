@@ -340,4 +340,22 @@ export const GUARDS = [
     by: /in the claim iss of a JWT/,
     says: /expected \{ status: 500/,
   },
+  {
+    name: 'an unread body ends its connection in order',
+    in: 'src/node/unread-body.ts',
+    from: 'if (complete || errored || !request.body) return answer',
+    to: 'if (answer) return answer',
+    suite: integration('connections', 'endless'),
+    by: /too large, as it says and endless/,
+    says: /to deeply equal/,
+  },
+  {
+    name: 'what is left of a cut body does not pass for the whole',
+    in: 'src/http/body.ts',
+    from: 'if (declared === null ? signal.aborted : size < Number(declared)) throwCut(c)',
+    to: '',
+    suite: integration('connections', 'whose body was cut'),
+    by: /a completion whose body was cut completes nothing/,
+    says: /to contain '"status":400'/,
+  },
 ]

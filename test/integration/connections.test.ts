@@ -140,21 +140,27 @@ describe('a client that goes away while it sends', () => {
     ['an upload', '/v1/uploads'],
     ['a callback', '/v1/callbacks/default'],
   ] as const
+  const framings = [
+    ['of a known length', { 'content-length': 1000 }, (text: string) => text],
+    ['in chunks', { 'transfer-encoding': 'chunked' }, chunked],
+  ] as const
   const ways = [
     ['with a reset', (socket: Socket) => socket.resetAndDestroy()],
     ['with an end', (socket: Socket) => socket.end()],
   ] as const
   const cases = paths.flatMap(([what, path]) =>
-    ways.map(([how, cut]) => [what, how, path, cut] as const),
+    framings.flatMap(([framed, headers, frame]) =>
+      ways.map(([how, cut]) => ({ what, framed, how, path, headers, frame, cut })),
+    ),
   )
 
-  it.each(cases)('%s, %s, is worth a line at debug', async (_, __, path, cut) => {
+  it.each(cases)('$what $framed, $how: a line at debug', async ({ path, headers, frame, cut }) => {
     const printed = vi.spyOn(console, 'error')
     const { socket, ended } = open()
     const seen = harness.lines.length
     const lines = () => harness.lines.slice(seen).map((line) => JSON.parse(line))
-    socket.write(head(path, { ...json(), 'content-length': 1000 }))
-    socket.write('{"filename":', () => setImmediate(() => cut(socket)))
+    socket.write(head(path, { ...json(), ...headers }))
+    socket.write(frame('{"filename":'), () => setImmediate(() => cut(socket)))
     await ended
 
     await expect
@@ -166,4 +172,23 @@ describe('a client that goes away while it sends', () => {
     expect(printed).not.toHaveBeenCalled()
     printed.mockRestore()
   })
+})
+
+it('a completion whose body was cut completes nothing', async () => {
+  const { body: created } = await harness.call('POST', '/v1/uploads', apiKey, {
+    subject: 'ada',
+    filename: 'a.bin',
+    sizeBytes: 9,
+  })
+  const put = created.parts[0]
+  await fetch(put.url, { method: 'PUT', headers: put.headers, body: '123456789' })
+  const { socket, ended } = open()
+  const seen = harness.lines.length
+  const path = `/v1/uploads/${created.id}/complete`
+  socket.write(head(path, { ...json(), 'content-length': 30 }), () => socket.end())
+  await ended
+
+  await expect.poll(() => harness.lines.slice(seen).join('\n')).toContain('"status":400')
+  const { body } = await harness.call('GET', `/v1/uploads/${created.id}`, apiKey)
+  expect(body.state).toBe('open')
 })
