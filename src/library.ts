@@ -52,6 +52,7 @@ export function countersign(
     const { database, close } = connect(config.databaseUrl!, {
       maxConnections: config.databasePoolSize,
       statementMs: config.databaseStatementMs,
+      waitMs: config.databaseWaitMs,
     })
     const sender = nodeSender({ allowPrivate: config.allowPrivateTargets })
     const after = background(log)

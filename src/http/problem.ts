@@ -55,6 +55,7 @@ export const renderProblem: ErrorHandler<Environment> = (thrown, c) => {
 const DATABASE_DETAIL = {
   away: 'The database cannot be reached just now. Repeat the request.',
   slow: 'The database took too long and the statement was ended. Repeat the request.',
+  busy: 'All connections to the database are in use just now. Repeat the request.',
 }
 
 function databaseProblem(error: Error): Problem | undefined {

@@ -76,6 +76,7 @@ async function startAll(
   const { database, close } = connect(databaseUrl, {
     maxConnections: config.databasePoolSize,
     statementMs: config.databaseStatementMs,
+    waitMs: config.databaseWaitMs,
   })
   stops.push(close)
 

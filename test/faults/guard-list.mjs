@@ -358,4 +358,13 @@ export const GUARDS = [
     by: /a completion whose body was cut completes nothing/,
     says: /to contain '"status":400'/,
   },
+  {
+    name: 'the wait for a connection ends',
+    in: 'src/db/connect.ts',
+    from: '  if (waitMs) boundWaiting(client, maxConnections, waitMs)\n',
+    to: '',
+    suite: integration('database-limits', 'while one table is stuck'),
+    by: /who asks for something else is told to come again/,
+    says: /to deeply equal \[ 503/,
+  },
 ]
