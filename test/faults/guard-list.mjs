@@ -367,4 +367,13 @@ export const GUARDS = [
     by: /who asks for something else is told to come again/,
     says: /to deeply equal \[ 503/,
   },
+  {
+    name: 'a browser can read each refusal',
+    in: 'src/http/app.ts',
+    from: "['/v1/*', '/oss/*', '/openapi.json']",
+    to: "['/v1/*', '/openapi.json']",
+    suite: integration('every-route', 'browser'),
+    by: /can read each refusal for a fault of ours/,
+    says: /to deeply equal/,
+  },
 ]

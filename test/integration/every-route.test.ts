@@ -1,7 +1,10 @@
 // What each route promises, tried on all that the OpenAPI document names.
 import { SignJWT } from 'jose'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { Problem } from '../../src/core/problem.ts'
+import { httpApp } from '../../src/http/app.ts'
 import { ADMIN_KEY, type Harness, startHarness } from '../support/harness.ts'
+import { query } from '../support/invariants.ts'
 import { everyRoute, pathOf, type Route } from '../support/routes.ts'
 
 let harness: Harness
@@ -165,4 +168,109 @@ describe('text that a database cannot store is refused before anything is asked'
       expect(errors()).toEqual([])
     },
   )
+})
+
+it('the OpenAPI document is made once, and names all of them', async () => {
+  const made = vi.spyOn(harness.app, 'getOpenAPI31Document')
+  const [first, second] = [
+    await harness.call('GET', '/openapi.json'),
+    await harness.call('GET', '/openapi.json'),
+  ]
+
+  expect(made).toHaveBeenCalledTimes(1)
+  expect(first!.body.servers).toEqual([{ url: 'http://countersign.test' }])
+  expect(Object.keys(first!.body.paths)).toEqual([...new Set(routes.map(({ path }) => path))])
+  expect(second).toMatchObject({ status: 200, body: first!.body })
+  made.mockRestore()
+})
+
+describe('a browser of any origin can read each refusal', () => {
+  const ORIGIN = { origin: 'https://page.example' }
+  const READABLE = 'access-control-allow-origin'
+  type Try = (route: Route) => Promise<{ status: number; headers: Headers }>
+  const send = (
+    route: Route,
+    more: { path?: string; credential?: string; body?: unknown } = {},
+  ) => {
+    const given = { path: pathOf(route), credential: route.credential, body: route.body, ...more }
+    return harness.call(route.method, given.path, given.credential, given.body, ORIGIN)
+  }
+  const failing = (error: () => Error) => {
+    const app = httpApp({
+      servicesFor: () => {
+        throw error()
+      },
+    })
+    return async (route: Route) =>
+      app.request(pathOf(route), { method: route.method, headers: ORIGIN })
+  }
+
+  const refusals: Array<[string, number[], Try]> = [
+    ['without a credential', [401], (route) => send(route, { credential: undefined })],
+    ['with another', [401, 403, 404], (route) => send(route, { credential: 'rubbish' })],
+    [
+      'of what is not there',
+      [404, 403],
+      async (route) => send(route, { path: `${pathOf(route)}/x/y/z` }),
+    ],
+    [
+      'of a malformed query',
+      [400, 401, 404],
+      (route) => send(route, { path: `${pathOf(route)}?limit=%00` }),
+    ],
+    [
+      'of a body that is too large',
+      [413],
+      (route) => send(route, route.body && { body: 'x'.repeat(200_000) }),
+    ],
+    ['of a body that is no JSON', [400], (route) => send(route, route.body && { body: '{' })],
+    [
+      'of a method that is not offered',
+      [404],
+      async (route) =>
+        harness.app.request(pathOf(route), { method: 'TRACEROUTE', headers: ORIGIN }),
+    ],
+    [
+      'while the service is not configured',
+      [500],
+      failing(() => new Problem('misconfigured', { detail: 'The operator has to set: X.' })),
+    ],
+    ['for a fault of ours', [500], failing(() => new Error('unexpected'))],
+  ]
+
+  it.each(refusals)('%s', async (_, statuses, refused) => {
+    let tried = 0
+    for (const route of routes) {
+      const { status, headers } = await refused(route)
+      if (statuses.includes(status)) tried++
+      expect({ name: route.name, readable: headers.get(READABLE) }).toEqual({
+        name: route.name,
+        readable: '*',
+      })
+    }
+    expect(tried).toBeGreaterThan(5)
+  })
+
+  it('while the database fails', async () => {
+    await query(harness, 'alter table apps rename to elsewhere')
+    const answers = []
+    for (const route of routes)
+      answers.push([route.name, (await send(route)).headers.get(READABLE)])
+    await query(harness, 'alter table elsewhere rename to apps')
+
+    expect(answers).toEqual(routes.map(({ name }) => [name, '*']))
+  })
+
+  it('and may ask in the first place, whatever is the matter with the service', async () => {
+    const broken = failing(() => new Error('unexpected'))
+    for (const route of routes) {
+      const { status, headers } = await broken({ ...route, method: 'OPTIONS' })
+      expect({
+        name: route.name,
+        status,
+        origin: headers.get(READABLE),
+        methods: headers.get('access-control-allow-methods')?.split(',').includes(route.method),
+      }).toEqual({ name: route.name, status: 204, origin: '*', methods: true })
+    }
+  })
 })
