@@ -12,7 +12,8 @@ import { credentialRoutes } from './credentials.ts'
 import { deliveryRoutes } from './deliveries.ts'
 import type { Environment, Request, RequestServices } from './environment.ts'
 import { type DemoApp, demoRoutes, healthRoutes } from './health.ts'
-import { notFound, renderProblem } from './problem.ts'
+import { noSuchRoute, problemRenderer } from './problem.ts'
+import { problemsPage } from './problems-page.ts'
 import { documentSecurity } from './route.ts'
 import { uploadRoutes } from './uploads.ts'
 
@@ -43,8 +44,9 @@ export function httpApp(options: HttpOptions) {
     getPath: (request, from) => withoutBase(getPath(request), basePath(from?.env)),
   })
 
+  const renderProblem = problemRenderer(basePath)
   api.onError(renderProblem)
-  api.notFound(notFound)
+  api.notFound((c) => renderProblem(noSuchRoute(), c))
 
   api.use(
     secureHeaders({ crossOriginResourcePolicy: 'cross-origin', crossOriginOpenerPolicy: false }),
@@ -59,6 +61,9 @@ export function httpApp(options: HttpOptions) {
     maxAge: PREFLIGHT_SECONDS,
   })
   for (const path of ['/v1/*', '/oss/*', '/openapi.json']) api.use(path, anyOrigin)
+
+  // Before the services, too: a problem of theirs points at it.
+  problemsPage(api)
 
   api.use(async function identifyAndLog(c, next) {
     const given = c.req.header('x-request-id')

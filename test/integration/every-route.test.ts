@@ -1,7 +1,7 @@
 // What each route promises, tried on all that the OpenAPI document names.
 import { SignJWT } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
-import { Problem } from '../../src/core/problem.ts'
+import { PROBLEMS, Problem } from '../../src/core/problem.ts'
 import { httpApp } from '../../src/http/app.ts'
 import { ADMIN_KEY, type Harness, startHarness } from '../support/harness.ts'
 import { query } from '../support/invariants.ts'
@@ -182,6 +182,38 @@ it('the OpenAPI document is made once, and names all of them', async () => {
   expect(Object.keys(first!.body.paths)).toEqual([...new Set(routes.map(({ path }) => path))])
   expect(second).toMatchObject({ status: 200, body: first!.body })
   made.mockRestore()
+})
+
+describe('the page that the type of a problem points at', () => {
+  it('has each code with its status and what to do, and runs nothing', async () => {
+    const answer = await harness.app.request('/docs/problems')
+    const page = await answer.text()
+    const sections = page.matchAll(
+      /<section id="(.+)">\s*<h2>.* · (\d+)<\/h2>\s*<p><strong>.+<\/strong> .+<\/p>/g,
+    )
+
+    expect(answer.status).toBe(200)
+    expect(answer.headers.get('content-type')).toBe('text/html; charset=utf-8')
+    expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'")
+    expect([...sections].map(([, code, status]) => [code, Number(status)])).toEqual(
+      Object.entries(PROBLEMS).map(([code, { status }]) => [code, status]),
+    )
+    expect(page).not.toMatch(/<script|`/)
+  })
+
+  it('is there while the service is not configured', async () => {
+    const app = httpApp({
+      basePath: () => '/uploads',
+      servicesFor: () => {
+        throw new Problem('misconfigured', { detail: 'The operator has to set: X.' })
+      },
+    })
+    const refused = await app.request('/uploads/v1/uploads')
+    const { type } = (await refused.json()) as { type: string }
+
+    expect([refused.status, type]).toEqual([500, '/uploads/docs/problems#misconfigured'])
+    expect((await app.request(type)).status).toBe(200)
+  })
 })
 
 describe('a browser of any origin can read each refusal', () => {
