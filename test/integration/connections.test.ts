@@ -188,7 +188,9 @@ it('a completion whose body was cut completes nothing', async () => {
   socket.write(head(path, { ...json(), 'content-length': 30 }), () => socket.end())
   await ended
 
-  await expect.poll(() => harness.lines.slice(seen).join('\n')).toContain('"status":400')
+  const lines = () => harness.lines.slice(seen).join('\n')
+  await expect.poll(lines).toContain(`"path":"${path}"`)
+  expect(lines()).toContain('"status":400')
   const { body } = await harness.call('GET', `/v1/uploads/${created.id}`, apiKey)
   expect(body.state).toBe('open')
 })
