@@ -4,6 +4,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { VARIABLES } from '../dist/config.js'
 import { PROBLEMS } from '../dist/core/problem.js'
+import { ADVICE } from '../dist/core/problem-advice.js'
 
 const table = (head, rows) =>
   [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
@@ -12,13 +13,15 @@ const pages = {
   'docs/problems.md': `# Problems
 
 Errors are \`application/problem+json\` (RFC 9457). \`code\` is permanent; \`detail\` says what to do; \`instance\` is the request.
+A running service has this page at \`/docs/problems\`, where the \`type\` of each problem points.
 
 ${table(
-  ['code', 'status', 'meaning'],
+  ['code', 'status', 'meaning', 'what to do'],
   Object.entries(PROBLEMS).map(([code, { status, title }]) => [
     `<a id="${code}"></a>\`${code}\``,
     status,
     title,
+    ADVICE[code],
   ]),
 )}
 `,

@@ -53,6 +53,7 @@ export function countersign(
     const { database, close } = connect(config.databaseUrl!, {
       maxConnections: config.databasePoolSize,
       statementMs: config.databaseStatementMs,
+      waitMs: config.databaseWaitMs,
     })
     const targets = guardedFetch({ allowPrivate: config.allowPrivateTargets })
     const after = background(log)

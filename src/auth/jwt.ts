@@ -9,7 +9,7 @@ import {
   type JWTVerifyGetKey,
   jwtVerify,
 } from 'jose'
-import { isWellFormed, utf8 } from '../core/bytes.ts'
+import { isStorable, utf8 } from '../core/bytes.ts'
 import { meetsConditions } from '../core/claims.ts'
 import type { AppsDb, Issuer } from '../core/ports.ts'
 import type { JwtPrincipal } from '../core/principal.ts'
@@ -76,7 +76,10 @@ export async function verifyJwt(
   try {
     const unverified = decodeJwt(token)
     if (typeof unverified.iss !== 'string') return undefined
-    const found = await services.apps.findIssuers(unverified.iss, audiencesOf(unverified))
+    const audiences = audiencesOf(unverified)
+    // Nothing is verified yet, and the database must not be asked for what it cannot hold.
+    if (![unverified.iss, ...audiences].every(isStorable)) return undefined
+    const found = await services.apps.findIssuers(unverified.iss, audiences)
     const [issuer] = found
     if (!issuer || found.length !== 1) return undefined
     const payload = await check(services, issuer, token)
@@ -85,8 +88,8 @@ export async function verifyJwt(
     if (typeof issuerSubject !== 'string' || issuerSubject === '') return undefined
     const subject = issuer.subjectPrefix + issuerSubject
     if (subject.length > MAX_SUBJECT_LENGTH) return undefined
-    if (!isWellFormed(issuerSubject) || issuerSubject.includes('\u0000')) return undefined
     const claimed = issuer.policyClaim ? payload[issuer.policyClaim] : undefined
+    if (!isStorable(subject) || !isStorable(String(claimed))) return undefined
     return {
       kind: 'jwt',
       appId: issuer.appId,

@@ -28,6 +28,11 @@ export const operationVariables = {
     .describe(
       'Node: a statement is ended after so many milliseconds (half as many where it waits for a lock), and the request answered 503',
     ),
+  DATABASE_WAIT_MS: whole(100, 600_000)
+    .default(5_000)
+    .describe(
+      'Node: where all connections are in use, a request waits so many milliseconds for one, and is then answered 503',
+    ),
   DRAIN_SECONDS: whole(0, 300)
     .optional()
     .describe(
@@ -53,6 +58,7 @@ export const operationVariables = {
 export interface OperationConfig {
   databasePoolSize: number
   databaseStatementMs: number
+  databaseWaitMs: number
   drainSeconds: number
   retention: Retention
 }
@@ -64,6 +70,7 @@ export function operationOf(env: Environment, embedded: boolean): OperationConfi
   return {
     databasePoolSize: env.DATABASE_POOL_SIZE,
     databaseStatementMs: env.DATABASE_STATEMENT_MS,
+    databaseWaitMs: env.DATABASE_WAIT_MS,
     drainSeconds: env.DRAIN_SECONDS ?? (embedded ? 0 : DRAIN_SECONDS),
     retention: {
       sessionDays: daysOf(),

@@ -1,6 +1,6 @@
-// The fields that bodies share, each with its limits.
+// The fields that bodies share, each with its limits. Text that no database can store never gets here (http/body).
 import { z } from '@hono/zod-openapi'
-import { isWellFormed, utf8 } from '../core/bytes.ts'
+import { utf8 } from '../core/bytes.ts'
 
 /** Bytes that all values of a `metadata` object may have together with their names. */
 const MAX_METADATA_BYTES = 2048
@@ -14,7 +14,6 @@ export const plain = (max: number, min = 1) =>
     .min(min)
     .max(max)
     .refine((text) => !CONTROLS.test(text), 'must not have control characters')
-    .refine(isWellFormed, 'must be well-formed Unicode')
 
 /** A header value: Latin-1 without controls, so that every HTTP client can send it as it was signed. */
 export const headerValue = (max: number) =>
@@ -46,7 +45,7 @@ export const contentType = headerValue(255).regex(
 export const contentTypePattern = z.string().regex(/^[\w!#$&^.+*-]+\/[\w!#$&^.+*-]+$/)
 
 export const metadata = z
-  .record(plain(128), z.string().max(MAX_METADATA_BYTES).refine(isWellFormed, 'must be Unicode'))
+  .record(plain(128), z.string().max(MAX_METADATA_BYTES))
   .refine(
     (entries) => utf8(JSON.stringify(entries)).length <= MAX_METADATA_BYTES,
     'must be at most 2 KB',

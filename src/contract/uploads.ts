@@ -44,7 +44,12 @@ export const presignParts = z
   .strictObject({
     partNumbers: z.array(partNumber).min(1).max(1000).optional(),
     from: partNumber.optional(),
-    count: z.int().min(1).max(1000).optional(),
+    count: z
+      .int()
+      .min(1)
+      .max(1000)
+      .optional()
+      .openapi({ description: 'As many as the plan has from there on, and no more' }),
     last: partSpec.optional(),
     ttlSeconds: z.int().min(1).max(43_200).optional(),
     checksums: z.record(z.string().regex(/^[1-9]\d{0,4}$/), checksum).optional(),

@@ -53,6 +53,9 @@ export function isWellFormed(text: string): boolean {
   return !/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/.test(text)
 }
 
+/** True where PostgreSQL can store the text: it takes neither U+0000 nor a lone surrogate, in text as in jsonb. */
+export const isStorable = (text: string): boolean => isWellFormed(text) && !text.includes('\0')
+
 /** Percent-encodes all but the unreserved characters of RFC 3986 §2.3; encodeURIComponent leaves five more bare. */
 export function percentEncode(text: string): string {
   return encodeURIComponent(text).replace(

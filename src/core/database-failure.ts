@@ -1,8 +1,12 @@
-// Which failures of the database are a matter of time and answered with 503: it is away, or something took too long.
+// Which failures of the database are a matter of time and answered with 503: it is away, something took
+// too long, or all connections were in use.
 // Codes are PostgreSQL's (appendix A of its manual) and the driver's own. The statement had no effect, or its outcome is
 // not known; repeating a request is safe either way.
 
-export type DatabaseFailure = 'away' | 'slow'
+export type DatabaseFailure = 'away' | 'slow' | 'busy'
+
+/** Ours (db/turns): the statement was never sent. */
+export const NO_CONNECTION = 'NO_CONNECTION'
 
 /** Cancelled at its time-out, no lock in time, a deadlock's loser, an idle transaction. */
 const SLOW = new Set(['57014', '55P03', '40P01', '40001', '25P03', '25P04'])
@@ -18,6 +22,7 @@ const codeOf = (error: unknown): string =>
 export function databaseFailure(error: unknown): DatabaseFailure | undefined {
   const inStatement = error instanceof Error && 'query' in error
   const code = codeOf(error instanceof Error && error.cause ? error.cause : error)
+  if (code === NO_CONNECTION) return 'busy'
   if (SLOW.has(code)) return 'slow'
   if (AWAY.test(code) || (inStatement && SOCKET.test(code))) return 'away'
   return undefined

@@ -88,6 +88,12 @@ export function partsAt(plan: PartPlan, partNumbers: readonly number[], last?: P
   }))
 }
 
+/** `count` part numbers from `from` on, as far as the plan goes. A start beyond it stays, for `partsAt` to refuse. */
+export function partRange(plan: PartPlan, from: number, count: number): number[] {
+  const end = Math.min(from + count - 1, Math.max(from, lastPartNumber(plan)))
+  return Array.from({ length: end - from + 1 }, (_, index) => from + index)
+}
+
 /** Inclusive ranges of part numbers that are not stored yet; a plan of unknown size ends with an open range `[n, null]`. */
 export function missingParts(
   plan: PartPlan,

@@ -2,12 +2,15 @@
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
 import { closeHoles, countTransactions, leaveLostTransactions } from './driver.ts'
+import { boundWaiting } from './turns.ts'
 
 export type Database = PostgresJsDatabase
 
 export interface ConnectOptions {
   /** More than so many are never open; what comes meanwhile waits for one. */
   maxConnections: number
+  /** So long a statement or transaction waits for one of them; without, until one is free. */
+  waitMs?: number
   /** A statement is ended after this long, and after half of it where it waits for a lock. */
   statementMs?: number
   /** workerd: the driver's own socket leaves an unhandled rejection at its end (porsager/postgres#1196). */
@@ -35,7 +38,7 @@ export const driverUrl = (url: string): string =>
 
 export function connect(
   url: string,
-  { maxConnections, statementMs = STATEMENT_MS, socket, onStatement }: ConnectOptions,
+  { maxConnections, waitMs, statementMs = STATEMENT_MS, socket, onStatement }: ConnectOptions,
 ) {
   const client = postgres(driverUrl(url), {
     max: maxConnections,
@@ -49,6 +52,7 @@ export function connect(
   } as postgres.Options<Record<string, never>>) // `socket` is an option that the driver's types leave out.
   closeHoles(client)
   leaveLostTransactions(client)
+  if (waitMs) boundWaiting(client, maxConnections, waitMs)
   if (onStatement) countTransactions(client, onStatement)
   return {
     database: drizzle(client, {

@@ -1,4 +1,5 @@
-// The HTTP rim: one Hono app for every runtime. Order matters: id and log first, then CORS, then the routes.
+// The HTTP rim: one Hono app for every runtime. Order matters: first the headers that every answer has, also where the services
+// cannot be opened, then id and log, then the routes.
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { cors } from 'hono/cors'
 import { secureHeaders } from 'hono/secure-headers'
@@ -11,7 +12,8 @@ import { credentialRoutes } from './credentials.ts'
 import { deliveryRoutes } from './deliveries.ts'
 import type { Environment, Request, RequestServices } from './environment.ts'
 import { type DemoApp, demoRoutes, healthRoutes } from './health.ts'
-import { notFound, renderProblem } from './problem.ts'
+import { noSuchRoute, problemRenderer } from './problem.ts'
+import { problemsPage } from './problems-page.ts'
 import { documentSecurity } from './route.ts'
 import { uploadRoutes } from './uploads.ts'
 
@@ -42,8 +44,26 @@ export function httpApp(options: HttpOptions) {
     getPath: (request, from) => withoutBase(getPath(request), basePath(from?.env)),
   })
 
+  const renderProblem = problemRenderer(basePath)
   api.onError(renderProblem)
-  api.notFound(notFound)
+  api.notFound((c) => renderProblem(noSuchRoute(), c))
+
+  api.use(
+    secureHeaders({ crossOriginResourcePolicy: 'cross-origin', crossOriginOpenerPolicy: false }),
+  )
+
+  // Bearer tokens only, no cookies: any origin may ask, and the credential's App decides (http/authenticate).
+  const anyOrigin = cors({
+    origin: '*',
+    allowMethods: ['GET', 'POST', 'PUT', 'DELETE'],
+    allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'X-Request-Id'],
+    exposeHeaders: ['Location', 'Retry-After', 'X-Request-Id'],
+    maxAge: PREFLIGHT_SECONDS,
+  })
+  for (const path of ['/v1/*', '/oss/*', '/openapi.json']) api.use(path, anyOrigin)
+
+  // Before the services, too: a problem of theirs points at it.
+  problemsPage(api)
 
   api.use(async function identifyAndLog(c, next) {
     const given = c.req.header('x-request-id')
@@ -68,22 +88,6 @@ export function httpApp(options: HttpOptions) {
     })
   })
 
-  api.use(
-    secureHeaders({ crossOriginResourcePolicy: 'cross-origin', crossOriginOpenerPolicy: false }),
-  )
-
-  // Bearer tokens only, no cookies: any origin may ask, and the credential's App decides (http/authenticate).
-  api.use(
-    '/v1/*',
-    cors({
-      origin: '*',
-      allowMethods: ['GET', 'POST', 'PUT', 'DELETE'],
-      allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'X-Request-Id'],
-      exposeHeaders: ['Location', 'Retry-After', 'X-Request-Id'],
-      maxAge: PREFLIGHT_SECONDS,
-    }),
-  )
-
   healthRoutes(api, { isReady })
   appRoutes(api)
   uploadRoutes(api)
@@ -94,18 +98,25 @@ export function httpApp(options: HttpOptions) {
   if (demo) demoRoutes(api, demo)
 
   documentSecurity(api)
-  api.get('/openapi.json', (c) =>
-    c.json(
-      api.getOpenAPI31Document({
-        openapi: '3.1.0',
-        info: {
-          title: 'Countersign',
-          version: '1',
-          description: 'Authorises uploads straight to object storage.',
-        },
-        servers: [{ url: c.get('services').publicUrl() }],
-      }),
-    ),
-  )
+  // Large, and the same for everybody: made at the first request.
+  let document: { publicUrl: string; json: string } | undefined
+  api.get('/openapi.json', (c) => {
+    const publicUrl = c.get('services').publicUrl()
+    if (document?.publicUrl !== publicUrl) document = { publicUrl, json: describe(api, publicUrl) }
+    return c.body(document.json, 200, { 'content-type': 'application/json' })
+  })
   return api
 }
+
+const describe = (api: OpenAPIHono<Environment>, publicUrl: string) =>
+  JSON.stringify(
+    api.getOpenAPI31Document({
+      openapi: '3.1.0',
+      info: {
+        title: 'Countersign',
+        version: '1',
+        description: 'Authorises uploads straight to object storage.',
+      },
+      servers: [{ url: publicUrl }],
+    }),
+  )

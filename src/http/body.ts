@@ -1,32 +1,42 @@
-// Reads request bodies: bounded while they arrive, strictly JSON, validated by the contract.
+// Reads what a request says: bodies bounded while they arrive, strictly JSON, validated by the contract; and no text that a
+// database cannot store, wherever it stands.
 import type { z } from '@hono/zod-openapi'
-import { fromUtf8 } from '../core/bytes.ts'
+import { fromUtf8, isStorable } from '../core/bytes.ts'
 import { Problem } from '../core/problem.ts'
 import type { Request } from './environment.ts'
 
 const MAX_JSON_BYTES = 128 * 1024
+/** More than any body needs, and little enough to be walked by recursion. */
+const MAX_JSON_DEPTH = 32
 
 const tooLarge = (limit: number) =>
   new Problem('payload-too-large', { detail: `A request body has at most ${limit} bytes.` })
 
-/** The raw bytes. Throws `payload-too-large` as soon as the limit is passed, chunked or not. */
+/**
+ * The raw bytes. Throws `payload-too-large` as soon as the limit is passed, chunked or not. The rest is not cancelled: on Node
+ * that would reset the connection before the client has read why (node/unread-body).
+ */
 export async function readBody(c: Request, limit = MAX_JSON_BYTES): Promise<Uint8Array> {
-  const { body, headers } = c.req.raw
-  if (Number(headers.get('content-length') ?? 0) > limit) throw tooLarge(limit)
+  const { body, headers, signal } = c.req.raw
+  const declared = headers.get('content-length')
+  if (Number(declared) > limit) throw tooLarge(limit)
   if (!body) return new Uint8Array()
   const chunks: Uint8Array[] = []
   let size = 0
   const reader = body.getReader()
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) break
-    size += value.length
-    if (size > limit) {
-      void reader.cancel().catch(() => {})
-      throw tooLarge(limit)
+  try {
+    for (;;) {
+      const { done, value } = await reader.read().catch(() => throwCut(c))
+      if (done) break
+      size += value.length
+      if (size > limit) throw tooLarge(limit)
+      chunks.push(value)
     }
-    chunks.push(value)
+  } finally {
+    reader.releaseLock()
   }
+  // A body whose client was gone before it was read ends without an error: what is left of it must not pass for the whole.
+  if (declared === null ? signal.aborted : size < Number(declared)) throwCut(c)
   const bytes = new Uint8Array(size)
   let offset = 0
   for (const chunk of chunks) {
@@ -36,9 +46,18 @@ export async function readBody(c: Request, limit = MAX_JSON_BYTES): Promise<Uint
   return bytes
 }
 
-type Issues = ReadonlyArray<{ path: PropertyKey[]; message: string; code?: string }>
+/** The client went away while it sent: no fault of ours, and nobody is left to read the answer. */
+function throwCut(c: Request): never {
+  c.get('services').log('debug', 'a request was cut', { requestId: c.get('requestId') })
+  throw new Problem('invalid-request', { detail: 'The body broke off. Send the request again.' })
+}
 
-function invalid(issues: Issues): Problem {
+interface Issue {
+  path: PropertyKey[]
+  message: string
+}
+
+function invalid(issues: readonly Issue[]): Problem {
   const errors = issues.slice(0, 20).map(({ path, message }) => ({
     pointer: path
       .map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`)
@@ -62,6 +81,25 @@ function parseJson(bytes: Uint8Array): unknown {
   }
 }
 
+function* unstorable(value: unknown, path: PropertyKey[] = []): Generator<Issue> {
+  const message = 'must not contain U+0000 or a lone surrogate'
+  if (typeof value === 'string' && !isStorable(value)) yield { path, message }
+  if (typeof value !== 'object' || value === null) return
+  if (path.length === MAX_JSON_DEPTH) return yield { path, message: 'is nested too deeply' }
+  for (const [name, inner] of Object.entries(value)) {
+    const at = [...path, name]
+    if (!isStorable(name)) yield { path: at, message }
+    yield* unstorable(inner, at)
+  }
+}
+
+/** Throws `invalid-request` where a text or a name in it, at any depth, is nothing that PostgreSQL can store. */
+export function checkStorable<Value>(value: Value): Value {
+  const issues = [...unstorable(value)]
+  if (issues.length) throw invalid(issues)
+  return value
+}
+
 /** The body as the schema has it. `optional` takes an empty body for `{}`. */
 export async function readJson<Schema extends z.ZodType>(
   c: Request,
@@ -76,7 +114,7 @@ export async function readJson<Schema extends z.ZodType>(
       detail: 'Send the body as JSON with Content-Type: application/json.',
     })
   }
-  return validate(schema, parseJson(bytes))
+  return validate(schema, checkStorable(parseJson(bytes)))
 }
 
 export function validate<Schema extends z.ZodType>(

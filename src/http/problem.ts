@@ -4,17 +4,18 @@ import { databaseFailure } from '../core/database-failure.ts'
 import { errorTrace } from '../core/error-text.ts'
 import { Problem } from '../core/problem.ts'
 import type { Environment, Request } from './environment.ts'
+import { PROBLEMS_PATH } from './problems-page.ts'
 
 export const PROBLEM_TYPE = 'application/problem+json'
 
-function render(c: Request, problem: Problem): Response {
+function render(c: Request, problem: Problem, basePath: string): Response {
   const headers = new Headers({ 'content-type': PROBLEM_TYPE, 'cache-control': 'no-store' })
   if (problem.retryAfterSeconds !== undefined) {
     headers.set('retry-after', String(problem.retryAfterSeconds))
   }
   if (problem.status === 401) headers.set('www-authenticate', 'Bearer realm="countersign"')
   const body = {
-    type: `/docs/problems#${problem.code}`,
+    type: `${basePath}${PROBLEMS_PATH}#${problem.code}`,
     title: problem.title,
     status: problem.status,
     code: problem.code,
@@ -25,36 +26,41 @@ function render(c: Request, problem: Problem): Response {
   return c.newResponse(JSON.stringify(body), problem.status as 400, Object.fromEntries(headers))
 }
 
-export const renderProblem: ErrorHandler<Environment> = (thrown, c) => {
-  const error = databaseProblem(thrown) ?? thrown
-  // Absent where there is no configuration to open them with.
-  const services: Environment['Variables']['services'] | undefined = c.get('services')
-  if (error instanceof Problem) {
-    if (problemIsOurs(error)) {
-      services?.log('warn', error.title, {
-        requestId: c.get('requestId'),
-        code: error.code,
-        cause: String(error.cause ?? ''),
+/**
+ * `type` is a reference without scheme and host: under whichever address a client reached the service, it leads to the page;
+ * and it is the same at each of them, and while there is no configuration.
+ */
+export const problemRenderer = (
+  basePath: (bindings: unknown) => string,
+): ErrorHandler<Environment> =>
+  function renderProblem(thrown, c) {
+    const error = databaseProblem(thrown) ?? thrown
+    const problem = error instanceof Problem ? error : unexpected()
+    // Absent where there is no configuration to open them with.
+    const services: Environment['Variables']['services'] | undefined = c.get('services')
+    const requestId = c.get('requestId')
+    if (problem !== error) {
+      services?.log('error', 'an unexpected error', {
+        requestId,
+        error: errorTrace(error),
+        cause: error.cause instanceof Error ? error.cause.message : undefined,
       })
+    } else if (problemIsOurs(problem)) {
+      const { code, cause = '' } = problem
+      services?.log('warn', problem.title, { requestId, code, cause: String(cause) })
     }
-    return render(c, error)
+    return render(c, problem, basePath(c.env))
   }
-  services?.log('error', 'an unexpected error', {
-    requestId: c.get('requestId'),
-    error: errorTrace(error),
-    cause: error.cause instanceof Error ? error.cause.message : undefined,
+
+const unexpected = () =>
+  new Problem('internal', {
+    detail: 'An unexpected error. Repeat the request; if it stays, report the instance.',
   })
-  return render(
-    c,
-    new Problem('internal', {
-      detail: 'An unexpected error. Repeat the request; if it stays, report the instance.',
-    }),
-  )
-}
 
 const DATABASE_DETAIL = {
   away: 'The database cannot be reached just now. Repeat the request.',
   slow: 'The database took too long and the statement was ended. Repeat the request.',
+  busy: 'All connections to the database are in use just now. Repeat the request.',
 }
 
 function databaseProblem(error: Error): Problem | undefined {
@@ -72,5 +78,5 @@ function databaseProblem(error: Error): Problem | undefined {
 
 const problemIsOurs = ({ status }: Problem) => status >= 500
 
-export const notFound = (c: Request): Response =>
-  render(c, new Problem('not-found', { detail: 'There is no such route. See /openapi.json.' }))
+export const noSuchRoute = () =>
+  new Problem('not-found', { detail: 'There is no such route. See /openapi.json.' })

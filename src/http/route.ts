@@ -1,6 +1,7 @@
 // One description of a route yields its handler and its page in the OpenAPI document.
 import type { OpenAPIHono, z } from '@hono/zod-openapi'
 import * as contract from '../contract.ts'
+import { checkStorable } from './body.ts'
 import type { Environment, Request } from './environment.ts'
 
 export type Api = OpenAPIHono<Environment>
@@ -78,7 +79,11 @@ export function route(
 ): void {
   document(api, description)
   const path = description.path.replace(/\{(\w+)\}/g, ':$1')
-  api.on(description.method.toUpperCase(), path, (c) => handler(c as Request))
+  api.on(description.method.toUpperCase(), path, (c) => {
+    checkStorable(c.req.param())
+    checkStorable(c.req.query())
+    return handler(c as Request)
+  })
 }
 
 export function documentSecurity(api: Api): void {

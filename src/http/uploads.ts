@@ -1,6 +1,6 @@
 // The routes of a session: parse, call one flow, present. No rule and no query here.
 import * as contract from '../contract.ts'
-import { lastPartNumber } from '../core/part-plan.ts'
+import { lastPartNumber, type PartPlan, partRange } from '../core/part-plan.ts'
 import type { Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import { grantOf, grantReach, holderOf, mayReadObject, noSuchUpload } from '../core/reach.ts'
@@ -113,7 +113,9 @@ export function uploadRoutes(api: Api): void {
       if (token.upload !== c.req.param('id')) throw noSuchUpload()
       const body = await readJson(c, contract.presignParts)
       c.header('cache-control', 'no-store')
-      return c.json(presentParts(presignParts(c.get('services'), token, partsInput(body))))
+      return c.json(
+        presentParts(presignParts(c.get('services'), token, partsInput(token.plan, body))),
+      )
     },
   )
 
@@ -244,12 +246,10 @@ function listFilter(principal: Principal, query: ListQuery, now: Date) {
   return { ...query, subject: principal.subject, reach }
 }
 
-function partsInput(body: contract.PresignPartsBody): PresignPartsInput {
-  const { partNumbers, from = 1, count = 0, ...rest } = body
+function partsInput(plan: PartPlan, body: contract.PresignPartsBody): PresignPartsInput {
+  const { partNumbers, from = 1, count = 1, ...rest } = body
   return {
     ...rest,
-    partNumbers: partNumbers
-      ? [...new Set(partNumbers)]
-      : Array.from({ length: count }, (_, index) => from + index),
+    partNumbers: partNumbers ? [...new Set(partNumbers)] : partRange(plan, from, count),
   }
 }

@@ -1,9 +1,6 @@
 // Starts and stops everything of a Node process in order: folder, database, store, service, timers.
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { getRequestListener } from '@hono/node-server'
 import type { Config, StoreConfig } from '../config.ts'
 import type { Log } from '../core/ports.ts'
 import { connect } from '../db/connect.ts'
@@ -26,12 +23,9 @@ import {
 import { guardedFetch } from './guarded-fetch.ts'
 import { startJobs } from './jobs.ts'
 import { requireKeys } from './keys.ts'
+import { listen } from './listen.ts'
 import { directoryFault, listenFault, reachingDatabase } from './start-fault.ts'
 import { serveStatic } from './static.ts'
-
-/** Longer than the longest answer: a complete that waits for another's outcome. */
-const CLOSE_MS = 30_000
-const IDLE_CHECK_MS = 100
 
 export interface Running {
   url: string
@@ -87,6 +81,7 @@ async function startAll(
   const { database, close } = connect(databaseUrl, {
     maxConnections: config.databasePoolSize,
     statementMs: config.databaseStatementMs,
+    waitMs: config.databaseWaitMs,
   })
   stops.push(close)
 
@@ -212,44 +207,5 @@ async function ownStore(
       mpsEndpoint: store.url,
       bindLength: true,
     },
-  }
-}
-
-type Fetch = (request: Request) => Response | Promise<Response>
-
-/** Binds first and serves later, so that the port is known before the first answer is made. */
-async function listen({ host, port }: Config) {
-  let serve: Fetch | undefined
-  const listener = getRequestListener((request) =>
-    serve ? serve(request) : new Response('starting', { status: 503 }),
-  )
-  const server = createServer((request, response) => {
-    void listener(request, response)
-  })
-  server.requestTimeout = 60_000
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(listenFault(error, { host, port, variable: 'PORT' })))
-    server.listen(port, host, resolve)
-  })
-  const bound = server.address() as AddressInfo
-  const name = bound.family === 'IPv6' ? `[${bound.address}]` : bound.address
-  return {
-    url: `http://${name}:${bound.port}`,
-    serve: (fetch: Fetch) => {
-      serve = fetch
-    },
-    /** Answers what is under way, takes nothing new. */
-    close: () =>
-      new Promise<void>((resolve) => {
-        const cut = setTimeout(() => server.closeAllConnections(), CLOSE_MS)
-        // Connections that are kept alive end as soon as their last answer is out.
-        const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS)
-        server.close(() => {
-          clearTimeout(cut)
-          clearInterval(idle)
-          resolve()
-        })
-        server.closeIdleConnections()
-      }),
   }
 }

@@ -15,6 +15,9 @@ const etagOf = (data: Uint8Array | string) => `"${md5(data).digest('hex').toUppe
 const crcOf = (data: Uint8Array) => String(crc64(data))
 const dataFiles = () => readdir(join(context.directory, 'data'))
 
+const FORM = { 'content-type': 'multipart/form-data; boundary=b' }
+const ROLE = { 'x-acs-action': 'AssumeRole' }
+
 describe('PutObject', () => {
   test('stores the bytes, the type, the metadata and the checksums', async () => {
     const body = randomBytes(300_000)
@@ -136,6 +139,49 @@ describe('PutObject', () => {
 
     await expect.poll(dataFiles).toEqual([])
     expect((await context.call('HEAD', 'a')).status).toBe(404)
+  })
+
+  test.each([
+    ['an object', () => context.sign('PUT', 'a'), 'abc'],
+    [
+      'a form',
+      () => ({ method: 'POST', path: `/${BUCKET}/`, headers: FORM }),
+      `--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nabc`,
+    ],
+    ['a document', () => context.sign('PUT', '', { query: { lifecycle: '' } }), '<Life'],
+    ['a completion', () => context.sign('POST', 'a', { query: { uploadId: 'x' } }), '<Complete'],
+    ['an assumed role', () => ({ method: 'POST', path: '/', headers: ROLE }), 'Action=AssumeRole&'],
+  ])('cut in the middle of %s is no error of the store', async (_, request, begin) => {
+    for (const cut of ['resetAndDestroy', 'end'] as const) {
+      const before = context.lines.length
+      const { method, path, headers = {} } = request()
+      const socket = connect(context.store.port, '127.0.0.1')
+      const ended = new Promise((resolve) => socket.once('close', resolve))
+      socket.write(
+        `${method} ${path} HTTP/1.1\r\nHost: h\r\n${lines(headers)}Content-Length: 1000\r\n\r\n${begin}`,
+        () => setImmediate(() => socket[cut]()),
+      )
+      socket.resume()
+      await ended
+
+      await expect.poll(() => context.lines.length).toBeGreaterThan(before)
+      expect(context.lines.slice(before).filter((line) => !line.startsWith('debug'))).toEqual([])
+    }
+  })
+
+  test('a reader who goes away is no error of the store', async () => {
+    await context.call('PUT', 'a', { body: new Uint8Array(8 * 1024 * 1024) })
+    for (const cut of ['resetAndDestroy', 'destroy'] as const) {
+      const before = context.lines.length
+      const { path, headers } = context.sign('GET', 'a')
+      const socket = connect(context.store.port, '127.0.0.1')
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: h\r\n${lines(headers ?? {})}\r\n`)
+      await new Promise((resolve) => socket.once('data', resolve))
+      socket[cut]()
+
+      await expect.poll(() => context.lines.length).toBeGreaterThan(before)
+      expect(context.lines.slice(before).filter((line) => !line.startsWith('debug'))).toEqual([])
+    }
   })
 
   test('answers a refused large body on a connection that ends', async () => {

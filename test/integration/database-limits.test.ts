@@ -4,6 +4,7 @@ import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { databaseFailure } from '../../src/core/database-failure.ts'
 import { connect } from '../../src/db/connect.ts'
+import { latch } from '../support/gates.ts'
 import { ADMIN_KEY, type Harness, startHarness } from '../support/harness.ts'
 import { freshDatabase } from '../support/postgres.ts'
 
@@ -94,4 +95,70 @@ it('an app that is being made while the database is stuck is not half made', asy
     expect(answer).toMatchObject({ status: 503, body: { code: 'database-unavailable' } })
   })
   expect(await harness.services.apps.listApps({ limit: 100 })).toEqual(before)
+})
+
+describe('while one table is stuck, and all connections with it', () => {
+  const WAITING = `select count(*)::int as n from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'`
+
+  it('who asks for something else is told to come again, and nothing is left of it', async () => {
+    const patient = await startHarness({ statementMs: 10_000, waitMs: 300 })
+    const { apiKey } = await patient.createApp()
+    const outside = postgres(patient.databaseUrl, { max: 2 })
+    const part = (text: object) => Buffer.from(JSON.stringify(text)).toString('base64url')
+    const fake = `${part({ alg: 'HS256' })}.${part({ iss: 'https://id.example', aud: 'a' })}.x`
+    const list = (credential: string) => patient.call('GET', '/v1/uploads', credential)
+
+    let stuck: ReturnType<typeof list>[] = []
+    await outside.begin(async (transaction) => {
+      await transaction`lock table issuers in access exclusive mode`
+      stuck = Array.from({ length: 8 }, () => list(fake))
+      await expect.poll(async () => (await outside.unsafe(WAITING))[0]!.n).toBe(8)
+
+      const answers = await Promise.all([
+        list(apiKey),
+        patient.call('POST', '/v1/apps', ADMIN_KEY, { name: 'in a transaction' }),
+      ])
+      for (const { status, body, headers } of answers) {
+        expect([status, body.code, body.detail]).toEqual([
+          503,
+          'database-unavailable',
+          'All connections to the database are in use just now. Repeat the request.',
+        ])
+        expect(headers.get('retry-after')).toBe('2')
+      }
+    })
+    expect((await Promise.all(stuck)).map(({ status }) => status)).toEqual(Array(8).fill(401))
+
+    const after = await Promise.all(Array.from({ length: 30 }, () => list(apiKey)))
+    expect(after.map(({ status }) => status)).toEqual(Array(30).fill(200))
+    expect((await patient.services.apps.listApps({ limit: 100 })).length).toBe(1)
+    await outside.end()
+    await patient.stop()
+  })
+
+  it('a turn comes back from statements and transactions that succeed, fail or lose their connection', async () => {
+    const fresh = await freshDatabase()
+    const { database, close } = connect(fresh.url, { maxConnections: 2, waitMs: 200 })
+    const run = (statement: string) => database.execute(sql.raw(statement))
+    const within = (statement: string) =>
+      database.transaction((transaction) => transaction.execute(sql.raw(statement)))
+    const ended = 'select pg_terminate_backend(pg_backend_pid())'
+
+    for (const statement of [ended, 'select nothing', 'select 1']) {
+      for (let round = 0; round < 3; round++) {
+        await Promise.allSettled([run(statement), within(statement)])
+      }
+    }
+
+    await Promise.all(Array.from({ length: 20 }, () => run('select 1')))
+    await Promise.all(Array.from({ length: 20 }, () => within('select 1')))
+    const { opened, open } = latch()
+    const held = Array.from({ length: 2 }, () => database.transaction(() => opened))
+    expect(await run('select 1').catch(databaseFailure)).toBe('busy')
+    open()
+    await Promise.all(held)
+    await close()
+    await fresh.drop()
+  })
 })

@@ -110,6 +110,16 @@ describe.each(Object.entries(WAYS))('behind %s', (_way, mount) => {
     expect(await relayed.json()).toMatchObject({ id: created.id, state: 'completed' })
   })
 
+  it('the type of a problem leads to its section of the page', async () => {
+    const { body } = await call('GET', '/v1/uploads', 'nonsense')
+    const type = new URL(body.type, `${PUBLIC_URL}/v1/uploads`)
+    const page = await reached(new Request(type))
+
+    expect(type.href).toBe(`${PUBLIC_URL}/docs/problems#unauthenticated`)
+    expect(page.status).toBe(200)
+    expect(await page.text()).toContain('<section id="unauthenticated">')
+  })
+
   it('a problem is a problem, and a grant in the path stays out of the log', async () => {
     const refused = await call('GET', '/v1/uploads', 'nonsense')
     expect(refused).toMatchObject({ status: 401, body: { code: 'unauthenticated' } })

@@ -299,6 +299,42 @@ describe('bad input', () => {
     })
   })
 
+  it.each([
+    ['within the plan', { from: 2, count: 2 }, { sizeBytes: 250 * KiB }, [2, 3]],
+    ['over its end', { from: 2, count: 1000 }, { sizeBytes: 250 * KiB }, [2, 3]],
+    ['from its last part', { from: 3, count: 2 }, { sizeBytes: 250 * KiB }, [3]],
+    ['from beyond its end', { from: 4, count: 1 }, { sizeBytes: 250 * KiB }, [4]],
+    ['of an empty file', { from: 1, count: 5 }, { sizeBytes: 0 }, [1]],
+    ['over the most of a stream', { from: 9, count: 9 }, { sizeBytes: undefined }, [9, 10]],
+    ['from beyond the most of a stream', { from: 11, count: 9 }, { sizeBytes: undefined }, [11]],
+    [
+      'over the last part of a stream',
+      { from: 10, count: 9, last: { partNumber: 10, sizeBytes: 5 } },
+      { sizeBytes: undefined },
+      [10],
+    ],
+  ])('a range of parts %s', async (name, range, size, numbers) => {
+    await harness.call('PUT', `/v1/apps/${app.id}/policies/streams`, ADMIN_KEY, {
+      maxSizeBytes: 1000 * KiB,
+      singleMaxBytes: 0,
+    })
+    const { body } = await create(app.apiKey, { subject: 'ada', policy: 'streams', ...size })
+    const path = `/v1/uploads/${body.id}/parts`
+    const answer = await harness.call('POST', path, body.uploadToken, range)
+
+    if (/beyond|empty/.test(name)) {
+      expect(answer).toMatchObject({
+        status: 422,
+        body: { code: 'part-out-of-range', partNumbers: numbers },
+      })
+      return
+    }
+    expect(answer.status, JSON.stringify(answer.body)).toBe(200)
+    expect(answer.body.parts.map(({ partNumber }: { partNumber: number }) => partNumber)).toEqual(
+      numbers,
+    )
+  })
+
   it('bodies that are no JSON, too large or of another type', async () => {
     const post = (body: BodyInit, type = 'application/json') =>
       harness.app.request('/v1/uploads', {

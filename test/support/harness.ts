@@ -45,6 +45,8 @@ export interface HarnessOptions {
   storeFetch?: (forward: FetchLike) => FetchLike
   /** A shorter patience with the database. */
   statementMs?: number
+  /** The wait for a connection; without, until one is free. */
+  waitMs?: number
   /** Settings of the store, as an operator gives them. */
   storeSettings?: Pick<
     Partial<StoreConfig>,
@@ -72,6 +74,7 @@ export async function startHarness(options: HarnessOptions = {}) {
   const connection = connect(fresh.serviceUrl, {
     maxConnections: 8,
     statementMs: options.statementMs,
+    waitMs: options.waitMs,
     onStatement() {
       counts.statements++
       budget.spend()

@@ -1,6 +1,6 @@
 // Callbacks of OSS, inbound: does the signature hold, and what does the body say. Pure, and never an outgoing request.
 // A signature that holds is necessary, not sufficient: the key has 512 bits, and any customer of OSS can have it sign.
-import { base64, fromBase64, fromUtf8, isWellFormed, utf8 } from '../../core/bytes.ts'
+import { base64, fromBase64, fromUtf8, isStorable, utf8 } from '../../core/bytes.ts'
 import type { CallbackFields, RawRequest } from '../../core/ports.ts'
 
 export type { RawRequest } from '../../core/ports.ts'
@@ -114,13 +114,11 @@ function fieldsOf(pairs: Pairs | undefined): CallbackFields | undefined {
   if (!pairs) return undefined
   const fields: CallbackFields = Object.create(null)
   for (const [name, value] of pairs) {
-    if (name === '' || name in fields || !isKeepable(name + value)) return undefined
+    if (name === '' || name in fields || !isStorable(name + value)) return undefined
     fields[name] = value
   }
   return fields
 }
-
-const isKeepable = (text: string) => isWellFormed(text) && !text.includes('\0')
 
 /** One member of a flat object whose syntax JSON.parse has accepted: a string, a colon, a string or a number. */
 const MEMBER = /\s*("(?:[^"\\]|\\.)*")\s*:\s*("(?:[^"\\]|\\.)*"|-?[\d.eE+-]+)\s*[,}]/y

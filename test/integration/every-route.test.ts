@@ -1,0 +1,308 @@
+// What each route promises, tried on all that the OpenAPI document names.
+import { SignJWT } from 'jose'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
+import { PROBLEMS, Problem } from '../../src/core/problem.ts'
+import { httpApp } from '../../src/http/app.ts'
+import { ADMIN_KEY, type Harness, startHarness } from '../support/harness.ts'
+import { query } from '../support/invariants.ts'
+import { everyRoute, pathOf, type Route } from '../support/routes.ts'
+
+let harness: Harness
+let routes: Route[]
+
+beforeAll(async () => {
+  harness = await startHarness()
+  routes = await everyRoute(harness)
+})
+afterAll(() => harness.stop())
+
+let seen = 0
+beforeEach(() => {
+  seen = harness.lines.length
+})
+const errors = () => harness.lines.slice(seen).filter((line) => line.includes('"level":"error"'))
+
+describe('text that a database cannot store is refused before anything is asked', () => {
+  const NUL = 'a\u0000b'
+  const UNSTORABLE = [
+    ['U+0000', NUL],
+    ['half a pair', 'a\ud800b'],
+    ['the other half', '\udc00'],
+  ] as const
+
+  /** The body once for each text and each name in it, with `bad` in its place, and the pointer to it. */
+  function* spoiled(
+    value: unknown,
+    bad: string,
+    pointer = '',
+  ): Generator<{ body: unknown; pointer: string }> {
+    if (typeof value === 'string') yield { body: bad, pointer }
+    if (typeof value !== 'object' || value === null) return
+    if (!Array.isArray(value)) {
+      yield { body: { ...value, [bad]: 1 }, pointer: `${pointer}/${bad}` }
+    }
+    for (const [name, inner] of Object.entries(value)) {
+      for (const { body, pointer: at } of spoiled(inner, bad, `${pointer}/${name}`)) {
+        const copy = structuredClone(value) as Record<string, unknown>
+        copy[name] = body
+        yield { body: copy, pointer: at }
+      }
+    }
+  }
+
+  const refusal = (pointer: string) => ({
+    status: 400,
+    code: 'invalid-request',
+    pointers: [pointer],
+  })
+  const shown = ({ status, body }: { status: number; body: Record<string, any> }) => ({
+    status,
+    code: body.code,
+    pointers: body.errors?.map((error: { pointer: string }) => error.pointer),
+  })
+
+  it.each(UNSTORABLE)('%s anywhere in a body', async (_, bad) => {
+    let tried = 0
+    for (const route of routes.filter(({ body }) => body)) {
+      for (const { body, pointer } of spoiled(route.body, bad)) {
+        const { method, credential, name } = route
+        const answer = await harness.call(method, pathOf(route), credential, body)
+        expect({ name, ...shown(answer) }).toEqual({ name, ...refusal(pointer) })
+        tried++
+      }
+    }
+    expect(tried).toBeGreaterThan(50)
+    expect(errors()).toEqual([])
+  })
+
+  it('U+0000 in a path', async () => {
+    for (const route of routes) {
+      for (const parameter of Object.keys(route.values)) {
+        const { method, credential, body, name } = route
+        const path = pathOf(route, { [parameter]: 'a%00b' })
+        const answer = await harness.call(method, path, credential, body)
+        expect({ name, ...shown(answer) }).toEqual({ name, ...refusal(`/${parameter}`) })
+      }
+    }
+    expect(errors()).toEqual([])
+  })
+
+  it('U+0000 in a query', async () => {
+    for (const route of routes) {
+      for (const parameter of route.query) {
+        const { method, credential, body, name } = route
+        const path = `${pathOf(route)}?${parameter}=a%00b`
+        const answer = await harness.call(method, path, credential, body)
+        expect({ name, ...shown(answer) }).toEqual({ name, ...refusal(`/${parameter}`) })
+      }
+    }
+    expect(errors()).toEqual([])
+  })
+
+  it('bytes that are no UTF-8 in a path or a query find nothing, and break nothing', async () => {
+    for (const route of routes) {
+      const { method, credential, body, name, values, query } = route
+      const bad = 'a%ED%A0%80b'
+      const paths = [
+        ...Object.keys(values).map((parameter) => pathOf(route, { [parameter]: bad })),
+        ...query.map((parameter) => `${pathOf(route)}?${parameter}=${bad}`),
+      ]
+      for (const path of paths) {
+        const { status } = await harness.call(method, path, credential, body)
+        expect({ name, broken: status >= 500 }).toEqual({ name, broken: false })
+      }
+    }
+    expect(errors()).toEqual([])
+  })
+
+  it('a body that is nested without end', async () => {
+    const nested = `${'['.repeat(60_000)}${']'.repeat(60_000)}`
+    const route = routes.find(({ name }) => name === 'POST /v1/apps/{id}/issuers')!
+    const answer = await harness.call(
+      route.method,
+      pathOf(route),
+      route.credential,
+      `{"publicKeys":[{"deep":${nested}}]}`,
+    )
+
+    expect(answer).toMatchObject({ status: 400, body: { code: 'invalid-request' } })
+    expect(errors()).toEqual([])
+  })
+
+  it.each(['iss', 'aud', 'sub', 'policy'])(
+    'in the claim %s of a JWT: it is not valid',
+    async (claim) => {
+      const app = await harness.createApp()
+      const secret = 'a-shared-secret-of-32-characters!'
+      const audience = `app-${claim}`
+      await harness.call('POST', `/v1/apps/${app.id}/issuers`, ADMIN_KEY, {
+        issuer: 'https://id.example',
+        audience,
+        secret,
+        algorithms: ['HS256'],
+        policyClaim: 'policy',
+      })
+      const list = async (claims: Record<string, unknown>) => {
+        const token = await new SignJWT({
+          iss: 'https://id.example',
+          aud: audience,
+          sub: 'ada',
+          ...claims,
+        })
+          .setProtectedHeader({ alg: 'HS256' })
+          .setExpirationTime(Math.floor(harness.clock().getTime() / 1000) + 600)
+          .sign(new TextEncoder().encode(secret))
+        return harness.call('GET', '/v1/uploads', token)
+      }
+
+      expect((await list({})).status).toBe(200)
+      for (const [, bad] of UNSTORABLE) {
+        const values = claim === 'aud' ? [bad, [audience, bad]] : [bad]
+        for (const value of values) {
+          expect(await list({ [claim]: value })).toMatchObject({
+            status: 401,
+            body: { code: 'unauthenticated' },
+          })
+        }
+      }
+      expect(errors()).toEqual([])
+    },
+  )
+})
+
+it('the OpenAPI document is made once, and names all of them', async () => {
+  const made = vi.spyOn(harness.app, 'getOpenAPI31Document')
+  const [first, second] = [
+    await harness.call('GET', '/openapi.json'),
+    await harness.call('GET', '/openapi.json'),
+  ]
+
+  expect(made).toHaveBeenCalledTimes(1)
+  expect(first!.body.servers).toEqual([{ url: 'http://countersign.test' }])
+  expect(Object.keys(first!.body.paths)).toEqual([...new Set(routes.map(({ path }) => path))])
+  expect(second).toMatchObject({ status: 200, body: first!.body })
+  made.mockRestore()
+})
+
+describe('the page that the type of a problem points at', () => {
+  it('has each code with its status and what to do, and runs nothing', async () => {
+    const answer = await harness.app.request('/docs/problems')
+    const page = await answer.text()
+    const sections = page.matchAll(
+      /<section id="(.+)">\s*<h2>.* · (\d+)<\/h2>\s*<p><strong>.+<\/strong> .+<\/p>/g,
+    )
+
+    expect(answer.status).toBe(200)
+    expect(answer.headers.get('content-type')).toBe('text/html; charset=utf-8')
+    expect(answer.headers.get('content-security-policy')).toContain("default-src 'none'")
+    expect([...sections].map(([, code, status]) => [code, Number(status)])).toEqual(
+      Object.entries(PROBLEMS).map(([code, { status }]) => [code, status]),
+    )
+    expect(page).not.toMatch(/<script|`/)
+  })
+
+  it('is there while the service is not configured', async () => {
+    const app = httpApp({
+      basePath: () => '/uploads',
+      servicesFor: () => {
+        throw new Problem('misconfigured', { detail: 'The operator has to set: X.' })
+      },
+    })
+    const refused = await app.request('/uploads/v1/uploads')
+    const { type } = (await refused.json()) as { type: string }
+
+    expect([refused.status, type]).toEqual([500, '/uploads/docs/problems#misconfigured'])
+    expect((await app.request(type)).status).toBe(200)
+  })
+})
+
+describe('a browser of any origin can read each refusal', () => {
+  const ORIGIN = { origin: 'https://page.example' }
+  const READABLE = 'access-control-allow-origin'
+  type Try = (route: Route) => Promise<{ status: number; headers: Headers }>
+  const send = (
+    route: Route,
+    more: { path?: string; credential?: string; body?: unknown } = {},
+  ) => {
+    const given = { path: pathOf(route), credential: route.credential, body: route.body, ...more }
+    return harness.call(route.method, given.path, given.credential, given.body, ORIGIN)
+  }
+  const failing = (error: () => Error) => {
+    const app = httpApp({
+      servicesFor: () => {
+        throw error()
+      },
+    })
+    return async (route: Route) =>
+      app.request(pathOf(route), { method: route.method, headers: ORIGIN })
+  }
+
+  const refusals: Array<[string, number[], Try]> = [
+    ['without a credential', [401], (route) => send(route, { credential: undefined })],
+    ['with another', [401, 403, 404], (route) => send(route, { credential: 'rubbish' })],
+    [
+      'of what is not there',
+      [404, 403],
+      async (route) => send(route, { path: `${pathOf(route)}/x/y/z` }),
+    ],
+    [
+      'of a malformed query',
+      [400, 401, 404],
+      (route) => send(route, { path: `${pathOf(route)}?limit=%00` }),
+    ],
+    [
+      'of a body that is too large',
+      [413],
+      (route) => send(route, route.body && { body: 'x'.repeat(200_000) }),
+    ],
+    ['of a body that is no JSON', [400], (route) => send(route, route.body && { body: '{' })],
+    [
+      'of a method that is not offered',
+      [404],
+      async (route) =>
+        harness.app.request(pathOf(route), { method: 'TRACEROUTE', headers: ORIGIN }),
+    ],
+    [
+      'while the service is not configured',
+      [500],
+      failing(() => new Problem('misconfigured', { detail: 'The operator has to set: X.' })),
+    ],
+    ['for a fault of ours', [500], failing(() => new Error('unexpected'))],
+  ]
+
+  it.each(refusals)('%s', async (_, statuses, refused) => {
+    let tried = 0
+    for (const route of routes) {
+      const { status, headers } = await refused(route)
+      if (statuses.includes(status)) tried++
+      expect({ name: route.name, readable: headers.get(READABLE) }).toEqual({
+        name: route.name,
+        readable: '*',
+      })
+    }
+    expect(tried).toBeGreaterThan(5)
+  })
+
+  it('while the database fails', async () => {
+    await query(harness, 'alter table apps rename to elsewhere')
+    const answers = []
+    for (const route of routes)
+      answers.push([route.name, (await send(route)).headers.get(READABLE)])
+    await query(harness, 'alter table elsewhere rename to apps')
+
+    expect(answers).toEqual(routes.map(({ name }) => [name, '*']))
+  })
+
+  it('and may ask in the first place, whatever is the matter with the service', async () => {
+    const broken = failing(() => new Error('unexpected'))
+    for (const route of routes) {
+      const { status, headers } = await broken({ ...route, method: 'OPTIONS' })
+      expect({
+        name: route.name,
+        status,
+        origin: headers.get(READABLE),
+        methods: headers.get('access-control-allow-methods')?.split(',').includes(route.method),
+      }).toEqual({ name: route.name, status: 204, origin: '*', methods: true })
+    }
+  })
+})
