@@ -5,7 +5,7 @@ import { withTimeout } from '../core/with-timeout.ts'
 import type { DeliverServices } from './targets.ts'
 
 /** Slots of one app. */
-const SLOTS_PER_APP = 20
+export const SLOTS_PER_APP = 20
 /** Slots of all apps together. An app that has none in use gets one all the same. */
 const SLOTS = 500
 /** After so many batches a lane ends, and begins anew if the app still has something due. */

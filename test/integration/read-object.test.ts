@@ -1,6 +1,6 @@
 // Reading an object back: a GET is signed only where HEAD shows the very object that completed the session.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'
+import { ADMIN_KEY, type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'
 import { changingHead } from '../support/incomplete-answers.ts'
 
 const KiB = 1024
@@ -17,7 +17,7 @@ afterAll(() => harness.stop())
 beforeEach(async () => {
   app = await harness.createApp({
     readBack: true,
-    keyTemplate: '{filename}',
+    keyTemplate: '{subject}/{filename}',
     overwrite: 'replace',
     credentials: true,
   })
@@ -26,10 +26,14 @@ afterEach(() => harness.interceptStore((forward) => forward))
 
 const store = () => harness.services.storeNamed('default')
 
-async function completed(bytes = BYTES, subject = 'ada'): Promise<Record<string, any>> {
+async function completed(
+  bytes = BYTES,
+  of: Record<string, string> = {},
+): Promise<Record<string, any>> {
   const { body } = await harness.call('POST', '/v1/uploads', app.apiKey, {
-    subject,
+    subject: 'ada',
     filename: 'a.bin',
+    ...of,
     sizeBytes: bytes.length,
     partSizeBytes: 100 * KiB,
   })
@@ -56,7 +60,14 @@ describe('the object of a session', () => {
 
   it('that another session has replaced is not: nobody reads another’s', async () => {
     const mine = await completed()
-    const theirs = await completed(OTHERS, 'eve')
+    // The templates of two policies can meet.
+    await harness.call('PUT', `/v1/apps/${app.id}/policies/reversed`, ADMIN_KEY, {
+      readBack: true,
+      keyTemplate: '{filename}/{subject}',
+      overwrite: 'replace',
+    })
+    const reversed = { policy: 'reversed', subject: 'a.bin', filename: 'ada' }
+    const theirs = await completed(OTHERS, reversed)
     expect(theirs.key).toBe(mine.key)
 
     const refused = { status: 409, body: { code: 'object-mismatch' } }
