@@ -1,6 +1,6 @@
 // What a store takes as headers of an object, one row a dialect: a policy is held to it when it is written, because a
 // value that the store refuses would fail every upload.
-import { utf8 } from './bytes.ts'
+import { utf8 } from '../bytes/encoding.ts'
 import type { ObjectHeaders } from './policy.ts'
 
 interface ObjectHeaderRules {

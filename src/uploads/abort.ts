@@ -1,9 +1,9 @@
 // Cancels a session and gives back what it holds. A completed object is never touched.
-import type { Services } from '../core/ports.ts'
+import type { Services } from '../core/ports/services.ts'
 import { Problem } from '../core/problem.ts'
 import { ATTEMPT_WINDOW_MS, attemptIsRecent, type UploadSession } from '../core/upload-session.ts'
-import { endSession } from './end.ts'
-import { releaseStorage } from './release.ts'
+import { endSession } from './ending/end.ts'
+import { releaseStorage } from './ending/release.ts'
 
 /** Says why a session cannot be changed any more, or not now. */
 export function notOpen(session: UploadSession, now: Date): Problem {

@@ -1,14 +1,14 @@
 // Authorises, plans, reserves and begins one upload. A repeat with the same Idempotency-Key, and a resume, find the first.
-import { digestHex } from '../core/bytes.ts'
+import { digestHex } from '../bytes/encoding.ts'
 import { uploadEvent } from '../core/event.ts'
 import { DEFAULT_KEY_TEMPLATE, renderKey, subjectSegment } from '../core/object-key.ts'
 import { largestSize, POLICY_DEFAULTS } from '../core/policy.ts'
-import type { App, IdempotentRequest, NewUpload, Services } from '../core/ports.ts'
+import type { App, IdempotentRequest, NewUpload, Services } from '../core/ports/services.ts'
+import { ignoreStoreFailure, isStoreFailure } from '../core/ports/store-failure.ts'
 import type { Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import { planProcessing } from '../core/processing.ts'
 import { grantOf, grantReach, grantRevoked, noSuchUpload, reaches } from '../core/reach.ts'
-import { ignoreStoreFailure, isStoreFailure } from '../core/store-failure.ts'
 import {
   hasEnded,
   standing,
@@ -24,9 +24,9 @@ import {
   methodFor,
   subjectOf,
 } from './decide.ts'
-import { endSession } from './end.ts'
-import { refusal } from './refusal.ts'
-import { abortOrphans, abortUntilGone, releaseStorage } from './release.ts'
+import { endSession } from './ending/end.ts'
+import { abortOrphans, abortUntilGone, releaseStorage } from './ending/release.ts'
+import { refusal } from './problems.ts'
 import { objectSpec } from './tokens.ts'
 
 /** A request that died while initiating is taken over after this long. */

@@ -1,6 +1,6 @@
 // The capabilities of a session: what its owner, or whoever holds its upload token, is handed with every answer.
 import { POLICY_DEFAULTS } from '../core/policy.ts'
-import type { CallbackRequest, ObjectSpec, Services } from '../core/ports.ts'
+import type { CallbackRequest, ObjectSpec, Services } from '../core/ports/services.ts'
 import { getsReadBack, type Holder } from '../core/reach.ts'
 import { mintToken, uploadTokenSeconds } from '../core/token.ts'
 import { hasEnded, type UploadSession } from '../core/upload-session.ts'

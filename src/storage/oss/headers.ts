@@ -1,6 +1,6 @@
 // The headers that an object is created with: its type, the stamp, and what the policy's `object` block says.
 import { RESERVED_METADATA } from '../../core/object-headers.ts'
-import type { ObjectSpec } from '../../core/ports.ts'
+import type { ObjectSpec } from '../../core/ports/services.ts'
 
 /** User metadata that proves which session made an object. Only the service can sign it. */
 export const STAMP_HEADER = `x-oss-meta-${RESERVED_METADATA}upload`

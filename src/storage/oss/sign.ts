@@ -1,7 +1,7 @@
 // Signs requests to OSS with V4: control calls by header, what clients send by query. Keys are kept for their day.
 
-import { percentEncode, percentEncodePath } from '../../core/bytes.ts'
-import type { SignedForm, SignedRequest, SizeRange, Validity } from '../../core/ports.ts'
+import { percentEncode, percentEncodePath } from '../../bytes/encoding.ts'
+import type { SignedForm, SignedRequest, SizeRange, Validity } from '../../core/ports/services.ts'
 import {
   type Oss4Credentials,
   type Oss4Request,

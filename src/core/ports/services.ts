@@ -1,0 +1,297 @@
+// The ports: what flows need from the outside, as small types. Adapters in storage/, db/, auth/ and delivery/ satisfy them;
+// services.ts picks them. Time, ids and randomness come through here too.
+
+import type { ClaimConditions } from '../claims.ts'
+import type { WebhookEvent } from '../event.ts'
+import type { Policy } from '../policy.ts'
+import type { GrantReach } from '../reach.ts'
+import type { TokenKeys } from '../token.ts'
+import type {
+  CompletedObject,
+  CredentialKind,
+  EndOptions,
+  UploadSession,
+  UploadState,
+} from '../upload-session.ts'
+import type { Budget } from './budget.ts'
+import type { DeliveriesDb } from './deliveries.ts'
+import type { CallbackFields, ObjectStore, StoredUpload } from './object-store.ts'
+import type { RevocationDb } from './revocation.ts'
+import type { ScansDb } from './scans.ts'
+
+export type * from './deliveries.ts'
+export type * from './object-store.ts'
+export type * from './scans.ts'
+export type * from './sealed.ts'
+
+/** A request that its client repeats until it hears an answer, always with the same key. */
+export interface IdempotentRequest {
+  appId: string
+  subject: string
+  credential: CredentialKind
+  key: string
+  requestHash: string
+}
+
+const KEYS_KEPT_MS = 24 * 3600_000
+/** Keys that are older stand for nothing any more. */
+export const keysKeptSince = (now: Date): Date => new Date(now.getTime() - KEYS_KEPT_MS)
+
+export interface NewUpload
+  extends Omit<UploadSession, 'state' | 'revision' | 'attempt' | 'direct'> {
+  idempotent?: IdempotentRequest
+  quota: NonNullable<Policy['quota']>
+}
+
+export type Reservation =
+  | { kind: 'reserved'; session: UploadSession }
+  | { kind: 'repeated'; session: UploadSession; requestHash: string }
+
+export interface UploadFilter {
+  subject?: string
+  state?: UploadState
+  fingerprint?: string
+  /** Only what a grant reaches, and nothing where it was revoked. */
+  reach?: GrantReach
+  limit: number
+  cursor?: string
+}
+
+/** What a client says of its file as it completes. */
+export interface Declaration {
+  sizeBytes?: number
+  checksum?: string
+}
+
+/** Each method is one statement. A transition answers the session after it, or undefined where its guard refused. */
+export interface UploadsDb extends RevocationDb {
+  reserve(upload: NewUpload, now: Date): Promise<Reservation>
+  /** Has an Idempotency-Key stand for a session that was resumed. False where it stands for one already. */
+  keepKey(request: IdempotentRequest, uploadId: string, now: Date): Promise<boolean>
+  /** Takes over a reservation whose first request died: the lease must have ended. */
+  takeOver(
+    appId: string,
+    id: string,
+    now: Date,
+    leaseUntil: Date,
+  ): Promise<UploadSession | undefined>
+  open(
+    session: UploadSession,
+    storageUploadId: string | undefined,
+    event: WebhookEvent,
+    now: Date,
+  ): Promise<UploadSession | undefined>
+  /** `by` is the grant that asks: throws `grant-revoked`, in the same statement. */
+  find(appId: string, id: string, by?: string): Promise<UploadSession | undefined>
+  /** As find, and notes that the client is there. */
+  touch(appId: string, id: string, now: Date, by?: string): Promise<UploadSession | undefined>
+  list(appId: string, filter: UploadFilter): Promise<UploadSession[]>
+  /** `open → completing` with this declaration, or the lease of a completion whose holder is gone, with its own. */
+  claimCompletion(
+    appId: string,
+    id: string,
+    declared: Declaration,
+    now: Date,
+    leaseUntil: Date,
+  ): Promise<UploadSession | undefined>
+  /** `completing → open` by the lease's holder: what was declared is forgotten; the attempt, too, where it was none. */
+  reopen(
+    session: UploadSession,
+    options: { wasAttempt: boolean },
+    now: Date,
+  ): Promise<UploadSession | undefined>
+  /** By the lease's holder, where a direct completion is out for other parts: the object may be of these, too. */
+  recordChecked(
+    session: UploadSession,
+    crc64: string | undefined,
+    now: Date,
+  ): Promise<UploadSession | undefined>
+  /** Ends the lease and leaves the outcome to the next caller or the sweep; the attempt is forgotten where it was none. */
+  releaseLease(
+    session: UploadSession,
+    options: { missing: boolean; wasAttempt: boolean },
+    now: Date,
+  ): Promise<UploadSession | undefined>
+  /**
+   * Records that a direct completion is being signed, for which parts: an attempt from now on. The session is bound to the
+   * checksum that they were checked against; refused where it is bound to another one meanwhile.
+   */
+  recordDirect(
+    appId: string,
+    id: string,
+    checked: { crc64?: string; checksum?: string },
+    now: Date,
+  ): Promise<UploadSession | undefined>
+  finish(
+    session: UploadSession,
+    object: CompletedObject,
+    event: WebhookEvent,
+    now: Date,
+  ): Promise<UploadSession | undefined>
+  end(
+    session: UploadSession,
+    to: 'aborted' | 'expired' | 'failed',
+    options: EndOptions,
+    event: WebhookEvent,
+    now: Date,
+  ): Promise<UploadSession | undefined>
+  /** Storage is gone for good: settles the bytes of the quota, once. */
+  releaseStorage(session: UploadSession, now: Date): Promise<UploadSession | undefined>
+  /** Before a storage upload is begun anew: whether this may be, and a note that its answer may be lost. */
+  beginHeal(session: UploadSession, now: Date): Promise<UploadSession | undefined>
+  /** Compare-and-set on (state, storage upload id). */
+  heal(
+    session: UploadSession,
+    storageUploadId: string,
+    now: Date,
+  ): Promise<UploadSession | undefined>
+  /** When the sweep looks at it next, unless the session has moved on since it was read. */
+  scheduleSweep(session: UploadSession, at: Date): Promise<void>
+  /** A completed session under whose key nothing was left. */
+  clearLeftovers(session: UploadSession): Promise<void>
+  /** Sessions with these ids, and unreleased ones whose storage uploads these are. */
+  whoseAre(
+    appId: string,
+    store: string,
+    uploads: readonly StoredUpload[],
+    ids?: readonly string[],
+  ): Promise<UploadSession[]>
+  /** Ends the lease of a reservation that the store did not answer, for a repeat to take over. */
+  releaseReservation(session: UploadSession, now: Date): Promise<void>
+  /** Unsettled sessions whose time has come, oldest first; each is put off so that a second sweeper takes others. */
+  claimDue(appId: string, now: Date, again: Date, limit: number): Promise<UploadSession[]>
+  /** Removes keys that stand for nothing any more. */
+  forgetIdempotencyKeys(appId: string, now: Date): Promise<void>
+  /** Whoever waits longest first. */
+  appsWithDueWork(now: Date): Promise<string[]>
+}
+
+export interface CallbackRow {
+  appId: string
+  uploadId: string
+  requestId: string
+  store: string
+  body: CallbackFields
+}
+
+export interface CallbacksDb {
+  /** Durable before it is answered. Says whether the session exists and how many rows it already has. */
+  insert(
+    row: CallbackRow,
+    now: Date,
+  ): Promise<{ session?: UploadSession; inserted: boolean; rows: number }>
+  markProcessed(row: CallbackRow, outcome: string, now: Date): Promise<void>
+  /** Oldest first. Rows of the stores in `except` wait for a store that answers. */
+  unprocessed(
+    appId: string,
+    before: Date,
+    limit: number,
+    except?: readonly string[],
+  ): Promise<CallbackRow[]>
+}
+
+export interface App {
+  id: string
+  name: string
+  keyPrefix: string
+  allowedOrigins: string[]
+}
+
+export interface Issuer {
+  appId: string
+  issuerId: string
+  issuer: string
+  audience: string
+  jwksUrl?: string
+  publicKeys?: Record<string, unknown>[]
+  secret?: string
+  algorithms: string[]
+  policies: string[]
+  subjectClaim: string
+  /** Stands in front of the claim. Two prefixes of an app are equal, or neither begins the other. */
+  subjectPrefix: string
+  policyClaim?: string
+  claims?: ClaimConditions
+}
+
+export interface GrantRow {
+  appId: string
+  grantId: string
+  subject: string
+  policy: string
+  use: string
+  completion?: string
+  reach?: string
+  maxUploads?: number
+  maxBytes?: number
+  expiresAt: Date
+}
+
+export interface AppsDb {
+  createApp(
+    app: App,
+    apiKey: { keyId: string; hash: string },
+    policy: Policy | undefined,
+    now: Date,
+  ): Promise<void>
+  findApp(appId: string): Promise<App | undefined>
+  /** Newest first. */
+  listApps(page: { limit: number; cursor?: string }): Promise<App[]>
+  putPolicy(appId: string, name: string, policy: Policy, now: Date): Promise<boolean>
+  findPolicy(appId: string, name: string): Promise<{ app: App; policy?: Policy } | undefined>
+  /** Throws `issuer-taken` or `subject-prefix-conflict`. */
+  createIssuer(issuer: Issuer, now: Date): Promise<void>
+  findIssuers(issuer: string, audiences: readonly string[]): Promise<Issuer[]>
+  findApiKey(appId: string, hash: string): Promise<{ keyId: string } | undefined>
+  createGrant(grant: GrantRow, now: Date): Promise<void>
+  grantIsRevoked(appId: string, grantId: string): Promise<boolean>
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+export type Log = (level: LogLevel, message: string, fields?: Record<string, unknown>) => void
+
+/** Sends one webhook: no redirects, bounded in time and answer size, and only to allowed addresses. */
+export type SendWebhook = (
+  url: string,
+  headers: Record<string, string>,
+  body: string,
+) => Promise<{ status: number }>
+
+/** Values and functions; never the configuration itself. */
+export interface Services {
+  uploads: UploadsDb
+  callbacks: CallbacksDb
+  scans: ScansDb
+  apps: AppsDb
+  deliveries: DeliveriesDb
+  /** Throws where the database does not answer; false where it answers reads from a cache: `/readyz`. */
+  readsAreFresh(): Promise<boolean>
+  /** What the operator has to do where rows name a key that SECRET_KEYS lacks; else undefined. */
+  missingKeys(): Promise<string | undefined>
+  /** Throws `storage-unavailable` for a name that is not configured. */
+  storeNamed(name: string): ObjectStore
+  hasStore(name: string): boolean
+  tokenKeys: TokenKeys
+  publicUrl: () => string
+  /** Where stores report uploads: addresses of this service, in the order in which they are tried. */
+  callbackUrls: () => readonly string[]
+  allowPrivateTargets: boolean
+  embedded: boolean
+  adminKey: string | undefined
+  clock: () => Date
+  newId: (prefix: IdPrefix) => string
+  randomBytes: (count: number) => Uint8Array<ArrayBuffer>
+  fetch: typeof fetch
+  sendWebhook: SendWebhook
+  /** Resolves after this long, or as soon as the signal aborts. */
+  delay: (milliseconds: number) => Promise<void>
+  /** Keeps work going after the answer (waitUntil on Workers). */
+  background: (work: Promise<unknown>) => void
+  /** How many outgoing requests this run or request may still make. */
+  budget: Budget
+  /** Says that there may be deliveries to make. */
+  nudgeDeliveries: () => void
+  log: Log
+}
+
+export type IdPrefix = 'app' | 'key' | 'iss' | 'grt' | 'upl' | 'evt' | 'whe' | 'req'
