@@ -1,7 +1,7 @@
 // Api keys: `csk_<app>_<secret>`. The app is in the key, so that every lookup stays within one tenant; only a hash is stored.
 import { base64url } from '../bytes/encoding.ts'
 import { sha256Hex } from '../bytes/sha256.ts'
-import type { AppsDb } from '../core/ports/services.ts'
+import type { AppsDb } from '../core/ports/apps.ts'
 import type { ApiKeyPrincipal } from '../core/principal.ts'
 
 const SECRET_BYTES = 32

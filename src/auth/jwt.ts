@@ -11,7 +11,7 @@ import {
 } from 'jose'
 import { isStorable, utf8 } from '../bytes/encoding.ts'
 import { meetsConditions } from '../core/claims.ts'
-import type { AppsDb, Issuer } from '../core/ports/services.ts'
+import type { AppsDb, Issuer } from '../core/ports/apps.ts'
 import type { JwtPrincipal } from '../core/principal.ts'
 import type { JwksCache } from './jwks.ts'
 

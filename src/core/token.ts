@@ -3,7 +3,7 @@
 import { CompactSign, compactVerify } from 'jose'
 import { fromUtf8, utf8 } from '../bytes/encoding.ts'
 import type { PartPlan } from './part-plan.ts'
-import type { ObjectSpec } from './ports/services.ts'
+import type { ObjectSpec } from './stored.ts'
 import type { UploadMethod } from './upload-session.ts'
 
 export const TOKEN_TYPES = {

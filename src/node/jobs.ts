@@ -1,6 +1,6 @@
 // What a Node process does on its own: deliveries each second, the sweep each minute, housekeeping each hour.
 import type { Budget } from '../core/ports/budget.ts'
-import type { Log } from '../core/ports/services.ts'
+import type { Log } from '../core/ports/log.ts'
 import type { Retention } from '../core/retention.ts'
 import { type DeliverServices, deliverer } from '../delivery/deliver.ts'
 import { withTimeout } from '../net/with-timeout.ts'

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Config, StoreConfig } from '../config.ts'
-import type { Log } from '../core/ports/services.ts'
+import type { Log } from '../core/ports/log.ts'
 import { connect } from '../db/connect.ts'
 import { migrate } from '../db/migrate.ts'
 import { lockDirectory } from '../embedded/directory-lock.ts'

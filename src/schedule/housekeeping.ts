@@ -4,10 +4,9 @@
 
 import { errorText } from '../core/error-text.ts'
 import { databaseFailure } from '../core/ports/database-failure.ts'
+import type { EventLogDb, HousekeepingDueDb, RetentionDb } from '../core/ports/housekeeping.ts'
 import type { Services } from '../core/ports/services.ts'
 import {
-  type EventLogDb,
-  type HousekeepingDueDb,
   horizon,
   type Month,
   monthAfter,
@@ -16,7 +15,6 @@ import {
   OLD_KINDS,
   type OldKind,
   type Retention,
-  type RetentionDb,
 } from '../core/retention.ts'
 import { type ResealServices, reseal } from './reseal.ts'
 

@@ -2,6 +2,7 @@
 
 import type { StoreFailure } from '../core/ports/store-failure.ts'
 import { Problem } from '../core/problem.ts'
+import { ATTEMPT_WINDOW_MS, type UploadSession } from '../core/upload-session.ts'
 
 /** The bytes of a part are not what was meant: sending it again mends that. */
 const SEND_PARTS_AGAIN = new Set([
@@ -47,3 +48,28 @@ export const objectExists = () =>
     detail:
       'Another object has this key, and the policy says never to overwrite. Abort this upload and use another name.',
   })
+
+/** Says why a session cannot be changed any more, or not now. */
+export function notOpen(session: UploadSession, now: Date): Problem {
+  if (session.state === 'completing' || session.state === 'initiating') {
+    return new Problem('upload-completing', {
+      detail: 'The upload is being completed. Ask for its status and try again.',
+      retryAfterSeconds: 5,
+      members: { state: session.state },
+    })
+  }
+  if (session.state === 'open') {
+    const until = (session.attemptAt?.getTime() ?? 0) + ATTEMPT_WINDOW_MS
+    return new Problem('upload-completing', {
+      detail:
+        'The store may still be completing this upload. Ask for its status, or try again later.',
+      retryAfterSeconds: Math.max(1, Math.ceil((until - now.getTime()) / 1000)),
+      members: { state: session.state },
+    })
+  }
+  const code = session.state === 'expired' ? 'upload-expired' : 'upload-not-open'
+  return new Problem(code, {
+    detail: `The upload is ${session.state}. Create a new one.`,
+    members: { state: session.state, ...(session.failure ? { failure: session.failure } : {}) },
+  })
+}

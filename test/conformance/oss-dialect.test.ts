@@ -1,7 +1,7 @@
 // The OSS dialect against published facts: bodies, answers and errors of the store, and what it is asked.
 import { describe, expect, it } from 'vitest'
 import type { CorsRule, LifecycleRule } from '../../src/core/ports/bucket-settings.ts'
-import type { ObjectStore } from '../../src/core/ports/services.ts'
+import type { ObjectStore } from '../../src/core/ports/object-store.ts'
 import { isStoreFailure } from '../../src/core/ports/store-failure.ts'
 import {
   CORS,

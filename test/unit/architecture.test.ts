@@ -98,6 +98,24 @@ describe('imports', () => {
     expect(strays).toEqual([])
   })
 
+  it('never run in a circle', () => {
+    const targets = new Map(files.map(({ name }) => [name, [] as string[]]))
+    for (const { from, target } of imports) if (within(target)) targets.get(from)!.push(target)
+    const settled = new Set<string>()
+    /** The path from a file back to itself, if it has one. */
+    const circleFrom = (name: string, path: string[]): string[] | undefined => {
+      if (path.includes(name)) return [...path.slice(path.indexOf(name)), name]
+      if (settled.has(name)) return undefined
+      for (const target of targets.get(name)!) {
+        const circle = circleFrom(target, [...path, name])
+        if (circle) return circle
+      }
+      settled.add(name)
+      return undefined
+    }
+    expect(files.map(({ name }) => circleFrom(name, [])).filter((circle) => circle)).toEqual([])
+  })
+
   it('of core reach no package but jose', () => {
     const packages = imports.filter(({ from, target }) => room(from) === 'core' && !within(target))
     expect(packages.filter(({ target }) => target !== 'jose')).toEqual([])

@@ -91,3 +91,10 @@ export interface DeliveriesDb {
   /** Whoever waits longest first. */
   appsWithDue(state: 'pending' | 'running', now: Date): Promise<string[]>
 }
+
+/** Sends one webhook: no redirects, bounded in time and answer size, and only to allowed addresses. */
+export type SendWebhook = (
+  url: string,
+  headers: Record<string, string>,
+  body: string,
+) => Promise<{ status: number }>

@@ -1,21 +1,7 @@
 // The port to a bucket. A dialect implements it; every method says which request needs it.
+
 import type { Part, PartLimits } from '../part-plan.ts'
-import type { ObjectHeaders, ShownHeaders } from '../policy.ts'
-
-/** The object that a session will make. Its `uploadId` becomes the stamp. */
-export interface ObjectSpec {
-  key: string
-  uploadId: string
-  contentType: string
-  overwrite: 'never' | 'replace'
-  headers?: ObjectHeaders
-}
-
-/** A storage upload in progress. */
-export interface StoredUpload {
-  key: string
-  storageUploadId: string
-}
+import type { ObjectSpec, StoredObject, StoredPart, StoredUpload } from '../stored.ts'
 
 /** A storage upload as the store lists it. */
 export interface ListedUpload extends StoredUpload {
@@ -27,31 +13,6 @@ export interface ListedUploadsPage {
   /** Where the next page begins; absent after the last. */
   next?: StoredUpload
 }
-
-export interface StoredPart extends Part {
-  etag: string
-  /** Unsigned decimal, as OSS writes it. */
-  crc64?: string
-  lastModified: Date
-}
-
-/** As HEAD shows it. What the answer does not carry, or not readably, is undefined. */
-export interface StoredObject {
-  key: string
-  sizeBytes?: number
-  etag?: string
-  versionId?: string
-  crc64?: string
-  contentType?: string
-  contentEncoding?: string
-  headers?: ShownHeaders
-  lastModified?: Date
-  /** The stamp: the id of the session that made it, if one of ours did. */
-  uploadId?: string
-}
-
-/** One whose answer carries all that a session is finished or failed on. */
-export type MeasuredObject = StoredObject & { sizeBytes: number; etag: string }
 
 /** Bytes `first` to `last` (both included) of an object, as long as it is the one with this ETag. */
 export interface CopySource {

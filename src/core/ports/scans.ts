@@ -1,5 +1,5 @@
 // The listing of an App's storage uploads in one store, page by page over several runs: what is not ours is counted.
-import type { StoredUpload } from './object-store.ts'
+import type { StoredUpload } from '../stored.ts'
 
 /** Where the listing of an App's storage uploads in one store stands. */
 export interface StorageScan {

@@ -1,48 +1,10 @@
-// Where a delivery goes: one row a target. What they have in common (claim, back-off, record) is deliver.ts's.
-import type { ProcessedObject, WebhookEvent } from '../../core/event.ts'
-import type { Delivery, Progress, Services, TargetName } from '../../core/ports/services.ts'
+// One row a target. What they have in common (claim, back-off, record) is deliver.ts’s.
+import type { TargetName } from '../../core/ports/deliveries.ts'
 import { media } from './media.ts'
 import { ossAsync } from './oss-async.ts'
 import { ossImage } from './oss-image.ts'
+import type { Target } from './target.ts'
 import { webhook } from './webhook.ts'
-
-export type DeliverServices = Pick<
-  Services,
-  | 'deliveries'
-  | 'uploads'
-  | 'storeNamed'
-  | 'hasStore'
-  | 'clock'
-  | 'newId'
-  | 'randomBytes'
-  | 'sendWebhook'
-  | 'nudgeDeliveries'
-  | 'budget'
-  | 'log'
->
-
-export type Outcome =
-  | { kind: 'done'; status?: number; object?: ProcessedObject }
-  /** Accepted and under way: to be asked about until `progress.until`. */
-  | { kind: 'running'; status?: number; progress: Progress }
-  /** No answer, or one that leaves it open: to be tried again. */
-  | { kind: 'unclear'; status?: number; reason: string }
-  /** A definite no: not tried again. */
-  | { kind: 'refused'; status?: number; reason: string; detail: string }
-
-export type Settled = Extract<Outcome, { kind: 'done' | 'refused' }>
-
-export interface Target {
-  attempt(services: DeliverServices, delivery: Delivery): Promise<Outcome>
-  /** Present where what was accepted goes on by itself: is it done? */
-  poll?(services: DeliverServices, delivery: Delivery): Promise<Outcome>
-  /** Present where the outcome is an event of its own. */
-  tell?(
-    services: DeliverServices,
-    delivery: Delivery,
-    outcome: Settled,
-  ): Promise<WebhookEvent | undefined>
-}
 
 export const TARGETS: Record<TargetName, Target> = {
   webhook,

@@ -2,21 +2,17 @@
 // own object only, never save over what somebody uploaded, and end in one event.
 import { processingEvent } from '../../core/event.ts'
 import { isRecorded, withEtag } from '../../core/own-object.ts'
-import type {
-  Delivery,
-  ObjectStore,
-  Progress,
-  StoredObject,
-  StoreProcessing,
-} from '../../core/ports/services.ts'
+import type { Delivery, Progress } from '../../core/ports/deliveries.ts'
+import type { ObjectStore, StoreProcessing } from '../../core/ports/object-store.ts'
 import { isStoreFailure } from '../../core/ports/store-failure.ts'
 import {
   PROCESSING_SECONDS,
   type ProcessingTarget,
   type ProcessingTask,
 } from '../../core/processing.ts'
+import type { StoredObject } from '../../core/stored.ts'
 import type { UploadSession } from '../../core/upload-session.ts'
-import type { DeliverServices, Outcome, Settled, Target } from './index.ts'
+import type { DeliverServices, Outcome, Settled, Target } from './target.ts'
 
 interface Begun {
   now: Date

@@ -1,7 +1,7 @@
 // The webhook target: the event to an App's endpoint, signed as Standard Webhooks; the same id and bytes on every attempt.
 
-import type { Target } from './index.ts'
 import { signWebhook } from './standard-webhooks.ts'
+import type { Target } from './target.ts'
 
 export const webhook: Target = {
   async attempt({ deliveries, clock, sendWebhook }, { appId, endpointId, eventId, body }) {

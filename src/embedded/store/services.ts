@@ -1,14 +1,9 @@
 // What every handler is given: the options of the store, its state on disk and its callback key.
+import type { Log } from '../../core/ports/log.ts'
 import type { BucketSettingsFile } from './bucket/settings.ts'
 import type { Disk } from './disk/index.ts'
 import type { Keyholder } from './sts/keyring.ts'
 import type { WireRequest } from './wire.ts'
-
-export type Log = (
-  level: 'debug' | 'info' | 'warn' | 'error',
-  message: string,
-  fields?: Record<string, unknown>,
-) => void
 
 export interface StoreServices {
   bucket: string

@@ -3,9 +3,9 @@
 import { createHmac } from 'node:crypto'
 import { equalInConstantTime, hex, utf8 } from '../../bytes/encoding.ts'
 import { oss1StringToSign } from '../../signing/oss1.ts'
+import type { Verified } from './claim.ts'
 import { refusal } from './refusal.ts'
 import type { Keyring } from './sts/keyring.ts'
-import type { Verified } from './verify.ts'
 import type { WireRequest } from './wire.ts'
 
 const SKEW_MS = 15 * 60 * 1000

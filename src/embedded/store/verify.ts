@@ -1,6 +1,7 @@
 // Verifies signatures over the bytes received: V4 here, in the Authorization header or in the query; V1 next door.
 // Source: Alibaba Cloud OSS, "Include a V4 signature in the Authorization header", "Add a V4 signature to a URL".
-import { equalInConstantTime, hex, utf8 } from '../../bytes/encoding.ts'
+
+import { equalInConstantTime } from '../../bytes/encoding.ts'
 import {
   canonicalRequest,
   OSS4_ALGORITHM,
@@ -10,10 +11,11 @@ import {
   stringToSign,
   UNSIGNED_PAYLOAD,
 } from '../../signing/oss4.ts'
+import { type Claim, mismatch, type Verified } from './claim.ts'
 import { refusal } from './refusal.ts'
 import type { Keyholder, Keyring } from './sts/keyring.ts'
 import { isV1Header, isV1Url, v1Verifier } from './verify-v1.ts'
-import type { Address, WireRequest } from './wire.ts'
+import type { WireRequest } from './wire.ts'
 
 export const SKEW_MS = 15 * 60 * 1000
 const MAX_EXPIRES_SECONDS = 604_800
@@ -22,22 +24,6 @@ export interface VerifyOptions {
   keyring: Keyring
   region: string
   clock: () => Date
-}
-
-/** What the signature proves: which bucket and key are meant, and by whom. */
-export interface Verified {
-  address: Address
-  holder: Keyholder
-}
-
-/** What a request says about its own signature. */
-interface Claim {
-  credential: string
-  dateTime: string
-  /** The time as the string to sign has it, where that is not `dateTime`. */
-  dateText?: string
-  additionalHeaders: string[]
-  signature: string
 }
 
 /** Returns a function that gives what a right signature proves, or throws a refusal. */
@@ -189,25 +175,6 @@ function checkSignedNames({ headers, query }: WireRequest): void {
   const payload = headers['x-oss-content-sha256'] ?? UNSIGNED_PAYLOAD
   if (payload !== UNSIGNED_PAYLOAD)
     throw malformed('x-oss-content-sha256 must be UNSIGNED-PAYLOAD.')
-}
-
-function mismatch(
-  claim: Claim,
-  accessKeyId: string,
-  { canonical, toSign }: { canonical: string; toSign: string },
-) {
-  return refusal('SignatureDoesNotMatch', {
-    ec: '0002-00000040',
-    elements: {
-      OSSAccessKeyId: accessKeyId,
-      SignatureProvided: claim.signature,
-      StringToSign: toSign,
-      StringToSignBytes: hex(utf8(toSign))
-        .toUpperCase()
-        .replace(/(..)(?=.)/g, '$1 '),
-      CanonicalRequest: canonical,
-    },
-  })
 }
 
 const malformed = (message: string) => refusal('InvalidArgument', { message })

@@ -1,7 +1,7 @@
 // Transcoding jobs of Media Processing (MPS): one input, one output, both in the store's bucket.
 // Source: Alibaba Cloud, ApsaraVideo Media Processing, "SubmitJobs", "QueryJobList".
 import { percentEncode } from '../../bytes/encoding.ts'
-import type { MediaJob, MediaState, StoreMedia } from '../../core/ports/services.ts'
+import type { MediaJob, MediaState, StoreMedia } from '../../core/ports/object-store.ts'
 import { StoreFailure } from '../../core/ports/store-failure.ts'
 import { type ApiOptions, apiCaller } from './api.ts'
 

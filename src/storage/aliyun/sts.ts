@@ -1,7 +1,7 @@
 // Temporary credentials for clients: AssumeRole with a session policy narrowed to one key or one prefix.
 // Source: Alibaba Cloud STS, "AssumeRole"; Alibaba Cloud RAM, "Policy structure and syntax".
 import { utf8 } from '../../bytes/encoding.ts'
-import type { CredentialScope, TemporaryCredentials } from '../../core/ports/services.ts'
+import type { CredentialScope, TemporaryCredentials } from '../../core/ports/object-store.ts'
 import { StoreFailure } from '../../core/ports/store-failure.ts'
 import { type ApiOptions, apiCaller } from './api.ts'
 

@@ -1,6 +1,6 @@
 // The OSS dialect of ObjectStore: native multipart with V4 signatures, the stamp, forbid-overwrite and upload callbacks.
 import { GiB, KiB } from '../../core/part-plan.ts'
-import type { ObjectStore, RawRequest, StoreMedia } from '../../core/ports/services.ts'
+import type { ObjectStore, RawRequest, StoreMedia } from '../../core/ports/object-store.ts'
 import { type OssCaller, ossCaller } from '../rest/call.ts'
 import { ossListing } from '../rest/listing.ts'
 import { ossMultipart } from '../rest/multipart.ts'

@@ -2,7 +2,7 @@
 // request. Every field that is sent is a condition of it, so that its holder can change none. Pure.
 // Source: Alibaba Cloud OSS, "PostObject", "Signature V4 of PostObject".
 import { base64, utf8 } from '../../bytes/encoding.ts'
-import type { SizeRange } from '../../core/ports/services.ts'
+import type { SizeRange } from '../../core/ports/object-store.ts'
 import {
   credentialScope,
   OSS4_ALGORITHM,

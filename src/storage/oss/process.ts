@@ -2,7 +2,7 @@
 // Source: Alibaba Cloud OSS, "Save processed images", "sys/saveas", "Asynchronous processing".
 import { base64, base64url, utf8 } from '../../bytes/encoding.ts'
 import { md5 } from '../../bytes/md5.ts'
-import type { SaveAs, StoreProcessing } from '../../core/ports/services.ts'
+import type { SaveAs, StoreProcessing } from '../../core/ports/object-store.ts'
 import { StoreFailure } from '../../core/ports/store-failure.ts'
 import type { SendToOss } from '../rest/call.ts'
 import { parseJson } from '../rest/send.ts'

@@ -1,12 +1,7 @@
 // The listings of OSS, page by page, with every key asked for in percent-encoding: it may hold what XML cannot carry.
-import type {
-  ListedUpload,
-  ListedUploadsPage,
-  ObjectStore,
-  StoredPart,
-  StoredUpload,
-} from '../../core/ports/services.ts'
+import type { ListedUpload, ListedUploadsPage, ObjectStore } from '../../core/ports/object-store.ts'
 import { StoreFailure } from '../../core/ports/store-failure.ts'
+import type { StoredPart, StoredUpload } from '../../core/stored.ts'
 import type { SendToOss } from './call.ts'
 import { expectXml, type StoreAnswer } from './send.ts'
 import * as read from './values.ts'

@@ -1,6 +1,6 @@
 // Multipart uploads at OSS, by our own signed calls ("Multipart upload", API reference).
 import { percentEncodePath } from '../../bytes/encoding.ts'
-import type { ObjectStore } from '../../core/ports/services.ts'
+import type { ObjectStore } from '../../core/ports/object-store.ts'
 import { StoreFailure } from '../../core/ports/store-failure.ts'
 import { completeHeaders, forbidOverwrite, initiateHeaders, quoted } from '../oss/headers.ts'
 import type { SendToOss } from './call.ts'

@@ -1,5 +1,5 @@
 // Whole objects at OSS: look, put an empty one, remove.
-import type { ObjectStore } from '../../core/ports/services.ts'
+import type { ObjectStore } from '../../core/ports/object-store.ts'
 import { forbidOverwrite, objectHeaders, quoted, STAMP_HEADER } from '../oss/headers.ts'
 import type { SendToOss } from './call.ts'
 import * as read from './values.ts'

@@ -1,8 +1,9 @@
 // What clients are handed: signed URLs for parts, for a whole object, for reading and for a direct completion. Pure.
-import type { ObjectStore, PartToSign } from '../../core/ports/services.ts'
+import type { ObjectStore, PartToSign } from '../../core/ports/object-store.ts'
 import { callbackFields, callbackQuery } from '../oss/callback-query.ts'
-import { attachment, completeHeaders, forbidOverwrite, objectHeaders } from '../oss/headers.ts'
+import { completeHeaders, forbidOverwrite, objectHeaders } from '../oss/headers.ts'
 import type { OssSigner } from '../oss/sign.ts'
+import { attachment } from './headers.ts'
 
 type Presign = Required<
   Pick<

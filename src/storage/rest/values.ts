@@ -1,5 +1,5 @@
 // Reads the values of an answer. One that is absent or unreadable is undefined, never 0 or '': nobody may judge by it.
-import type { ShownHeaders } from '../../core/policy.ts'
+import type { ShownHeaders } from '../../core/object-headers.ts'
 
 type Text = string | null | undefined
 

@@ -1,13 +1,13 @@
 // Completion, relayed or direct. The store's own listing is checked before the object exists; HEAD decides what is ambiguous.
-import type { Declaration, Services, StoredUpload } from '../../core/ports/services.ts'
+import type { Services } from '../../core/ports/services.ts'
 import { isStoreFailure } from '../../core/ports/store-failure.ts'
 import { Problem } from '../../core/problem.ts'
-import { hasEnded, type UploadSession } from '../../core/upload-session.ts'
-import { notOpen } from '../abort.ts'
+import type { StoredUpload } from '../../core/stored.ts'
+import type { Declaration } from '../../core/upload-session.ts'
+import { hasEnded, objectSpec, type UploadSession } from '../../core/upload-session.ts'
 import { failMismatch, finish } from '../ending/finish.ts'
 import { expectedSize, lookForObject, type Made } from '../ending/own-object.ts'
-import { objectExists, refusal, uploadLost } from '../problems.ts'
-import { objectSpec } from '../tokens.ts'
+import { notOpen, objectExists, refusal, uploadLost } from '../problems.ts'
 import {
   asDeclared,
   checkInput,

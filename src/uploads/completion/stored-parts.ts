@@ -2,9 +2,11 @@
 import { combineCrc64 } from '../../bytes/crc64.ts'
 import { incompleteAnswer } from '../../core/own-object.ts'
 import { type PartPlan, partDifferences } from '../../core/part-plan.ts'
-import type { ObjectStore, Services, StoredPart, StoredUpload } from '../../core/ports/services.ts'
+import type { ObjectStore } from '../../core/ports/object-store.ts'
+import type { Services } from '../../core/ports/services.ts'
 import { isStoreFailure } from '../../core/ports/store-failure.ts'
 import { Problem } from '../../core/problem.ts'
+import type { StoredPart, StoredUpload } from '../../core/stored.ts'
 import type { StoredSoFar } from '../../core/sweep-rules.ts'
 import type { UploadSession } from '../../core/upload-session.ts'
 

@@ -1,7 +1,8 @@
 // The only way to `completed`: the session's own object is really in the store, and one statement says so.
 import { uploadEvent } from '../../core/event.ts'
-import type { ShownHeaders } from '../../core/policy.ts'
-import type { MeasuredObject, Services } from '../../core/ports/services.ts'
+import type { ShownHeaders } from '../../core/object-headers.ts'
+import type { Services } from '../../core/ports/services.ts'
+import type { MeasuredObject } from '../../core/stored.ts'
 import {
   type CompletedObject,
   hasEnded,

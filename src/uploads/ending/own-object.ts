@@ -1,11 +1,8 @@
 // Whose object stands under a session's key: HEAD, the stamp, the expected size and checksum decide.
 import { incompleteAnswer, isOwn, withEtag } from '../../core/own-object.ts'
-import type {
-  MeasuredObject,
-  ObjectStore,
-  Services,
-  StoredObject,
-} from '../../core/ports/services.ts'
+import type { ObjectStore } from '../../core/ports/object-store.ts'
+import type { Services } from '../../core/ports/services.ts'
+import type { MeasuredObject, StoredObject } from '../../core/stored.ts'
 import { standing, type UploadSession } from '../../core/upload-session.ts'
 
 export type Presence =

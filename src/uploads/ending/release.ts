@@ -1,7 +1,9 @@
 // Gives back what an ended session holds in the store, again and again until the store agrees; only then its quota.
 import { isOwn, withEtag } from '../../core/own-object.ts'
-import type { ListedUpload, Services, StoredUpload } from '../../core/ports/services.ts'
+import type { ListedUpload } from '../../core/ports/object-store.ts'
+import type { Services } from '../../core/ports/services.ts'
 import { isStoreFailure } from '../../core/ports/store-failure.ts'
+import type { StoredUpload } from '../../core/stored.ts'
 import { arrivalsUntil, nextReleaseLookAt } from '../../core/sweep-rules.ts'
 import { isKept, type UploadSession } from '../../core/upload-session.ts'
 

@@ -1,6 +1,7 @@
 // One run of the sweep: what it has counted, and which stores it has given up on until the next run.
 import { errorText } from '../../core/error-text.ts'
-import type { ListedUpload, Services } from '../../core/ports/services.ts'
+import type { ListedUpload } from '../../core/ports/object-store.ts'
+import type { Services } from '../../core/ports/services.ts'
 import { isStoreFailure } from '../../core/ports/store-failure.ts'
 import type { CallbackServices } from '../callback.ts'
 

@@ -2,14 +2,13 @@
 // client could use it to reach whatever this machine reaches.
 import { refusal } from '../refusal.ts'
 import type { Keyholder } from '../sts/keyring.ts'
-import type { CallbackPlan } from './parameters.ts'
 
 /**
  * Throws AccessDenied. The holder of the store's own key may have its service called, and anything else on this machine; the
  * holder of temporary credentials only the place where the service takes callbacks.
  */
 export function checkReach(
-  { urls, host }: Pick<CallbackPlan, 'urls' | 'host'>,
+  { urls, host }: { urls: readonly URL[]; host?: string },
   { own }: Keyholder,
   serviceUrls: readonly string[],
 ): void {

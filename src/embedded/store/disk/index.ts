@@ -1,8 +1,8 @@
 // The store's state on disk. Every change is one commit point under the lock of its key, so that of two callers
 // exactly one wins: a manifest put in place, a manifest removed, an upload's record removed.
 import { mkdir, rm } from 'node:fs/promises'
+import type { Log } from '../../../core/ports/log.ts'
 import { refusal } from '../refusal.ts'
-import type { Log } from '../services.ts'
 import { type Bodies, bodies } from './bodies.ts'
 import { keyedLock } from './keyed-lock.ts'
 import {

@@ -1,7 +1,7 @@
 // What a start finds on disk: the open uploads, and the leftovers of a kill, which are removed.
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Log } from '../services.ts'
+import type { Log } from '../../../core/ports/log.ts'
 import { type Layout, readJson } from './layout.ts'
 import type { ObjectManifest, OpenUpload, PartRecord, UploadRecord } from './records.ts'
 
