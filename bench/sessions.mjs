@@ -6,11 +6,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { connect } from '../dist/db/connect.js'
-import { startEmbeddedPostgres } from '../dist/db/embedded.js'
 import { eventLogDb } from '../dist/db/event-log.js'
 import { migrate } from '../dist/db/migrate.js'
 import { retentionDb } from '../dist/db/retention.js'
 import { uploadsDb } from '../dist/db/uploads.js'
+import { startEmbeddedPostgres } from '../dist/embedded/postgres/index.js'
 
 const COUNTS = process.argv.slice(2).map(Number)
 if (!COUNTS.length) COUNTS.push(10_000, 100_000, 1_000_000)

@@ -5,7 +5,7 @@ import { ConfigError, inWords, misspeltFaults, type Variables } from './config/f
 import { type OperationConfig, operationOf, operationVariables } from './config/operation.ts'
 import { parseStores, type StoreConfig, storeVariables } from './config/stores.ts'
 import { flag, httpUrl, port, secretKeys } from './config/values.ts'
-import { LEAST_RUN } from './core/budget.ts'
+import { LEAST_RUN } from './core/ports/budget.ts'
 
 export { ConfigError, type Variables } from './config/faults.ts'
 export type { StoreConfig } from './config/stores.ts'

@@ -1,5 +1,5 @@
 // One JSON line per event. What looks like a secret, a token or a signed URL is dropped, wherever it stands.
-import type { Log, LogLevel } from './core/ports.ts'
+import type { Log, LogLevel } from './core/ports/log.ts'
 
 const ORDER: LogLevel[] = ['debug', 'info', 'warn', 'error']
 

@@ -1,8 +1,8 @@
 // Api keys: `csk_<app>_<secret>`. The app is in the key, so that every lookup stays within one tenant; only a hash is stored.
-import { base64url } from '../core/bytes.ts'
-import type { AppsDb } from '../core/ports.ts'
+import { base64url } from '../bytes/encoding.ts'
+import { sha256Hex } from '../bytes/sha256.ts'
+import type { AppsDb } from '../core/ports/apps.ts'
 import type { ApiKeyPrincipal } from '../core/principal.ts'
-import { sha256Hex } from '../signing/hmac.ts'
 
 const SECRET_BYTES = 32
 const API_KEY = /^csk_([0-9a-f]{32})_[A-Za-z0-9_-]{43}$/

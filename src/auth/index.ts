@@ -1,5 +1,5 @@
 // A bearer token becomes a Credential. Which kinds a route takes is the route's to say; here it is only proved what came.
-import type { AppsDb } from '../core/ports.ts'
+import type { AppsDb } from '../core/ports/apps.ts'
 import type { Credential } from '../core/principal.ts'
 import { claimedKind, isExpired, openToken, type TokenKeys } from '../core/token.ts'
 import { looksLikeApiKey, verifyApiKey } from './api-key.ts'

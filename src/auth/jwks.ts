@@ -2,7 +2,7 @@
 // and fetched out of turn for an unknown key at most twice a minute per URL. Only a set with a usable key replaces another.
 // Why this is not jose's createRemoteJWKSet: docs/decisions/0012-jwks.md.
 import { createLocalJWKSet, importJWK, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
-import { exchange } from '../core/exchange.ts'
+import { exchange } from '../net/exchange.ts'
 
 const FRESH_MS = 5 * 60_000
 const STALE_MS = 24 * 3600_000

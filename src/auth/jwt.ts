@@ -9,9 +9,9 @@ import {
   type JWTVerifyGetKey,
   jwtVerify,
 } from 'jose'
-import { isStorable, utf8 } from '../core/bytes.ts'
+import { isStorable, utf8 } from '../bytes/encoding.ts'
 import { meetsConditions } from '../core/claims.ts'
-import type { AppsDb, Issuer } from '../core/ports.ts'
+import type { AppsDb, Issuer } from '../core/ports/apps.ts'
 import type { JwtPrincipal } from '../core/principal.ts'
 import type { JwksCache } from './jwks.ts'
 

@@ -1,6 +1,6 @@
 // Secrets at rest: AES-256-GCM under a key derived from the master keys. The first key seals, all open.
-import { base64url, fromBase64url, fromUtf8, utf8 } from '../core/bytes.ts'
-import type { Vault } from '../core/ports.ts'
+import { base64url, fromBase64url, fromUtf8, utf8 } from '../bytes/encoding.ts'
+import type { Vault } from '../core/ports/sealed.ts'
 import { deriveKey } from '../core/token.ts'
 
 const IV_BYTES = 12

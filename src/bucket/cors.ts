@@ -3,7 +3,7 @@ import {
   type BucketConfiguration,
   type CorsRule,
   matchesWildcard,
-} from '../core/bucket-settings.ts'
+} from '../core/ports/bucket-settings.ts'
 
 const METHODS = ['PUT', 'POST', 'GET', 'HEAD', 'DELETE'] as const
 /** Without these a client cannot tell what the store has taken. */

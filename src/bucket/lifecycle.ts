@@ -1,6 +1,6 @@
 // Which prefixes a lifecycle configuration already clears of abandoned parts, and the rules to add for the others.
 // OSS refuses two rules for one prefix, and overlapping prefixes with the same action: what it would refuse is not added.
-import type { BucketConfiguration, LifecycleRule } from '../core/bucket-settings.ts'
+import type { BucketConfiguration, LifecycleRule } from '../core/ports/bucket-settings.ts'
 
 /** A session lives at most `maxSeconds`, seven days unless a policy says otherwise, and the rule runs about daily. */
 export const ABORT_AFTER_DAYS = 8

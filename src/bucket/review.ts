@@ -1,5 +1,5 @@
 // What a bucket has and lacks for our uploads, as findings that a person can act on, and the two plans behind them.
-import type { BucketConfiguration, CorsRule, LifecycleRule } from '../core/bucket-settings.ts'
+import type { BucketConfiguration, CorsRule, LifecycleRule } from '../core/ports/bucket-settings.ts'
 import { type CorsPlan, planCors } from './cors.ts'
 import { type LifecyclePlan, type PrefixPlan, planLifecycle } from './lifecycle.ts'
 

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { ApiProblem, api } from '../client/api.ts'
 import { parseStoreConfigs, type StoreConfig } from '../config.ts'
-import type { BucketSettings } from '../core/bucket-settings.ts'
+import type { BucketSettings } from '../core/ports/bucket-settings.ts'
 import { ossBucket } from '../storage/oss/bucket.ts'
 import { addressesOf, signingRegion } from '../storage/oss/endpoint.ts'
 

@@ -1,5 +1,5 @@
 // Checks a bucket and puts it right: read, plan, write, read back. What was there before must be there afterwards.
-import { lostRules } from '../bucket/kept.ts'
+import { lostRules } from '../bucket/lost-rules.ts'
 import {
   type BucketState,
   type Finding,
@@ -8,8 +8,12 @@ import {
   review,
   type Wanted,
 } from '../bucket/review.ts'
-import { type BucketConfiguration, type BucketSettings, isStored } from '../core/bucket-settings.ts'
-import { isStoreFailure } from '../core/store-failure.ts'
+import {
+  type BucketConfiguration,
+  type BucketSettings,
+  isStored,
+} from '../core/ports/bucket-settings.ts'
+import { isStoreFailure } from '../core/ports/store-failure.ts'
 
 const READ_BACK_ATTEMPTS = 3
 const READ_BACK_MS = 1_000

@@ -10,7 +10,7 @@ import {
 } from '../bucket/ram.ts'
 import { ApiProblem } from '../client/api.ts'
 import { ConfigError } from '../config.ts'
-import { isStoreFailure } from '../core/store-failure.ts'
+import { isStoreFailure } from '../core/ports/store-failure.ts'
 import { painter, reportLines, type Terminal } from './bucket-report.ts'
 import {
   type BucketTarget,

@@ -1,6 +1,6 @@
 // Uploads one file: finds the unfinished upload of the same file or creates one, verifies what is stored, sends what is
 // missing, completes. Portable: browsers and Node.
-import { crc64 } from '../core/crc64.ts'
+import { crc64 } from '../bytes/crc64.ts'
 import { api, type Call, type CreatedUpload, type UploadStatus } from './api.ts'
 import { completeAtStore } from './direct.ts'
 import { fetchPut, type PutPart, StorageUploadLost, sendParts } from './parts.ts'

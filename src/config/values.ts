@@ -1,6 +1,6 @@
 // The kinds of values that variables hold: how each is written, and what is wrong with one that is not.
 import { z } from 'zod'
-import { fromBase64url } from '../core/bytes.ts'
+import { fromBase64url } from '../bytes/encoding.ts'
 
 const MIN_MASTER_BYTES = 32
 

@@ -1,6 +1,6 @@
 // The fields that bodies share, each with its limits. Text that no database can store never gets here (http/body).
 import { z } from '@hono/zod-openapi'
-import { utf8 } from '../core/bytes.ts'
+import { utf8 } from '../bytes/encoding.ts'
 
 /** Bytes that all values of a `metadata` object may have together with their names. */
 const MAX_METADATA_BYTES = 2048

@@ -1,7 +1,6 @@
 // What a store takes as headers of an object, one row a dialect: a policy is held to it when it is written, because a
 // value that the store refuses would fail every upload.
-import { utf8 } from './bytes.ts'
-import type { ObjectHeaders } from './policy.ts'
+import { utf8 } from '../bytes/encoding.ts'
 
 interface ObjectHeaderRules {
   acls: readonly string[]
@@ -129,4 +128,26 @@ function metadataFaults(
         },
     ),
   ]
+}
+
+export interface ObjectHeaders {
+  acl?: 'private' | 'public-read' | 'default'
+  storageClass?: string
+  serverSideEncryption?: string
+  /** Of the customer's own KMS key. */
+  serverSideEncryptionKeyId?: string
+  /** What KMS encrypts the data with, where that is not AES-256. */
+  serverSideDataEncryption?: string
+  cacheControl?: string
+  contentDisposition?: string
+  tags?: Record<string, string>
+  metadata?: Record<string, string>
+}
+
+/** Headers that a client may give its object where the policy sets none: they are not signed. As HEAD shows them. */
+export interface ShownHeaders {
+  cacheControl?: string
+  contentDisposition?: string
+  contentLanguage?: string
+  expires?: string
 }

@@ -1,7 +1,7 @@
 // Object keys: a policy's template and a session's values become one safe key under the app's prefix.
 // Every placeholder renders to one safe path segment, so no value can climb out of its place. Two subjects never render to
 // the same segment.
-import { digestHex, HEX, isWellFormed, utf8 } from './bytes.ts'
+import { digestHex, HEX, isWellFormed, utf8 } from '../bytes/encoding.ts'
 import { Problem } from './problem.ts'
 
 export const DEFAULT_KEY_TEMPLATE = '{subject}/{uploadId}/{filename}'

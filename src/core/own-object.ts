@@ -1,6 +1,7 @@
 // Whose object HEAD shows. A value that decides and that the answer lacks is unknown: that is as good as no answer.
-import type { StoredObject } from './object-store.ts'
-import { StoreFailure } from './store-failure.ts'
+
+import { StoreFailure } from './ports/store-failure.ts'
+import type { StoredObject } from './stored.ts'
 import type { UploadSession } from './upload-session.ts'
 
 /** Nothing is finished, failed or deleted on an answer that lacks a value. */

@@ -1,32 +1,12 @@
 // Policy: what a Principal may upload. A pure verdict over a Policy, a request and the limits of the store.
 
+import { matchesContentType } from './content-type.ts'
+import type { ObjectHeaders } from './object-headers.ts'
+
 import type { PartLimits } from './part-plan.ts'
 import { MiB } from './part-plan.ts'
 import { Problem } from './problem.ts'
 import type { ProcessingRule } from './processing.ts'
-import type { ContentPolicyRequest } from './upload-session.ts'
-
-export interface ObjectHeaders {
-  acl?: 'private' | 'public-read' | 'default'
-  storageClass?: string
-  serverSideEncryption?: string
-  /** Of the customer's own KMS key. */
-  serverSideEncryptionKeyId?: string
-  /** What KMS encrypts the data with, where that is not AES-256. */
-  serverSideDataEncryption?: string
-  cacheControl?: string
-  contentDisposition?: string
-  tags?: Record<string, string>
-  metadata?: Record<string, string>
-}
-
-/** Headers that a client may give its object where the policy sets none: they are not signed. As HEAD shows them. */
-export interface ShownHeaders {
-  cacheControl?: string
-  contentDisposition?: string
-  contentLanguage?: string
-  expires?: string
-}
 
 export interface Policy {
   maxSizeBytes?: number
@@ -80,16 +60,6 @@ const refuse = (
     members: { ...members, ...(policy.userMessage ? { userMessage: policy.userMessage } : {}) },
   })
 
-/** Exactly one of the listed types, or of a listed family. */
-export function matchesContentType(allowed: readonly string[], contentType: string): boolean {
-  const essence = contentType.split(';')[0]!.trim().toLowerCase()
-  return allowed.some((entry) => {
-    const wanted = entry.toLowerCase()
-    if (wanted === '*/*') return true
-    return wanted.endsWith('/*') ? essence.startsWith(wanted.slice(0, -1)) : essence === wanted
-  })
-}
-
 /** The largest object in bytes that both the policy and the store allow. */
 export const largestSize = (policy: Policy, limits: PartLimits): number =>
   Math.min(policy.maxSizeBytes ?? limits.maxObjectSizeBytes, limits.maxObjectSizeBytes)
@@ -122,4 +92,10 @@ export function checkPolicy(
       { contentTypes: policy.contentTypes },
     )
   }
+}
+
+/** What a policy looks at. `sizeBytes` is absent for a stream of unknown size. */
+export interface ContentPolicyRequest {
+  sizeBytes?: number
+  contentType: string
 }

@@ -2,7 +2,7 @@
 // when nothing of it can arrive at the store any more, and whether its parts may be completed without the client.
 import { type PartPlan, partDifferences } from './part-plan.ts'
 import { POLICY_DEFAULTS } from './policy.ts'
-import type { StoredPart } from './ports.ts'
+import type { StoredPart } from './stored.ts'
 import { ATTEMPT_WINDOW_MS, hasEnded, type UploadSession, wasOpen } from './upload-session.ts'
 
 const MINUTE_MS = 60_000

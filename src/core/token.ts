@@ -1,9 +1,9 @@
 // Tokens: grant, upload token and completion token, each a JWS with its own `typ` and its own key.
 // Minting and verifying get keys and time as arguments. RFC 7515 (JWS), RFC 5869 (HKDF), HS256 only.
 import { CompactSign, compactVerify } from 'jose'
-import { fromUtf8, utf8 } from './bytes.ts'
+import { fromUtf8, utf8 } from '../bytes/encoding.ts'
 import type { PartPlan } from './part-plan.ts'
-import type { ObjectSpec } from './ports.ts'
+import type { ObjectSpec } from './stored.ts'
 import type { UploadMethod } from './upload-session.ts'
 
 export const TOKEN_TYPES = {

@@ -1,7 +1,10 @@
 // UploadSession: one authorised upload, its states and which state may follow which.
+
+import type { ShownHeaders } from './object-headers.ts'
 import type { PartPlan } from './part-plan.ts'
-import type { Policy, ShownHeaders } from './policy.ts'
+import type { Policy } from './policy.ts'
 import type { ProcessingTask } from './processing.ts'
+import type { ObjectSpec } from './stored.ts'
 
 export const UPLOAD_STATES = [
   'initiating',
@@ -140,11 +143,19 @@ export interface EndOptions {
   nothingBegun?: boolean
 }
 
-/** What a policy looks at. `sizeBytes` is absent for a stream of unknown size. */
-export interface ContentPolicyRequest {
-  sizeBytes?: number
-  contentType: string
-}
-
 export const attemptIsRecent = (session: UploadSession, now: Date): boolean =>
   session.attemptAt !== undefined && now.getTime() - session.attemptAt.getTime() < ATTEMPT_WINDOW_MS
+
+/** What a client says of its file as it completes. */
+export interface Declaration {
+  sizeBytes?: number
+  checksum?: string
+}
+
+export const objectSpec = (session: UploadSession): ObjectSpec => ({
+  key: session.key,
+  uploadId: session.id,
+  contentType: session.contentType,
+  overwrite: session.policy.overwrite ?? 'never',
+  headers: session.policy.object,
+})

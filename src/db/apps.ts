@@ -1,7 +1,8 @@
 // Apps and what they own: api keys (hash only), policies, trusted issuers, grants.
 import { and, desc, eq, isNull, lt, sql } from 'drizzle-orm'
 import { POLICY_DEFAULTS } from '../core/policy.ts'
-import type { AppsDb, Issuer, Vault } from '../core/ports.ts'
+import type { AppsDb, Issuer } from '../core/ports/apps.ts'
+import type { Vault } from '../core/ports/sealed.ts'
 import { Problem } from '../core/problem.ts'
 import type { Database } from './connect.ts'
 import { apiKeys, apps, grants, issuers, policies, storageScans } from './schema.ts'

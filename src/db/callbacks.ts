@@ -1,6 +1,6 @@
 // The inbox of the stores' callbacks: durable before it is answered, bounded per session, idempotent by the store's request id.
 import { sql } from 'drizzle-orm'
-import type { CallbacksDb } from '../core/ports.ts'
+import type { CallbacksDb } from '../core/ports/callbacks.ts'
 import type { Database } from './connect.ts'
 import { toSession, type UploadRow } from './session-row.ts'
 import { instant, json } from './transition.ts'

@@ -1,6 +1,7 @@
 // The outbox: endpoints, deliveries claimed by lease, and every attempt at one.
 import { and, desc, eq, inArray, lt, type SQL, sql } from 'drizzle-orm'
-import type { Attempt, DeliveriesDb, Delivery, DeliveryState, Vault } from '../core/ports.ts'
+import type { Attempt, DeliveriesDb, Delivery, DeliveryState } from '../core/ports/deliveries.ts'
+import type { Vault } from '../core/ports/sealed.ts'
 import { appsWithDue } from './apps-due.ts'
 import type { Database } from './connect.ts'
 import { attempts, deliveries, webhookEndpoints } from './schema.ts'

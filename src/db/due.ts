@@ -1,6 +1,6 @@
 // What the sweep asks for: sessions that are due and whose they are, within one app each (apps-due.ts says which).
 import { sql } from 'drizzle-orm'
-import { keysKeptSince, type UploadsDb } from '../core/ports.ts'
+import { keysKeptSince, type UploadsDb } from '../core/ports/uploads.ts'
 import { appsWithDue } from './apps-due.ts'
 import type { Database } from './connect.ts'
 import { toSession, type UploadRow } from './session-row.ts'

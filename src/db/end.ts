@@ -1,6 +1,6 @@
 // How sessions end in any other way than completed: one of them, or all that is open under a grant with the grant itself.
 import { type SQL, sql } from 'drizzle-orm'
-import type { UploadsDb } from '../core/ports.ts'
+import type { UploadsDb } from '../core/ports/uploads.ts'
 import {
   ATTEMPT_WINDOW_MS,
   type EndOptions,

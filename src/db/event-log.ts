@@ -1,7 +1,8 @@
 // The months of the event log as partitions: made ahead, dropped whole. An event whose month has none falls into the
 // default partition, so that writing never fails, and is moved when the month is made (docs/decisions/0004-event-log.md).
 import { type SQL, sql } from 'drizzle-orm'
-import { type EventLogDb, type Month, monthAfter, startOf } from '../core/retention.ts'
+import type { EventLogDb } from '../core/ports/housekeeping.ts'
+import { type Month, monthAfter, startOf } from '../core/retention.ts'
 import type { Database } from './connect.ts'
 import { postgresError } from './reserve.ts'
 import { instant } from './transition.ts'

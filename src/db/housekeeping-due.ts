@@ -2,8 +2,8 @@
 // index once an app and stays with it. So a run costs what is old, not what there are apps. `offset 0` and `materialized`
 // keep the probes what they are written as: joined together they would read whole tables.
 import { type SQL, sql } from 'drizzle-orm'
+import type { HousekeepingDueDb } from '../core/ports/housekeeping.ts'
 import {
-  type HousekeepingDueDb,
   idBefore,
   type Month,
   monthAfter,

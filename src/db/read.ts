@@ -1,7 +1,7 @@
 // Reads sessions: one, or those that a credential may list. Where a grant asks, the same statement checks that it was not
 // revoked.
 import { type SQL, sql } from 'drizzle-orm'
-import type { UploadFilter, UploadsDb } from '../core/ports.ts'
+import type { UploadFilter, UploadsDb } from '../core/ports/uploads.ts'
 import { grantRevoked } from '../core/reach.ts'
 import { hasEnded, type UploadSession } from '../core/upload-session.ts'
 import type { Database } from './connect.ts'

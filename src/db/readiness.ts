@@ -1,7 +1,7 @@
 // Does the database answer, can its secrets be opened, and does it answer with what was written? A pool with query caching, as Hyperdrive's by
 // default, repeats an older answer to the same read; every guard and every resume would then decide on the past.
 import { sql } from 'drizzle-orm'
-import { type SealedDb, unlistedKeys } from '../core/sealed.ts'
+import { type SealedDb, unlistedKeys } from '../core/ports/sealed.ts'
 import type { Database } from './connect.ts'
 
 /** Of no tenant, but in the key all the same. */

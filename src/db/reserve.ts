@@ -5,7 +5,7 @@ import {
   keysKeptSince,
   type NewUpload,
   type Reservation,
-} from '../core/ports.ts'
+} from '../core/ports/uploads.ts'
 import { Problem } from '../core/problem.ts'
 import type { Database } from './connect.ts'
 import { toSession, type UploadRow } from './session-row.ts'

@@ -1,7 +1,8 @@
 // Removes what is past its retention: one bounded statement per table and app, the oldest first. Rows that somebody
 // works on are skipped, so that two runs are harmless and no request waits.
 import { type SQL, sql } from 'drizzle-orm'
-import { idBefore, type OldKind, type RetentionDb } from '../core/retention.ts'
+import type { RetentionDb } from '../core/ports/housekeeping.ts'
+import { idBefore, type OldKind } from '../core/retention.ts'
 import type { Database } from './connect.ts'
 import { instant } from './transition.ts'
 

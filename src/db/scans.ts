@@ -1,6 +1,7 @@
 // The listing of each app's storage uploads, store by store: where it stands, and what the last whole one counted.
 import { sql } from 'drizzle-orm'
-import type { ScansDb, StorageScan, StoredUpload } from '../core/ports.ts'
+import type { ScansDb, StorageScan } from '../core/ports/scans.ts'
+import type { StoredUpload } from '../core/stored.ts'
 import type { Database } from './connect.ts'
 import { instant, json } from './transition.ts'
 

@@ -1,8 +1,7 @@
 // Sealed secrets of all apps, asked in the way of housekeeping-due.ts: from `apps`, each level within one app. A secret is
 // sealed anew within its app, row by row.
 import { sql } from 'drizzle-orm'
-import type { Vault } from '../core/ports.ts'
-import type { SealedDb, SealedKind, SealedSecret } from '../core/sealed.ts'
+import type { SealedDb, SealedKind, SealedSecret, Vault } from '../core/ports/sealed.ts'
 import type { Database } from './connect.ts'
 
 /** Each column that holds a sealed secret. A new one is re-sealed, and counted at the start, once it is listed here. */

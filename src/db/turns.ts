@@ -1,7 +1,7 @@
 // Bounds the wait for a connection. The driver queues statements for as long as all connections are in use, so that one stalled
 // table would keep every caller waiting: here each statement and each transaction waits for its turn, and not for ever.
 import type postgres from 'postgres'
-import { NO_CONNECTION } from '../core/database-failure.ts'
+import { NO_CONNECTION } from '../core/ports/database-failure.ts'
 
 function turns(count: number, waitMs: number) {
   let free = count

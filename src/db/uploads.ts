@@ -1,7 +1,8 @@
 // Upload sessions in Postgres: each method is one statement, and each transition is guarded by the state it starts from.
 import { type SQL, sql } from 'drizzle-orm'
-import type { Declaration, UploadsDb } from '../core/ports.ts'
+import type { UploadsDb } from '../core/ports/uploads.ts'
 import { firstLookAt } from '../core/sweep-rules.ts'
+import type { Declaration } from '../core/upload-session.ts'
 import { MAX_GENERATIONS, statesBefore, type UploadSession } from '../core/upload-session.ts'
 import type { Database } from './connect.ts'
 import { dueDb } from './due.ts'

@@ -1,12 +1,13 @@
 // The outbox at work: claims what is due, each app beside the others, hands it to its target and records what came of it.
 import { errorText } from '../core/error-text.ts'
-import type { Attempt, Delivery, NextStep } from '../core/ports.ts'
-import { withTimeout } from '../core/with-timeout.ts'
+import type { Attempt, Delivery, NextStep } from '../core/ports/deliveries.ts'
+import { withTimeout } from '../net/with-timeout.ts'
 import { type Lanes, type LanesOptions, lanes } from './lanes.ts'
 import { pollAt, retryAt } from './schedule.ts'
-import { type DeliverServices, type Outcome, TARGETS } from './targets.ts'
+import { TARGETS } from './targets/index.ts'
+import type { DeliverServices, Outcome } from './targets/target.ts'
 
-export type { DeliverServices } from './targets.ts'
+export type { DeliverServices } from './targets/target.ts'
 
 export interface DeliverLimits {
   /** An attempt without an outcome counts as unclear after so long. Longer than the time-outs of all calls of one attempt. */

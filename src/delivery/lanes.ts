@@ -1,8 +1,8 @@
 // Who is worked for at once. Each app has slots of its own, so nobody waits for another app's slow receivers. What all of them
 // may take is bounded: by a pool of slots, and by the budget of outgoing requests where the runtime has one.
-import type { Delivery } from '../core/ports.ts'
-import { withTimeout } from '../core/with-timeout.ts'
-import type { DeliverServices } from './targets.ts'
+import type { Delivery } from '../core/ports/deliveries.ts'
+import { withTimeout } from '../net/with-timeout.ts'
+import type { DeliverServices } from './targets/target.ts'
 
 /** Slots of one app. */
 export const SLOTS_PER_APP = 20

@@ -1,6 +1,7 @@
 // Sends one webhook. Its answer is a status: what follows is read, up to a limit, only so that the connection can be kept.
-import { exchange } from '../core/exchange.ts'
-import type { SendWebhook } from '../core/ports.ts'
+
+import type { SendWebhook } from '../core/ports/deliveries.ts'
+import { exchange } from '../net/exchange.ts'
 
 const TIMEOUT_MS = 15_000
 const MAX_ANSWER_BYTES = 64 * 1024

@@ -1,6 +1,6 @@
 // Who is calling, and with which kind of credential. Deny by default: a route names the kinds that it takes.
 import { verifyCredential } from '../auth/index.ts'
-import { equalInConstantTime } from '../core/bytes.ts'
+import { equalInConstantTime } from '../bytes/encoding.ts'
 import { type Credential, checkUse, type GrantUse, type Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import type { Request } from './environment.ts'

@@ -1,7 +1,7 @@
 // Reads what a request says: bodies bounded while they arrive, strictly JSON, validated by the contract; and no text that a
 // database cannot store, wherever it stands.
 import type { z } from '@hono/zod-openapi'
-import { fromUtf8, isStorable } from '../core/bytes.ts'
+import { fromUtf8, isStorable } from '../bytes/encoding.ts'
 import { Problem } from '../core/problem.ts'
 import type { Request } from './environment.ts'
 

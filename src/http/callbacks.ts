@@ -1,12 +1,12 @@
 // Where the stores call: the bytes are kept as they came, since the signature covers them, and answered within three seconds.
 
-import { utf8 } from '../core/bytes.ts'
+import { utf8 } from '../bytes/encoding.ts'
 import { hasEnded } from '../core/upload-session.ts'
 import { receiveCallback } from '../uploads/callback.ts'
-import { sessionView } from '../uploads/view.ts'
 import { readBody } from './body.ts'
 import { publicPath } from './public-path.ts'
 import { type Api, route } from './route.ts'
+import { sessionView } from './session-view.ts'
 
 const MAX_CALLBACK_BYTES = 64 * 1024
 const CALLBACKS_PATH = '/v1/callbacks/'

@@ -1,6 +1,6 @@
 // The outbox as an App's backend sees it: what an endpoint or an upload is owed, every attempt, and once more on demand.
 import * as contract from '../contract.ts'
-import type { Attempt, Delivery } from '../core/ports.ts'
+import type { Attempt, Delivery } from '../core/ports/deliveries.ts'
 import { Problem } from '../core/problem.ts'
 import type { ProcessingTask } from '../core/processing.ts'
 import { credentialFor } from './authenticate.ts'

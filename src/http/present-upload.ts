@@ -9,8 +9,8 @@ import { signUploadForm } from '../uploads/form.ts'
 import { presignParts, type SignedParts } from '../uploads/parts.ts'
 import type { UploadStatus } from '../uploads/status.ts'
 import { mintTokens } from '../uploads/tokens.ts'
-import { sessionView } from '../uploads/view.ts'
 import type { Request } from './environment.ts'
+import { sessionView } from './session-view.ts'
 
 /** Parts that come signed with a new session; more are asked for when they are needed. */
 export const FIRST_WINDOW = 20

@@ -1,7 +1,7 @@
 // Renders every error as application/problem+json (RFC 9457). What is not a Problem becomes `internal`, and is logged.
 import type { ErrorHandler } from 'hono'
-import { databaseFailure } from '../core/database-failure.ts'
 import { errorTrace } from '../core/error-text.ts'
+import { databaseFailure } from '../core/ports/database-failure.ts'
 import { Problem } from '../core/problem.ts'
 import type { Environment, Request } from './environment.ts'
 import { PROBLEMS_PATH } from './problems-page.ts'

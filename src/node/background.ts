@@ -1,6 +1,6 @@
 // What goes on after an answer was sent, kept track of so that a stop can wait for it.
-import type { Log } from '../core/ports.ts'
-import { withTimeout } from '../core/with-timeout.ts'
+import type { Log } from '../core/ports/log.ts'
+import { withTimeout } from '../net/with-timeout.ts'
 
 /** A callback that was answered before it was worked through: what is not over then is left to the sweep. */
 const END_MS = 10_000

@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { newApiKey } from '../auth/api-key.ts'
-import { base64url, fromBase64url } from '../core/bytes.ts'
+import { base64url, fromBase64url } from '../bytes/encoding.ts'
+import { sha256Hex } from '../bytes/sha256.ts'
 import { standardPolicy } from '../core/policy.ts'
-import type { Services } from '../core/ports.ts'
-import { sha256Hex } from '../signing/hmac.ts'
+import type { Services } from '../core/ports/services.ts'
 
 async function readJson<Value>(path: string): Promise<Value | undefined> {
   try {

@@ -5,7 +5,7 @@ import * as http from 'node:http'
 import * as https from 'node:https'
 import type { LookupFunction } from 'node:net'
 import { addressAllowed, checkedFetch, type UrlGuardOptions } from '../delivery/url-guard.ts'
-import { nodeFetch } from '../node-fetch.ts'
+import { nodeFetch } from '../net/node-fetch.ts'
 
 /** Bounds the connection and every silence. A connection that nobody uses is kept for as long. */
 const IDLE_MS = 5_000

@@ -1,12 +1,12 @@
 // What a Node process does on its own: deliveries each second, the sweep each minute, housekeeping each hour.
-import type { Budget } from '../core/budget.ts'
-import type { Log } from '../core/ports.ts'
+import type { Budget } from '../core/ports/budget.ts'
+import type { Log } from '../core/ports/log.ts'
 import type { Retention } from '../core/retention.ts'
-import { withTimeout } from '../core/with-timeout.ts'
 import { type DeliverServices, deliverer } from '../delivery/deliver.ts'
-import { runScheduled } from '../scheduled.ts'
-import { type HousekeepingServices, keepHouse } from '../uploads/housekeeping.ts'
-import type { SweepServices } from '../uploads/sweep.ts'
+import { withTimeout } from '../net/with-timeout.ts'
+import { type HousekeepingServices, keepHouse } from '../schedule/housekeeping.ts'
+import { runScheduled } from '../schedule/run.ts'
+import type { SweepServices } from '../uploads/sweep/sweep.ts'
 import { type Repeated, repeat } from './timers.ts'
 
 const DELIVER_EVERY_MS = 1_000

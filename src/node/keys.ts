@@ -2,12 +2,13 @@
 // first one.
 import { createVault } from '../auth/vault.ts'
 import { ConfigError, parseSecretKeys, type Variables } from '../config.ts'
-import { unbounded } from '../core/budget.ts'
-import type { Log, Services } from '../core/ports.ts'
-import { unlistedKeys } from '../core/sealed.ts'
+import { unbounded } from '../core/ports/budget.ts'
+import type { Log } from '../core/ports/log.ts'
+import { unlistedKeys } from '../core/ports/sealed.ts'
+import type { Services } from '../core/ports/services.ts'
 import { connect } from '../db/connect.ts'
 import { sealedDb } from '../db/sealed.ts'
-import { reseal } from '../uploads/reseal.ts'
+import { reseal } from '../schedule/reseal.ts'
 
 /** Without the key that rows name, webhooks stop and the JWTs of issuers with a secret fail: better not to begin. */
 export async function requireKeys(

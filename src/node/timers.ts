@@ -1,7 +1,7 @@
 // The timers of a Node process: deliveries soon after they are owed and each second, the sweep each minute.
 // A run overlaps itself only if it does not end; what fails is logged and comes again.
 import { errorText } from '../core/error-text.ts'
-import type { Log } from '../core/ports.ts'
+import type { Log } from '../core/ports/log.ts'
 
 /** How long a run may take before another one may begin beside it. */
 const PATIENCE_MS = 15 * 60_000

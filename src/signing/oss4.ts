@@ -1,8 +1,8 @@
 // OSS signature V4 (OSS4-HMAC-SHA256), stage by stage: canonical request, string to sign, key, signature.
 // Pure: the time is an argument. Source: Alibaba Cloud OSS, "Include a V4 signature in the Authorization header"
 // and "Add a V4 signature to a URL".
-import { hex, percentEncode, percentEncodePath } from '../core/bytes.ts'
-import { hmacSha256, sha256Hex } from './hmac.ts'
+import { hex, percentEncode, percentEncodePath } from '../bytes/encoding.ts'
+import { hmacSha256, sha256Hex } from '../bytes/sha256.ts'
 
 export const OSS4_ALGORITHM = 'OSS4-HMAC-SHA256'
 export const UNSIGNED_PAYLOAD = 'UNSIGNED-PAYLOAD'

@@ -1,12 +1,14 @@
 // Direct completion, reported by the store. A callback is a hint: it may lead to `finish` and to nothing else.
 import { errorText } from '../core/error-text.ts'
-import type { CallbackFields, CallbackRow, RawRequest, Services } from '../core/ports.ts'
+import type { CallbackRow } from '../core/ports/callbacks.ts'
+import type { CallbackFields, RawRequest } from '../core/ports/object-store.ts'
+import type { Services } from '../core/ports/services.ts'
+import { isStoreFailure } from '../core/ports/store-failure.ts'
 import { Problem } from '../core/problem.ts'
-import { isStoreFailure } from '../core/store-failure.ts'
 import { isExpired, openToken } from '../core/token.ts'
 import { hasEnded, standing, type UploadSession } from '../core/upload-session.ts'
-import { finish } from './finish.ts'
-import { lookForObject } from './presence.ts'
+import { finish } from './ending/finish.ts'
+import { lookForObject } from './ending/own-object.ts'
 
 export type CallbackServices = Pick<
   Services,

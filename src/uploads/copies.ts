@@ -3,12 +3,13 @@
 
 import { isRecorded } from '../core/own-object.ts'
 import { type PartPlan, partSizeAt, partsAt } from '../core/part-plan.ts'
-import type { CopySource, ObjectStore, Services, StoredUpload } from '../core/ports.ts'
+import type { CopySource, ObjectStore } from '../core/ports/object-store.ts'
+import type { Services } from '../core/ports/services.ts'
+import { isStoreFailure, type StoreFailure } from '../core/ports/store-failure.ts'
 import { Problem } from '../core/problem.ts'
-import { isStoreFailure, type StoreFailure } from '../core/store-failure.ts'
+import type { StoredUpload } from '../core/stored.ts'
 import type { CompletedObject, UploadSession } from '../core/upload-session.ts'
-import { notOpen } from './abort.ts'
-import { refusal } from './refusal.ts'
+import { notOpen, refusal } from './problems.ts'
 
 const CONCURRENCY = 5
 /** No copy begins later than this; the answer names what was copied, and the client asks for the rest. */

@@ -1,16 +1,19 @@
 // Authorises, plans, reserves and begins one upload. A repeat with the same Idempotency-Key, and a resume, find the first.
-import { digestHex } from '../core/bytes.ts'
+import { digestHex } from '../bytes/encoding.ts'
 import { uploadEvent } from '../core/event.ts'
 import { DEFAULT_KEY_TEMPLATE, renderKey, subjectSegment } from '../core/object-key.ts'
 import { largestSize, POLICY_DEFAULTS } from '../core/policy.ts'
-import type { App, IdempotentRequest, NewUpload, Services } from '../core/ports.ts'
+import type { App } from '../core/ports/apps.ts'
+import type { Services } from '../core/ports/services.ts'
+import { ignoreStoreFailure, isStoreFailure } from '../core/ports/store-failure.ts'
+import type { IdempotentRequest, NewUpload } from '../core/ports/uploads.ts'
 import type { Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import { planProcessing } from '../core/processing.ts'
 import { grantOf, grantReach, grantRevoked, noSuchUpload, reaches } from '../core/reach.ts'
-import { ignoreStoreFailure, isStoreFailure } from '../core/store-failure.ts'
 import {
   hasEnded,
+  objectSpec,
   standing,
   type UploadMethod,
   type UploadSession,
@@ -24,10 +27,9 @@ import {
   methodFor,
   subjectOf,
 } from './decide.ts'
-import { endSession } from './end.ts'
-import { refusal } from './refusal.ts'
-import { abortOrphans, abortUntilGone, releaseStorage } from './release.ts'
-import { objectSpec } from './tokens.ts'
+import { endSession } from './ending/end.ts'
+import { abortOrphans, abortUntilGone, releaseStorage } from './ending/release.ts'
+import { refusal } from './problems.ts'
 
 /** A request that died while initiating is taken over after this long. */
 const LEASE_MS = 30_000

@@ -2,17 +2,21 @@
 // Such a client sets no stamp, so the session's key has to hold its id: the exact key stands in for the stamp.
 import { uploadEvent } from '../core/event.ts'
 import { keyFault } from '../core/object-key.ts'
-import type { CredentialScope, ObjectStore, Services, TemporaryCredentials } from '../core/ports.ts'
+import type {
+  CredentialScope,
+  ObjectStore,
+  TemporaryCredentials,
+} from '../core/ports/object-store.ts'
+import type { Services } from '../core/ports/services.ts'
+import { isStoreFailure } from '../core/ports/store-failure.ts'
 import { checkUse, type GrantPrincipal, type Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import { grantOf, noSuchUpload, reaches } from '../core/reach.ts'
-import { isStoreFailure } from '../core/store-failure.ts'
 import { CREDENTIAL_SECONDS } from '../core/sweep-rules.ts'
 import type { UploadSession } from '../core/upload-session.ts'
-import { notOpen } from './abort.ts'
 import { type CreateServices, failReservation, newUpload, reserve } from './create.ts'
 import { type CreateInput, checkUnexpired, decide, grantExpired, subjectOf } from './decide.ts'
-import { refusal } from './refusal.ts'
+import { notOpen, refusal } from './problems.ts'
 
 export interface Issued extends TemporaryCredentials {
   session?: UploadSession

@@ -1,7 +1,9 @@
 // Whether and how an upload may be made: credential, policy, store and plan, before anything is reserved.
 import { type PartPlan, planParts } from '../core/part-plan.ts'
 import { checkPolicy, largestSize, POLICY_DEFAULTS, type Policy } from '../core/policy.ts'
-import type { App, ObjectStore, Services } from '../core/ports.ts'
+import type { App } from '../core/ports/apps.ts'
+import type { ObjectStore } from '../core/ports/object-store.ts'
+import type { Services } from '../core/ports/services.ts'
 import { type Principal, policyNameFor } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import type { UploadMethod } from '../core/upload-session.ts'

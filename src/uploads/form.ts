@@ -1,9 +1,12 @@
 // The form of a `form` upload: signed for its owner each time that the session is asked for. It creates and never overwrites,
 // and cannot be revoked at the store, so it lives shortly.
-import type { Services, SignedForm } from '../core/ports.ts'
+
+import type { SignedForm } from '../core/ports/object-store.ts'
+import type { Services } from '../core/ports/services.ts'
 import type { Holder } from '../core/reach.ts'
 import type { UploadSession } from '../core/upload-session.ts'
-import { callbackRequest, mintTokens, objectSpec } from './tokens.ts'
+import { objectSpec } from '../core/upload-session.ts'
+import { callbackRequest, mintTokens } from './tokens.ts'
 import { validityFor } from './validity.ts'
 
 const FORM_SECONDS = 15 * 60

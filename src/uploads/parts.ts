@@ -1,6 +1,7 @@
 // Presigns a set of parts from an upload token alone: no database, no store.
 import { type Part, partsAt } from '../core/part-plan.ts'
-import type { ObjectStore, PartToSign, Services, SignedRequest } from '../core/ports.ts'
+import type { ObjectStore, PartToSign, SignedRequest } from '../core/ports/object-store.ts'
+import type { Services } from '../core/ports/services.ts'
 import { Problem } from '../core/problem.ts'
 import type { UploadToken } from '../core/token.ts'
 import { validityFor } from './validity.ts'

@@ -1,6 +1,6 @@
 // Revokes a grant and, where asked, aborts what is open under it. The sweep gives back what that holds at the store.
 import { uploadEvent } from '../core/event.ts'
-import type { Services } from '../core/ports.ts'
+import type { Services } from '../core/ports/services.ts'
 
 /** Sessions in one statement. */
 const AT_ONCE = 100

@@ -1,16 +1,20 @@
 // What is stored and what is missing. A storage upload that the store has lost is looked into: finished, or healed.
 import { missingParts, type PartPlan } from '../core/part-plan.ts'
-import type { Services, StoredPart } from '../core/ports.ts'
+import type { Services } from '../core/ports/services.ts'
+import { ignoreStoreFailure, isStoreFailure } from '../core/ports/store-failure.ts'
 import { Problem } from '../core/problem.ts'
-import { ignoreStoreFailure, isStoreFailure } from '../core/store-failure.ts'
-import { attemptIsRecent, MAX_GENERATIONS, type UploadSession } from '../core/upload-session.ts'
-import { notOpen } from './abort.ts'
-import { endSession } from './end.ts'
-import { failMismatch, finish } from './finish.ts'
-import { lookForObject } from './presence.ts'
-import { refusal } from './refusal.ts'
-import { abortUntilGone } from './release.ts'
-import { objectSpec } from './tokens.ts'
+import type { StoredPart } from '../core/stored.ts'
+import {
+  attemptIsRecent,
+  MAX_GENERATIONS,
+  objectSpec,
+  type UploadSession,
+} from '../core/upload-session.ts'
+import { endSession } from './ending/end.ts'
+import { failMismatch, finish } from './ending/finish.ts'
+import { lookForObject } from './ending/own-object.ts'
+import { abortUntilGone } from './ending/release.ts'
+import { notOpen, refusal } from './problems.ts'
 
 export type StatusServices = Pick<
   Services,

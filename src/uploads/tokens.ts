@@ -1,19 +1,13 @@
 // The capabilities of a session: what its owner, or whoever holds its upload token, is handed with every answer.
+
 import { POLICY_DEFAULTS } from '../core/policy.ts'
-import type { CallbackRequest, ObjectSpec, Services } from '../core/ports.ts'
+import type { CallbackRequest } from '../core/ports/object-store.ts'
+import type { Services } from '../core/ports/services.ts'
 import { getsReadBack, type Holder } from '../core/reach.ts'
 import { mintToken, uploadTokenSeconds } from '../core/token.ts'
-import { hasEnded, type UploadSession } from '../core/upload-session.ts'
+import { hasEnded, objectSpec, type UploadSession } from '../core/upload-session.ts'
 
 export const seconds = (date: Date): number => Math.floor(date.getTime() / 1000)
-
-export const objectSpec = (session: UploadSession): ObjectSpec => ({
-  key: session.key,
-  uploadId: session.id,
-  contentType: session.contentType,
-  overwrite: session.policy.overwrite ?? 'never',
-  headers: session.policy.object,
-})
 
 /** What a store is asked to report to us, with the token that it brings along. */
 export const callbackRequest = (

@@ -1,5 +1,5 @@
 // How long what is signed may live: the shortest of its limits, and never longer than the credential that signs it.
-import type { ObjectStore, Validity } from '../core/ports.ts'
+import type { ObjectStore, Validity } from '../core/ports/object-store.ts'
 import { Problem } from '../core/problem.ts'
 
 /** `limits` are seconds. Throws `storage-unavailable` where the credential has ended, `upload-expired` where a limit has. */

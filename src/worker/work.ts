@@ -1,11 +1,11 @@
 // What lives as long as one request or one run: the database client and the work that goes on after the answer.
 import { createConnection } from 'node:net'
-import { type Budget, budgetOf, unbounded } from '../core/budget.ts'
 import { errorText } from '../core/error-text.ts'
+import { type Budget, budgetOf, unbounded } from '../core/ports/budget.ts'
 import { connect } from '../db/connect.ts'
 import { deliverDue } from '../delivery/deliver.ts'
 import type { RequestServices } from '../http/environment.ts'
-import { keepHouse } from '../uploads/housekeeping.ts'
+import { keepHouse } from '../schedule/housekeeping.ts'
 import type { Bindings, Lifetime } from './bindings.ts'
 import type { Isolate } from './isolate.ts'
 

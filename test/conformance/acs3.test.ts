@@ -1,7 +1,8 @@
 // ACS3-HMAC-SHA256 against the documentation's own examples, each stage on its own.
 import { createHmac } from 'node:crypto'
 import { expect, it } from 'vitest'
-import { percentEncode } from '../../src/core/bytes.ts'
+import { percentEncode } from '../../src/bytes/encoding.ts'
+import { sha256Hex } from '../../src/bytes/sha256.ts'
 import {
   acs3CanonicalRequest,
   acs3Headers,
@@ -9,7 +10,6 @@ import {
   acs3StringToSign,
   signAcs3,
 } from '../../src/signing/acs3.ts'
-import { sha256Hex } from '../../src/signing/hmac.ts'
 import vectors from '../vectors/oss-sts.json' with { type: 'json' }
 
 interface Vector {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 // @ts-expect-error ali-oss brings no types; `Client` below says what is used of it.
 import OSS from 'ali-oss'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type EmbeddedStore, startEmbeddedStore } from '../../src/storage/embedded/index.ts'
+import { type EmbeddedStore, startEmbeddedStore } from '../../src/embedded/store/index.ts'
 
 interface Checkpoint {
   uploadId: string

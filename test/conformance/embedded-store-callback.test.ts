@@ -3,8 +3,8 @@ import { createHash, createVerify } from 'node:crypto'
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { keyring } from '../../src/embedded/store/sts/keyring.ts'
 import { oss4DateTime, signHeaders } from '../../src/signing/oss4.ts'
-import { keyring } from '../../src/storage/embedded/sts/keyring.ts'
 import { BUCKET, CREDENTIALS, useEmbeddedStore } from '../support/embedded-store.ts'
 
 interface Received {

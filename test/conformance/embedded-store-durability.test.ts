@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { build } from 'esbuild'
 import { describe, expect, test } from 'vitest'
-import { startEmbeddedStore } from '../../src/storage/embedded/index.ts'
+import { startEmbeddedStore } from '../../src/embedded/store/index.ts'
 import { BUCKET, CREDENTIALS, useEmbeddedStore } from '../support/embedded-store.ts'
 
 const context = useEmbeddedStore()
@@ -337,7 +337,7 @@ async function bundle(directory: string): Promise<string> {
   await build({
     stdin: {
       contents: `
-        import { startEmbeddedStore } from './src/storage/embedded/index.ts'
+        import { startEmbeddedStore } from './src/embedded/store/index.ts'
         startEmbeddedStore({
           directory: ${JSON.stringify(directory)}, host: '127.0.0.1', port: 0,
           bucket: ${JSON.stringify(BUCKET)}, region: 'local',

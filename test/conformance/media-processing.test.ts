@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import { request } from 'node:http'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type MpsOptions, mps, readState, readSubmitted } from '../../src/storage/oss/mps.ts'
+import { type MpsOptions, mps, readState, readSubmitted } from '../../src/storage/aliyun/mps.ts'
 import { type ProcessingStore, startProcessingStore } from '../support/processing/server.ts'
 import vectors from '../vectors/mps-requests.json' with { type: 'json' }
 

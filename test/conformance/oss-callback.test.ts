@@ -1,8 +1,8 @@
 // Inbound callbacks of OSS against published samples and captures, every key URL case, and what a forger would send.
 import { generateKeyPairSync, sign } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { base64, fromBase64, fromUtf8, hex, utf8 } from '../../src/core/bytes.ts'
-import { md5 } from '../../src/core/md5.ts'
+import { base64, fromBase64, fromUtf8, hex, utf8 } from '../../src/bytes/encoding.ts'
+import { md5 } from '../../src/bytes/md5.ts'
 import {
   callbackKeyUrlAllowed,
   callbackStringToSign,

@@ -1,15 +1,15 @@
 // The OSS dialect against published facts: bodies, answers and errors of the store, and what it is asked.
 import { describe, expect, it } from 'vitest'
-import type { CorsRule, LifecycleRule } from '../../src/core/bucket-settings.ts'
-import type { ObjectStore } from '../../src/core/ports.ts'
-import { isStoreFailure } from '../../src/core/store-failure.ts'
+import type { CorsRule, LifecycleRule } from '../../src/core/ports/bucket-settings.ts'
+import type { ObjectStore } from '../../src/core/ports/object-store.ts'
+import { isStoreFailure } from '../../src/core/ports/store-failure.ts'
 import {
   CORS,
   LIFECYCLE,
   readConfiguration,
   writeConfiguration,
-} from '../../src/storage/bucket-xml.ts'
-import { refusal } from '../../src/uploads/refusal.ts'
+} from '../../src/storage/rest/bucket-xml.ts'
+import { refusal } from '../../src/uploads/problems.ts'
 import { answering } from '../support/oss-answering.ts'
 import errors from '../vectors/oss-errors.json' with { type: 'json' }
 import bodies from '../vectors/oss-xml.json' with { type: 'json' }

@@ -3,10 +3,10 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
-import type { ObjectStore } from '../../src/core/ports.ts'
-import { randomId } from '../../src/storage/embedded/disk/index.ts'
+import type { ObjectStore } from '../../src/core/ports/object-store.ts'
+import { randomId } from '../../src/embedded/store/disk/index.ts'
 import { oss } from '../../src/storage/oss/index.ts'
-import { listAllParts } from '../../src/uploads/stored-parts.ts'
+import { listAllParts } from '../../src/uploads/completion/stored-parts.ts'
 import { BUCKET, CREDENTIALS, useEmbeddedStore } from '../support/embedded-store.ts'
 
 const context = useEmbeddedStore()

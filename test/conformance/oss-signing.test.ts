@@ -11,7 +11,7 @@ import {
   isInternal,
   signingRegion,
 } from '../../src/storage/oss/endpoint.ts'
-import { objectUrl } from '../../src/storage/oss/sign.ts'
+import { objectUrl } from '../../src/storage/rest/address.ts'
 import { answering, NOW } from '../support/oss-answering.ts'
 import endpoints from '../vectors/oss-endpoints.json' with { type: 'json' }
 import presignVectors from '../vectors/oss-v4-presign.json' with { type: 'json' }

@@ -1,7 +1,7 @@
 // OSS signature V1 against the published vectors: string to sign, signature, Authorization.
 import { createHmac } from 'node:crypto'
 import { expect, it } from 'vitest'
-import { percentEncodePath } from '../../src/core/bytes.ts'
+import { percentEncodePath } from '../../src/bytes/encoding.ts'
 import { oss1StringToSign } from '../../src/signing/oss1.ts'
 import vectors from '../vectors/oss-v1.json' with { type: 'json' }
 

@@ -1,6 +1,6 @@
 // OSS signature V4 against the published vectors of the official SDKs, each stage on its own.
 import { describe, expect, it } from 'vitest'
-import { hex, percentEncodePath } from '../../src/core/bytes.ts'
+import { hex, percentEncodePath } from '../../src/bytes/encoding.ts'
 import {
   canonicalRequest,
   type Oss4Request,

@@ -8,7 +8,7 @@ import {
   privateEncrypt,
 } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { fromBase64, hex, utf8 } from '../../src/core/bytes.ts'
+import { fromBase64, hex, utf8 } from '../../src/bytes/encoding.ts'
 import { verifyRsaMd5 as portable } from '../../src/storage/oss/rsa.ts'
 import { verifyRsaMd5 as native } from '../../src/storage/oss/rsa-native.ts'
 import vectors from '../vectors/oss-callback.json' with { type: 'json' }

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { percentEncode, percentEncodePath } from '../../src/core/bytes.ts'
-import { type EmbeddedStore, startEmbeddedStore } from '../../src/storage/embedded/index.ts'
+import { percentEncode, percentEncodePath } from '../../src/bytes/encoding.ts'
+import { type EmbeddedStore, startEmbeddedStore } from '../../src/embedded/store/index.ts'
 import headerVectors from '../vectors/oss-v4-header.json' with { type: 'json' }
 import presignVectors from '../vectors/oss-v4-presign.json' with { type: 'json' }
 

@@ -1,7 +1,7 @@
 // Our webhook signatures, checked by the library that receivers use: `standardwebhooks`.
 import { Webhook } from 'standardwebhooks'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { signWebhook, webhookSecret } from '../../src/delivery/standard-webhooks.ts'
+import { signWebhook, webhookSecret } from '../../src/delivery/targets/standard-webhooks.ts'
 
 const secret = webhookSecret(Uint8Array.from({ length: 32 }, (_, index) => index * 7))
 const id = 'evt_01890a5d'

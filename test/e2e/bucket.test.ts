@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { type EmbeddedStore, startEmbeddedStore } from '../../src/embedded/store/index.ts'
 import { oss4DateTime, signHeaders } from '../../src/signing/oss4.ts'
-import { type EmbeddedStore, startEmbeddedStore } from '../../src/storage/embedded/index.ts'
 import { type Service, startService } from '../support/service.ts'
 
 const CLI = fileURLToPath(new URL('../../bin/countersign.js', import.meta.url))

@@ -1,5 +1,5 @@
 // The commands of a script, and how clients carry them out: over the API and straight to the store, as real ones do.
-import { crc64 } from '../../src/core/crc64.ts'
+import { crc64 } from '../../src/bytes/crc64.ts'
 import { type Faulted, type Instance, NoAnswer } from './fault-port.ts'
 import type { RunApp, World } from './world.ts'
 

@@ -1,5 +1,5 @@
 // The canonical flows: what comes before, what is disturbed, what its client repeats afterwards, and how it must end.
-import { crc64 } from '../../src/core/crc64.ts'
+import { crc64 } from '../../src/bytes/crc64.ts'
 import {
   askForGrant,
   begin,

@@ -128,7 +128,7 @@ export const GUARDS = [
   },
   {
     name: 'orphans only under a key that holds the session’s id',
-    in: 'src/uploads/release.ts',
+    in: 'src/uploads/ending/release.ts',
     from: "session.method === 'form' || !session.key.includes(session.id))",
     to: "session.method === 'form')",
     suite: integration('sweep-storage', 'foreign uploads'),
@@ -182,7 +182,7 @@ export const GUARDS = [
   },
   {
     name: 'the embedded store takes a form’s callback from its policy only',
-    in: 'src/storage/embedded/form/post-object.ts',
+    in: 'src/embedded/store/form/post-object.ts',
     from: "if (form.fields.has('callback') && !demands(policy, 'callback'))",
     to: 'if (false)',
     suite: conformance('embedded-store-form', 'the callback of a form'),
@@ -191,7 +191,7 @@ export const GUARDS = [
   },
   {
     name: 'the embedded store calls its own service only',
-    in: 'src/storage/embedded/callback/reach.ts',
+    in: 'src/embedded/store/callback/reach.ts',
     from: 'if (!outside) return',
     to: 'if (outside || !outside) return',
     suite: conformance('embedded-store-callback', 'where a callback may go'),
@@ -200,7 +200,7 @@ export const GUARDS = [
   },
   {
     name: 'temporary credentials reach no other address of this machine',
-    in: 'src/storage/embedded/callback/reach.ts',
+    in: 'src/embedded/store/callback/reach.ts',
     from: '!(own && isLoopback(url))',
     to: '!isLoopback(url)',
     suite: conformance('embedded-store-callback', 'where a callback may go'),
@@ -209,7 +209,7 @@ export const GUARDS = [
   },
   {
     name: 'the embedded store waits for nobody whom it does not know',
-    in: 'src/storage/embedded/unverified.ts',
+    in: 'src/embedded/store/unverified.ts',
     from: 'return await Promise.race([read(), late])',
     to: 'return await read()',
     suite: conformance('embedded-store-deadlines'),
@@ -272,7 +272,7 @@ export const GUARDS = [
   },
   {
     name: 'storage is released when nothing can arrive any more',
-    in: 'src/uploads/release.ts',
+    in: 'src/uploads/ending/release.ts',
     from: 'if (arrivalsUntil(session) > now.getTime()) {',
     to: 'if (false) {',
     suite: matrix('arrives nevertheless'),
@@ -281,7 +281,7 @@ export const GUARDS = [
   },
   {
     name: 'only the session’s own object is deleted',
-    in: 'src/uploads/release.ts',
+    in: 'src/uploads/ending/release.ts',
     from: 'if (!object || !isOwn(session, object)) return true',
     to: 'if (!object) return true',
     suite: matrix('somebody else'),
@@ -299,7 +299,7 @@ export const GUARDS = [
   },
   {
     name: 'a direct completion has the CRC64 of parts that were checked',
-    in: 'src/uploads/presence.ts',
+    in: 'src/uploads/ending/own-object.ts',
     from: 'const checked = session.direct ? session.checkedCrc64 : undefined',
     to: 'const checked = undefined',
     suite: integration('part-checksums', 'a part that changes after it was checked'),
@@ -308,7 +308,7 @@ export const GUARDS = [
   },
   {
     name: 'an object of parts is not judged by what another completion declares',
-    in: 'src/uploads/presence.ts',
+    in: 'src/uploads/ending/own-object.ts',
     from: 'crc64: checked ?? only(standing(session).checksum),',
     to: 'crc64: only(session.checksum) ?? checked,',
     suite: races('that declares other bytes', 'races-declarations'),
@@ -353,7 +353,7 @@ export const GUARDS = [
   },
   {
     name: 'what an attempt came to stays open while the store is silent',
-    in: 'src/uploads/complete.ts',
+    in: 'src/uploads/completion/complete.ts',
     from: 'if (isStoreFailure(failure) && isTakenOver(session)) {',
     to: 'if (false) {',
     suite: races('does not even hear of the parts', 'races-declarations'),
@@ -362,7 +362,7 @@ export const GUARDS = [
   },
   {
     name: 'nothing is judged by an answer without its length',
-    in: 'src/uploads/presence.ts',
+    in: 'src/uploads/ending/own-object.ts',
     from: 'if (sizeBytes === undefined || lacksCrc64) throw incompleteAnswer()',
     to: 'if (lacksCrc64) throw incompleteAnswer()',
     suite: integration('unknown-outcome', 'without Content-Length leaves a relayed'),
@@ -380,7 +380,7 @@ export const GUARDS = [
   },
   {
     name: 'a wrong checksum of one attempt deletes nothing that went up whole',
-    in: 'src/uploads/presence.ts',
+    in: 'src/uploads/ending/own-object.ts',
     from: 'crc64: only(checksum) }',
     to: 'crc64: only(session.checksum) }',
     suite: integration('whole-object', 'a single PUT completed with a wrong checksum'),
@@ -389,7 +389,7 @@ export const GUARDS = [
   },
   {
     name: 'what went up whole is compared with what its completion declares',
-    in: 'src/uploads/complete.ts',
+    in: 'src/uploads/completion/complete.ts',
     from: "if (session.method !== 'multipart') checkWhole(session, presence.object)",
     to: '',
     suite: integration('whole-object', 'a single PUT completed with a wrong checksum'),
@@ -398,7 +398,7 @@ export const GUARDS = [
   },
   {
     name: 'only the object that completed the session is read back',
-    in: 'src/uploads/read.ts',
+    in: 'src/uploads/read-object.ts',
     from: 'if (isRecorded(session, await store.head(key))) {',
     to: 'if (await store.head(key)) {',
     suite: integration('read-object', 'another session has replaced'),
@@ -407,7 +407,7 @@ export const GUARDS = [
   },
   {
     name: 'an encoding that the policy lacks makes another object',
-    in: 'src/uploads/presence.ts',
+    in: 'src/uploads/ending/own-object.ts',
     from: 'if (encoding) {',
     to: 'if (false) {',
     suite: integration('whole-object', 'a single PUT with an encoding that the policy lacks'),
@@ -425,7 +425,7 @@ export const GUARDS = [
   },
   {
     name: 'parts are checked by a list that tells each CRC64',
-    in: 'src/uploads/stored-parts.ts',
+    in: 'src/uploads/completion/stored-parts.ts',
     from: 'if (lacksCrc64) throw incompleteAnswer()',
     to: '',
     suite: integration('unknown-outcome', 'with no CRC64 is no check'),
@@ -434,7 +434,7 @@ export const GUARDS = [
   },
   {
     name: 'a takeover that does not even list the parts is no attempt',
-    in: 'src/uploads/complete.ts',
+    in: 'src/uploads/completion/complete.ts',
     from: '{ missing: false, wasAttempt: false }',
     to: '{ missing: false, wasAttempt: true }',
     suite: integration('unknown-outcome', 'at the end of a session'),
@@ -443,7 +443,7 @@ export const GUARDS = [
   },
   {
     name: 'what nobody knows the outcome of is kept',
-    in: 'src/uploads/release.ts',
+    in: 'src/uploads/ending/release.ts',
     from: 'if (isKept(session)) return session',
     to: '',
     suite: integration('unknown-outcome', 'at the end of a session'),
@@ -596,7 +596,7 @@ export const GUARDS = [
   },
   {
     name: 'a call ends in time, whatever its fetch does',
-    in: 'src/core/exchange.ts',
+    in: 'src/net/exchange.ts',
     from: 'await Promise.race([sent, ended])',
     to: 'await sent',
     suite: unit('core/exchange'),
@@ -605,7 +605,7 @@ export const GUARDS = [
   },
   {
     name: 'a body ends in time, whatever its fetch does',
-    in: 'src/core/exchange.ts',
+    in: 'src/net/exchange.ts',
     from: 'await Promise.race([readBounded(response, maxBytes), ended])',
     to: 'await readBounded(response, maxBytes)',
     suite: unit('core/exchange'),
@@ -614,7 +614,7 @@ export const GUARDS = [
   },
   {
     name: 'an answer of 101 ends the call on Node',
-    in: 'src/node-fetch.ts',
+    in: 'src/net/node-fetch.ts',
     from: "outgoing.on('close', ",
     to: "outgoing.on('never', ",
     suite: unit('hostile-receivers', 'fetch on Node rejects'),

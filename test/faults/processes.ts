@@ -2,7 +2,7 @@
 // nobody by itself: it counts together with the time at which its process started.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { commandLine, isRunning, processStart } from '../../src/db/embedded/process.ts'
+import { commandLine, isRunning, processStart } from '../../src/embedded/postgres/process.ts'
 
 /** PostgreSQL's processes look for their postmaster at times; what a signal has ended is gone at once. */
 const GONE_MS = 10_000

@@ -2,7 +2,7 @@
 // of them made is never judged by the other's words, and never passes unchecked.
 import { createHash } from 'node:crypto'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { crc64 } from '../../src/core/crc64.ts'
+import { crc64 } from '../../src/bytes/crc64.ts'
 import { gate, gateListing } from '../support/gates.ts'
 import { putPart, someBytes } from '../support/harness.ts'
 import { expectOneOutcome, settle } from '../support/invariants.ts'

@@ -1,6 +1,6 @@
 // Who looks at a session with what was known a moment ago: no good object is deleted by it, and no unchecked one is finished.
 import { beforeAll, describe, expect, it } from 'vitest'
-import { crc64 } from '../../src/core/crc64.ts'
+import { crc64 } from '../../src/bytes/crc64.ts'
 import { gate, gateListing } from '../support/gates.ts'
 import { putPart, someBytes } from '../support/harness.ts'
 import { expectOneOutcome, settle } from '../support/invariants.ts'

@@ -1,6 +1,6 @@
 // Two sessions for one key, or one file in two tabs: whose bytes they are in the end is never in doubt.
 import { describe, expect, it } from 'vitest'
-import { crc64 } from '../../src/core/crc64.ts'
+import { crc64 } from '../../src/bytes/crc64.ts'
 import { gate } from '../support/gates.ts'
 import { putPart, someBytes } from '../support/harness.ts'
 import { expectNoOrphans, expectOneOutcome, settle } from '../support/invariants.ts'

@@ -1,7 +1,7 @@
 // How each of the victims is started, killed and stopped, and which of the lines lead to it.
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/db/embedded.ts'
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/embedded/postgres/index.ts'
 import type { StoreCredentials } from '../../src/node/data-directory.ts'
 import { type Service, startService } from '../support/service.ts'
 import type { Proxy as Line } from './proxy.ts'

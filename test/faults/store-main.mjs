@@ -1,6 +1,6 @@
 // The embedded store as a process of its own: options in STORE_OPTIONS, one line of JSON when it serves. It ends on SIGTERM,
 // and with whoever started it and holds the other end of its input.
-import { startEmbeddedStore } from '../../dist/storage/embedded/index.js'
+import { startEmbeddedStore } from '../../dist/embedded/store/index.js'
 
 const store = await startEmbeddedStore({
   ...JSON.parse(process.env.STORE_OPTIONS ?? '{}'),

@@ -2,7 +2,7 @@
 // here; whatever else there is among the services is taken for one, so that a new port cannot be forgotten.
 import type { Authentication } from '../../src/auth/index.ts'
 import type { RequestServices } from '../../src/http/environment.ts'
-import type { HousekeepingServices } from '../../src/uploads/housekeeping.ts'
+import type { HousekeepingServices } from '../../src/schedule/housekeeping.ts'
 import type { FaultPort } from './fault-port.ts'
 
 /** Values, pure functions, and what reaches stores, issuers and receivers, which the world hands in behind the port. */

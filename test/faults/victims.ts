@@ -2,7 +2,7 @@
 // again once nothing of the killed one runs any more.
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isRunning, processStart } from '../../src/db/embedded/process.ts'
+import { isRunning, processStart } from '../../src/embedded/postgres/process.ts'
 import {
   embeddedKeys,
   embeddedStoreCredentials,

@@ -1,10 +1,10 @@
 // What a request and a run may cost, counted where it leaves the service: statements, store calls, webhooks.
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { budgetOf, keeping } from '../../src/core/budget.ts'
+import { budgetOf, keeping } from '../../src/core/ports/budget.ts'
 import { connect } from '../../src/db/connect.ts'
 import { deliverDue } from '../../src/delivery/deliver.ts'
-import { sweep } from '../../src/uploads/sweep.ts'
+import { sweep } from '../../src/uploads/sweep/sweep.ts'
 import { type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'
 import { expectNoOrphans, settle } from '../support/invariants.ts'
 import { appWith, THUMBNAIL } from '../support/processing/upload.ts'

@@ -2,7 +2,7 @@
 import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { databaseFailure } from '../../src/core/database-failure.ts'
+import { databaseFailure } from '../../src/core/ports/database-failure.ts'
 import { connect } from '../../src/db/connect.ts'
 import { latch } from '../support/gates.ts'
 import { ADMIN_KEY, type Harness, startHarness } from '../support/harness.ts'

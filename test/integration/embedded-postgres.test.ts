@@ -9,14 +9,14 @@ import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 import postgres from 'postgres'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { lockDirectory } from '../../src/db/directory-lock.ts'
-import { commandLine, processGone, processStart } from '../../src/db/embedded/process.ts'
-import { findPrograms } from '../../src/db/embedded/programs.ts'
+import { lockDirectory } from '../../src/embedded/directory-lock.ts'
 import {
   type EmbeddedPostgres,
   type EmbeddedPostgresOptions,
   startEmbeddedPostgres,
-} from '../../src/db/embedded.ts'
+} from '../../src/embedded/postgres/index.ts'
+import { commandLine, processGone, processStart } from '../../src/embedded/postgres/process.ts'
+import { findPrograms } from '../../src/embedded/postgres/programs.ts'
 import { freshDatabase, guardedFolder } from '../support/postgres.ts'
 
 const asRoot = process.getuid?.() === 0
@@ -30,7 +30,7 @@ beforeAll(async () => {
   folder = await guardedFolder()
   // A bundle, so that child processes run the code under test whether or not `dist` is up to date.
   await build({
-    entryPoints: ['src/db/embedded.ts', 'src/db/directory-lock.ts'],
+    entryPoints: ['src/embedded/postgres/index.ts', 'src/embedded/directory-lock.ts'],
     outdir: join(folder.path, 'bundle'),
     outExtension: { '.js': '.mjs' },
     bundle: true,
@@ -85,7 +85,7 @@ function child(source: string) {
 }
 
 function ownerOf(directory: string, fsync = false): ChildProcess {
-  const module = pathToFileURL(join(folder.path, 'bundle', 'embedded.mjs')).href
+  const module = pathToFileURL(join(folder.path, 'bundle', 'postgres/index.mjs')).href
   const options = JSON.stringify({ directory, fsync, resolveFrom: import.meta.url })
   return child(`
     import { startEmbeddedPostgres } from ${JSON.stringify(module)}

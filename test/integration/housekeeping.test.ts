@@ -1,7 +1,7 @@
 // Months of the event log and the removal of what is old: nothing is lost to a clock that jumps, nothing goes that is needed.
 import postgres from 'postgres'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { budgetOf, LEAST_RUN, sharesOf, unbounded } from '../../src/core/budget.ts'
+import { budgetOf, LEAST_RUN, sharesOf, unbounded } from '../../src/core/ports/budget.ts'
 import { monthAfter, monthOf } from '../../src/core/retention.ts'
 import { startJobs } from '../../src/node/jobs.ts'
 import { gate } from '../support/gates.ts'

@@ -16,8 +16,8 @@ import {
   vi,
 } from 'vitest'
 import { migrate } from '../../src/db/migrate.ts'
-import { ConfigError, type Countersign, countersign } from '../../src/library.ts'
-import { type EmbeddedStore, startEmbeddedStore } from '../../src/storage/embedded/index.ts'
+import { type EmbeddedStore, startEmbeddedStore } from '../../src/embedded/store/index.ts'
+import { ConfigError, type Countersign, countersign } from '../../src/node/library.ts'
 import { putPart, someBytes } from '../support/harness.ts'
 import { freshDatabase } from '../support/postgres.ts'
 import { startReceiver } from '../support/receiver.ts'

@@ -1,8 +1,8 @@
 // A scheduled run with the fewest requests that a configuration allows: each of its parts gets something done, every time.
 import postgres from 'postgres'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { budgetOf, LEAST_RUN } from '../../src/core/budget.ts'
-import { runWithin } from '../../src/scheduled.ts'
+import { budgetOf, LEAST_RUN } from '../../src/core/ports/budget.ts'
+import { runWithin } from '../../src/schedule/run.ts'
 import { type Harness, startHarness } from '../support/harness.ts'
 import { appWith, THUMBNAIL } from '../support/processing/upload.ts'
 

@@ -1,6 +1,6 @@
 // What lies in the store and belongs to no living session: ours goes, foreign uploads are counted and left alone.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { ObjectStore } from '../../src/core/ports.ts'
+import type { ObjectStore } from '../../src/core/ports/object-store.ts'
 import {
   ADMIN_KEY,
   type Harness,

@@ -1,7 +1,7 @@
 // The sweep's rules about sessions: when they end, what is released, what is completed without its client, what it counts.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { crc64 } from '../../src/core/crc64.ts'
-import { StoreFailure } from '../../src/core/store-failure.ts'
+import { crc64 } from '../../src/bytes/crc64.ts'
+import { StoreFailure } from '../../src/core/ports/store-failure.ts'
 import { gate } from '../support/gates.ts'
 import { ADMIN_KEY, type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'
 import { expectExactQuota, expectNoOrphans, query, settle } from '../support/invariants.ts'

@@ -1,7 +1,7 @@
 // Finding the unfinished upload of a file again: among any number that have ended, and through an index.
 import { type SQL, sql } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { UploadFilter } from '../../src/core/ports.ts'
+import type { UploadFilter } from '../../src/core/ports/uploads.ts'
 import { connect, type Database } from '../../src/db/connect.ts'
 import { uploadsDb } from '../../src/db/uploads.ts'
 import { type Harness, startHarness } from '../support/harness.ts'

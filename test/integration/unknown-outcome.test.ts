@@ -1,7 +1,7 @@
 // What an answer of the store does not carry is unknown: nothing is finished, failed or deleted on it. The outcome stays open
 // until an answer is whole; a day after the session's end it has failed, with everything kept.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { finish } from '../../src/uploads/finish.ts'
+import { finish } from '../../src/uploads/ending/finish.ts'
 import { type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'
 import { changingHead, changingXml } from '../support/incomplete-answers.ts'
 

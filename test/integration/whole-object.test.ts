@@ -1,7 +1,7 @@
 // What goes up whole (a single PUT, a form, by temporary credentials) is never listed in parts: HEAD is all that the service
 // sees of it. What a client says at completion binds that attempt alone; what it said at creation binds the session.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { crc64 } from '../../src/core/crc64.ts'
+import { crc64 } from '../../src/bytes/crc64.ts'
 import { type Harness, someBytes, startHarness } from '../support/harness.ts'
 import { expectExactQuota } from '../support/invariants.ts'
 

@@ -34,7 +34,12 @@ afterAll(async () => {
 
 describe('the package', () => {
   it('holds what it needs to run, and neither tests nor sources', () => {
-    const needed = ['bin/countersign.js', 'dist/node.js', 'dist/library.js', 'dist/library.d.ts']
+    const needed = [
+      'bin/countersign.js',
+      'dist/node.js',
+      'dist/node/library.js',
+      'dist/node/library.d.ts',
+    ]
     const page = ['dist/public/index.html', 'dist/public/page.js', 'migrations/0000_init.sql']
     expect(packed.files).toEqual(expect.arrayContaining([...needed, ...page, 'LICENSE']))
     const expected = /^(bin\/|dist\/|migrations\/|LICENSE$|README\.md$|package\.json$)/

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startEmbeddedStore } from '../../src/storage/embedded/index.ts'
+import { startEmbeddedStore } from '../../src/embedded/store/index.ts'
 
 export async function startStore() {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-scale-'))

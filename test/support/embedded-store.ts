@@ -4,7 +4,9 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach } from 'vitest'
-import { percentEncodePath } from '../../src/core/bytes.ts'
+import { percentEncodePath } from '../../src/bytes/encoding.ts'
+import { type EmbeddedStore, startEmbeddedStore } from '../../src/embedded/store/index.ts'
+import type { StoreLimits } from '../../src/embedded/store/unverified.ts'
 import {
   type Oss4Credentials,
   type Oss4Request,
@@ -12,8 +14,6 @@ import {
   signHeaders,
   signQuery,
 } from '../../src/signing/oss4.ts'
-import { type EmbeddedStore, startEmbeddedStore } from '../../src/storage/embedded/index.ts'
-import type { StoreLimits } from '../../src/storage/embedded/unverified.ts'
 
 export const BUCKET = 'test-bucket'
 export const CREDENTIALS: Oss4Credentials = { accessKeyId: 'key-id', secretAccessKey: 'secret' }

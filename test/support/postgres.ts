@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import postgres from 'postgres'
 import type { TestProject } from 'vitest/node'
-import { startEmbeddedPostgres } from '../../src/db/embedded.ts'
+import { startEmbeddedPostgres } from '../../src/embedded/postgres/index.ts'
 import { beginNoting, notedStatements, strayStatements } from './statements.ts'
 
 type Login = Pick<TestServer, 'role' | 'password'>

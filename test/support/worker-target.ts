@@ -3,7 +3,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startEmbeddedStore } from '../../src/storage/embedded/index.ts'
+import { startEmbeddedStore } from '../../src/embedded/store/index.ts'
 import type { Target } from '../e2e/suite.ts'
 import { freePort } from './ports.ts'
 import { freshDatabase } from './postgres.ts'

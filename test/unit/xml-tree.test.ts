@@ -1,6 +1,6 @@
 // The XML tree: every element keeps its own text, and what is no plain document is refused.
 import { expect, it } from 'vitest'
-import { canonicalXml, parseXmlTree, textAt } from '../../src/storage/xml-tree.ts'
+import { canonicalXml, parseXmlTree, textAt } from '../../src/storage/rest/xml-tree.ts'
 
 it('keeps each element as it stood, and decodes its text', () => {
   const inner = '<x:b a="1 > 0" c=\'"\'>\n<d/>&lt;&#x41;&#66;&unknown;<![CDATA[<&]]></x:b>'

@@ -11,7 +11,7 @@ import {
   text,
   uniqueIndex,
 } from 'drizzle-orm/pg-core'
-import type { Progress } from '../../core/outbox.ts'
+import type { Progress } from '../../core/ports/deliveries.ts'
 import { appId, at } from './tenant.ts'
 
 export const webhookEndpoints = pgTable(

@@ -1,16 +1,17 @@
 // The bucket's own settings on OSS: CORS, lifecycle, ACL, versioning. Both configurations are read and written whole.
+
+import { base64, utf8 } from '../../bytes/encoding.ts'
+import { md5 } from '../../bytes/md5.ts'
 import type {
   BucketConfiguration,
   BucketSettings,
   CorsRule,
   LifecycleRule,
-} from '../../core/bucket-settings.ts'
-import { base64, utf8 } from '../../core/bytes.ts'
-import { md5 } from '../../core/md5.ts'
-import { isStoreFailure, StoreFailure } from '../../core/store-failure.ts'
-import { CORS, LIFECYCLE, readConfiguration, writeConfiguration } from '../bucket-xml.ts'
-import { sendToStore } from '../send.ts'
-import { parseXmlTree, textAt } from '../xml-tree.ts'
+} from '../../core/ports/bucket-settings.ts'
+import { isStoreFailure, StoreFailure } from '../../core/ports/store-failure.ts'
+import { CORS, LIFECYCLE, readConfiguration, writeConfiguration } from '../rest/bucket-xml.ts'
+import { sendToStore } from '../rest/send.ts'
+import { parseXmlTree, textAt } from '../rest/xml-tree.ts'
 import { type OssSignerOptions, ossSigner } from './sign.ts'
 
 export interface OssBucketOptions extends OssSignerOptions {

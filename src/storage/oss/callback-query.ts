@@ -1,6 +1,6 @@
 // What asks OSS for an upload callback ("Callback", request parameters): as signed query parameters, or as form fields.
-import { base64, utf8 } from '../../core/bytes.ts'
-import type { CallbackRequest } from '../../core/ports.ts'
+import { base64, utf8 } from '../../bytes/encoding.ts'
+import type { CallbackRequest } from '../../core/ports/object-store.ts'
 
 /** The body that OSS sends back to us: JSON, so that odd keys survive. The token proves that we authorised it. */
 const CALLBACK_BODY =

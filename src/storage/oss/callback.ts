@@ -1,9 +1,9 @@
 // Callbacks of OSS, inbound: does the signature hold, and what does the body say. Pure, and never an outgoing request.
 // A signature that holds is necessary, not sufficient: the key has 512 bits, and any customer of OSS can have it sign.
-import { base64, fromBase64, fromUtf8, isStorable, utf8 } from '../../core/bytes.ts'
-import type { CallbackFields, RawRequest } from '../../core/ports.ts'
+import { base64, fromBase64, fromUtf8, isStorable, utf8 } from '../../bytes/encoding.ts'
+import type { CallbackFields, RawRequest } from '../../core/ports/object-store.ts'
 
-export type { RawRequest } from '../../core/ports.ts'
+export type { RawRequest } from '../../core/ports/object-store.ts'
 
 /** `verifyRsaMd5` of rsa.ts or of rsa-native.ts. */
 export type RsaMd5Verify = (

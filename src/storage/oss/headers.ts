@@ -1,6 +1,6 @@
 // The headers that an object is created with: its type, the stamp, and what the policy's `object` block says.
 import { RESERVED_METADATA } from '../../core/object-headers.ts'
-import type { ObjectSpec } from '../../core/ports.ts'
+import type { ObjectSpec } from '../../core/stored.ts'
 
 /** User metadata that proves which session made an object. Only the service can sign it. */
 export const STAMP_HEADER = `x-oss-meta-${RESERVED_METADATA}upload`
@@ -47,13 +47,3 @@ export const completeHeaders = ({
   headers,
 }: Pick<ObjectSpec, 'headers'>): Record<string, string> =>
   headers?.acl ? { [ACL]: headers.acl } : {}
-
-/** RFC 6266 with the extended form of RFC 8187 for names beyond ASCII. */
-export function attachment(filename: string): string {
-  const ascii = filename.replace(/[^\u0020-\u007e]|["\\%]/g, '_')
-  const extended = encodeURIComponent(filename).replace(
-    /['()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  )
-  return `attachment; filename="${ascii}"; filename*=UTF-8''${extended}`
-}

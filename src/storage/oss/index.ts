@@ -1,11 +1,11 @@
 // The OSS dialect of ObjectStore: native multipart with V4 signatures, the stamp, forbid-overwrite and upload callbacks.
 import { GiB, KiB } from '../../core/part-plan.ts'
-import type { ObjectStore, RawRequest, StoreMedia } from '../../core/ports.ts'
-import { type OssCaller, ossCaller } from './call.ts'
-import { ossListing } from './listing.ts'
-import { ossMultipart } from './multipart.ts'
-import { ossObjects } from './objects.ts'
-import { ossPresign } from './presign.ts'
+import type { ObjectStore, RawRequest, StoreMedia } from '../../core/ports/object-store.ts'
+import { type OssCaller, ossCaller } from '../rest/call.ts'
+import { ossListing } from '../rest/listing.ts'
+import { ossMultipart } from '../rest/multipart.ts'
+import { ossObjects } from '../rest/objects.ts'
+import { ossPresign } from '../rest/presign.ts'
 import { ossProcess } from './process.ts'
 import { type OssSignerOptions, ossSigner } from './sign.ts'
 

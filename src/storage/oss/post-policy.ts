@@ -1,8 +1,8 @@
 // The policy of a form upload (PostObject), signed with V4: what is signed is the base64 of the policy, no canonical
 // request. Every field that is sent is a condition of it, so that its holder can change none. Pure.
 // Source: Alibaba Cloud OSS, "PostObject", "Signature V4 of PostObject".
-import { base64, utf8 } from '../../core/bytes.ts'
-import type { SizeRange } from '../../core/ports.ts'
+import { base64, utf8 } from '../../bytes/encoding.ts'
+import type { SizeRange } from '../../core/ports/object-store.ts'
 import {
   credentialScope,
   OSS4_ALGORITHM,

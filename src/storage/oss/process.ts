@@ -1,11 +1,11 @@
 // Processing of stored objects at OSS, the result saved under another key of the same bucket.
 // Source: Alibaba Cloud OSS, "Save processed images", "sys/saveas", "Asynchronous processing".
-import { base64, base64url, utf8 } from '../../core/bytes.ts'
-import { md5 } from '../../core/md5.ts'
-import type { SaveAs, StoreProcessing } from '../../core/ports.ts'
-import { StoreFailure } from '../../core/store-failure.ts'
-import { parseJson } from '../send.ts'
-import type { SendToOss } from './call.ts'
+import { base64, base64url, utf8 } from '../../bytes/encoding.ts'
+import { md5 } from '../../bytes/md5.ts'
+import type { SaveAs, StoreProcessing } from '../../core/ports/object-store.ts'
+import { StoreFailure } from '../../core/ports/store-failure.ts'
+import type { SendToOss } from '../rest/call.ts'
+import { parseJson } from '../rest/send.ts'
 
 type Parameter = 'x-oss-process' | 'x-oss-async-process'
 

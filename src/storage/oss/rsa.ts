@@ -1,7 +1,7 @@
 // RSASSA-PKCS1-v1_5 with MD5 (RFC 8017 §8.2.2) where the runtime has no MD5: the whole padded block is built and
 // compared, never parsed, so that no lax reading of the padding can be exploited. Verifies only.
-import { fromBase64, hex } from '../../core/bytes.ts'
-import { md5 } from '../../core/md5.ts'
+import { fromBase64, hex } from '../../bytes/encoding.ts'
+import { md5 } from '../../bytes/md5.ts'
 
 /** DigestInfo of MD5, up to the digest itself (RFC 8017 §9.2, note 1). */
 const DIGEST_INFO = [

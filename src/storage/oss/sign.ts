@@ -1,7 +1,12 @@
 // Signs requests to OSS with V4: control calls by header, what clients send by query. Keys are kept for their day.
 
-import { percentEncode, percentEncodePath } from '../../core/bytes.ts'
-import type { SignedForm, SignedRequest, SizeRange, Validity } from '../../core/ports.ts'
+import { percentEncode } from '../../bytes/encoding.ts'
+import type {
+  SignedForm,
+  SignedRequest,
+  SizeRange,
+  Validity,
+} from '../../core/ports/object-store.ts'
 import {
   type Oss4Credentials,
   type Oss4Request,
@@ -11,6 +16,7 @@ import {
   signingKey,
   signQuery,
 } from '../../signing/oss4.ts'
+import { objectUrl } from '../rest/address.ts'
 import type { BucketAddress } from './endpoint.ts'
 import { signForm } from './post-policy.ts'
 
@@ -30,15 +36,6 @@ export interface OssCall {
   query?: ReadonlyArray<readonly [string, string]>
   headers?: Record<string, string>
   additionalHeaders?: readonly string[]
-}
-
-/** The URL without query of a bucket or an object, the key percent-encoded byte by byte (never through `new URL`). */
-export function objectUrl({ url, addressing }: BucketAddress, bucket: string, key = ''): string {
-  const { protocol, host } = new URL(url)
-  const path = percentEncodePath(key)
-  if (addressing === 'path') return `${protocol}//${host}/${bucket}/${path}`
-  if (addressing === 'cname') return `${protocol}//${host}/${path}`
-  return `${protocol}//${bucket}.${host}/${path}`
 }
 
 export function ossSigner(options: OssSignerOptions) {

@@ -1,7 +1,7 @@
 // Completes in the client's place what it has sent whole and left: only by policy, and by the same path as its own call.
 import { Problem } from '../../core/problem.ts'
 import type { UploadSession } from '../../core/upload-session.ts'
-import { attemptCompletion, type CompleteServices } from '../complete.ts'
+import { attemptCompletion, type CompleteServices } from '../completion/complete.ts'
 
 /** True where it is completed, or being completed. A check that fails leaves the session open. */
 export async function autoComplete(

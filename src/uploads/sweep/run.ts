@@ -1,7 +1,8 @@
 // One run of the sweep: what it has counted, and which stores it has given up on until the next run.
 import { errorText } from '../../core/error-text.ts'
-import type { ListedUpload, Services } from '../../core/ports.ts'
-import { isStoreFailure } from '../../core/store-failure.ts'
+import type { ListedUpload } from '../../core/ports/object-store.ts'
+import type { Services } from '../../core/ports/services.ts'
+import { isStoreFailure } from '../../core/ports/store-failure.ts'
 import type { CallbackServices } from '../callback.ts'
 
 /** What a callback needs, since leftovers of the inbox are the sweep's first task. */

@@ -1,6 +1,6 @@
 // The sweep's look at one session: stuck half-way, idle or at its end, too large, done but for its client, or ended with
 // something still at the store. Every change is guarded by what was read.
-import { isStoreFailure } from '../../core/store-failure.ts'
+import { isStoreFailure } from '../../core/ports/store-failure.ts'
 import {
   arrivalsUntil,
   endOf,
@@ -19,11 +19,11 @@ import {
   OUTCOME_UNKNOWN,
   type UploadSession,
 } from '../../core/upload-session.ts'
-import { endSession } from '../end.ts'
-import { failMismatch, finish } from '../finish.ts'
-import { lookForObject } from '../presence.ts'
-import { abortOrphans, tryRelease } from '../release.ts'
-import { storedSoFar } from '../stored-parts.ts'
+import { storedSoFar } from '../completion/stored-parts.ts'
+import { endSession } from '../ending/end.ts'
+import { failMismatch, finish } from '../ending/finish.ts'
+import { lookForObject } from '../ending/own-object.ts'
+import { abortOrphans, tryRelease } from '../ending/release.ts'
 import { autoComplete } from './auto-complete.ts'
 import { countOrphans, type SweepRun } from './run.ts'
 

@@ -1,8 +1,8 @@
 // SubmitJobs and QueryJobList of Media Processing: each signature verified, each parameter read as documented; jobs go
 // on when the test says so, and a successful one has really saved its output.
-import { utf8 } from '../../../src/core/bytes.ts'
-import { acs3Verifier, type Fault, fault } from '../../../src/storage/embedded/sts/verify-acs3.ts'
-import type { WireRequest } from '../../../src/storage/embedded/wire.ts'
+import { utf8 } from '../../../src/bytes/encoding.ts'
+import { acs3Verifier, type Fault, fault } from '../../../src/embedded/store/sts/verify-acs3.ts'
+import type { WireRequest } from '../../../src/embedded/store/wire.ts'
 import type { ProcessingStoreOptions } from './server.ts'
 import type { BucketAccess } from './stored.ts'
 

@@ -1,10 +1,10 @@
 // x-oss-process and x-oss-async-process with sys/saveas. The "result" is the operation and the source's bytes, so that a
 // test sees what was made of what; tasks end when the test says so.
-import { base64, fromUtf8, utf8 } from '../../../src/core/bytes.ts'
-import { md5 } from '../../../src/core/md5.ts'
-import { invalidArgument, refusal } from '../../../src/storage/embedded/refusal.ts'
-import { authorise, type Keyholder } from '../../../src/storage/embedded/sts/keyring.ts'
-import { checkKey } from '../../../src/storage/embedded/wire.ts'
+import { base64, fromUtf8, utf8 } from '../../../src/bytes/encoding.ts'
+import { md5 } from '../../../src/bytes/md5.ts'
+import { invalidArgument, refusal } from '../../../src/embedded/store/refusal.ts'
+import { authorise, type Keyholder } from '../../../src/embedded/store/sts/keyring.ts'
+import { checkKey } from '../../../src/embedded/store/wire.ts'
 import type { ProcessingStoreOptions } from './server.ts'
 import type { BucketAccess, StoredBytes } from './stored.ts'
 

@@ -1,5 +1,5 @@
 // Reads and writes objects of the embedded store with its own key: what the processing double takes and saves.
-import { percentEncodePath } from '../../../src/core/bytes.ts'
+import { percentEncodePath } from '../../../src/bytes/encoding.ts'
 import { oss4DateTime, signHeaders } from '../../../src/signing/oss4.ts'
 import type { ProcessingStoreOptions } from './server.ts'
 

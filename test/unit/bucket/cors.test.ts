@@ -2,13 +2,17 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { planCors } from '../../../src/bucket/cors.ts'
-import { lostRules } from '../../../src/bucket/kept.ts'
+import { lostRules } from '../../../src/bucket/lost-rules.ts'
 import {
   type BucketConfiguration,
   type CorsRule,
   corsRuleFor,
-} from '../../../src/core/bucket-settings.ts'
-import { CORS, readConfiguration, writeConfiguration } from '../../../src/storage/bucket-xml.ts'
+} from '../../../src/core/ports/bucket-settings.ts'
+import {
+  CORS,
+  readConfiguration,
+  writeConfiguration,
+} from '../../../src/storage/rest/bucket-xml.ts'
 
 const ALL = ['PUT', 'POST', 'GET', 'HEAD', 'DELETE']
 const HEADERS = ['ETag', 'x-oss-request-id', 'x-oss-hash-crc64ecma']

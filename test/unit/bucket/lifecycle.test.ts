@@ -1,15 +1,15 @@
 // The lifecycle rules to add: only what OSS takes, never for the whole bucket, and never at the cost of a foreign rule.
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { lostRules } from '../../../src/bucket/kept.ts'
 import { type PrefixState, planLifecycle } from '../../../src/bucket/lifecycle.ts'
-import type { BucketConfiguration, LifecycleRule } from '../../../src/core/bucket-settings.ts'
-import { isStored } from '../../../src/core/bucket-settings.ts'
+import { lostRules } from '../../../src/bucket/lost-rules.ts'
+import type { BucketConfiguration, LifecycleRule } from '../../../src/core/ports/bucket-settings.ts'
+import { isStored } from '../../../src/core/ports/bucket-settings.ts'
 import {
   LIFECYCLE,
   readConfiguration,
   writeConfiguration,
-} from '../../../src/storage/bucket-xml.ts'
+} from '../../../src/storage/rest/bucket-xml.ts'
 
 const days = (count: number) => `<AbortMultipartUpload><Days>${count}</Days></AbortMultipartUpload>`
 const rule = (prefix: string, actions: string, { id = 'foreign', status = 'Enabled' } = {}) =>

@@ -5,14 +5,14 @@ import type {
   BucketConfiguration,
   BucketSettings,
   LifecycleRule,
-} from '../../../src/core/bucket-settings.ts'
-import { StoreFailure } from '../../../src/core/store-failure.ts'
+} from '../../../src/core/ports/bucket-settings.ts'
+import { StoreFailure } from '../../../src/core/ports/store-failure.ts'
 import {
   CORS,
   LIFECYCLE,
   readConfiguration,
   writeConfiguration,
-} from '../../../src/storage/bucket-xml.ts'
+} from '../../../src/storage/rest/bucket-xml.ts'
 
 const WANTED = { origins: ['https://a.org'], prefixes: ['photos/'], abortAfterDays: 8 }
 const FOREIGN =

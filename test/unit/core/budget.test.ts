@@ -8,7 +8,7 @@ import {
   keeping,
   LEAST_RUN,
   sharesOf,
-} from '../../../src/core/budget.ts'
+} from '../../../src/core/ports/budget.ts'
 
 describe('the shares of a run', () => {
   it.each([

@@ -1,8 +1,8 @@
 // CRC-64/XZ against the vectors of Alibaba's SDKs, and its algebra.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { utf8 } from '../../../src/core/bytes.ts'
-import { combineCrc64, crc64 } from '../../../src/core/crc64.ts'
+import { combineCrc64, crc64 } from '../../../src/bytes/crc64.ts'
+import { utf8 } from '../../../src/bytes/encoding.ts'
 import vectors from '../../vectors/oss-crc64.json' with { type: 'json' }
 
 /** The vectors describe their inputs in words. */

@@ -1,6 +1,6 @@
 // One request and its whole answer: it settles in time, also on a fetch that ignores that it is aborted.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { exchange } from '../../../src/core/exchange.ts'
+import { exchange } from '../../../src/net/exchange.ts'
 
 const LIMITS = { timeoutMs: 1000, maxBytes: 4 }
 const URL = 'https://example.com/'

@@ -1,8 +1,8 @@
 // MD5 against the test suite of RFC 1321 §A.5, and against Node's at every length around a block.
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
-import { base64, hex, utf8 } from '../../../src/core/bytes.ts'
-import { md5 } from '../../../src/core/md5.ts'
+import { base64, hex, utf8 } from '../../../src/bytes/encoding.ts'
+import { md5 } from '../../../src/bytes/md5.ts'
 
 describe('md5', () => {
   it.each([

@@ -1,7 +1,7 @@
 // Keys: every placeholder is one safe segment, and nothing a user sends climbs out of its place.
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { digestHex } from '../../../src/core/bytes.ts'
+import { digestHex } from '../../../src/bytes/encoding.ts'
 import {
   keyFault,
   renderKey,

@@ -1,6 +1,6 @@
 // What an operator is told of keys that rows name and SECRET_KEYS lacks.
 import { expect, it } from 'vitest'
-import { type SealedCount, unlistedKeys } from '../../../src/core/sealed.ts'
+import { type SealedCount, unlistedKeys } from '../../../src/core/ports/sealed.ts'
 
 const counted = (
   kid: string,

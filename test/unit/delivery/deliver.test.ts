@@ -1,7 +1,7 @@
 // The loop of deliveries on an outbox in memory: nothing that one target or one app does keeps another from its turn.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { unbounded } from '../../../src/core/budget.ts'
-import type { DeliveriesDb, Delivery } from '../../../src/core/ports.ts'
+import { unbounded } from '../../../src/core/ports/budget.ts'
+import type { DeliveriesDb, Delivery } from '../../../src/core/ports/deliveries.ts'
 import { deliverDue, deliverer } from '../../../src/delivery/deliver.ts'
 import { latch } from '../../support/gates.ts'
 

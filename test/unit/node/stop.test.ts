@@ -1,6 +1,6 @@
 // A stop ends, whatever does not; and a run that does not end keeps no later one from its turn.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { unbounded } from '../../../src/core/budget.ts'
+import { unbounded } from '../../../src/core/ports/budget.ts'
 import { background } from '../../../src/node/background.ts'
 import { startJobs } from '../../../src/node/jobs.ts'
 import { latch } from '../../support/gates.ts'

@@ -1,6 +1,6 @@
 // AssumeRole as a client of it: what is sent, who shares an answer, and what each kind of answer means.
 import { describe, expect, it } from 'vitest'
-import { sessionPolicy, stsClient } from '../../../src/storage/oss/sts.ts'
+import { sessionPolicy, stsClient } from '../../../src/storage/aliyun/sts.ts'
 
 const ANSWER = {
   Credentials: {

@@ -1,6 +1,6 @@
 // The store's answers are read whole or not at all: what ends early proves nothing.
 import { expect, it } from 'vitest'
-import { parseXml } from '../../../src/storage/xml.ts'
+import { parseXml } from '../../../src/storage/rest/xml.ts'
 
 it.each([
   '<R><A>1</A></R>',

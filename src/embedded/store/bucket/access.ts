@@ -1,0 +1,47 @@
+// `/?acl` and `/?versioning`: stored and read back, so that warnings about them can be tested. Neither has any effect:
+// every request is verified, and objects have one version.
+import { parseXmlTree, textAt } from '../../../storage/rest/xml-tree.ts'
+import { readText } from '../body.ts'
+import { invalidArgument, refusal } from '../refusal.ts'
+import type { Handler } from '../services.ts'
+import { element, xmlReply } from '../xml.ts'
+
+const ACLS = ['private', 'public-read', 'public-read-write']
+const MAX_BYTES = 4096
+/** Shown as the bucket's owner; the embedded store has no accounts. */
+const OWNER = '0000000000000000'
+
+export const getAcl: Handler = async (_, { settings }) =>
+  xmlReply(
+    element('AccessControlPolicy', [
+      element('Owner', [element('ID', OWNER), element('DisplayName', OWNER)]),
+      element('AccessControlList', [element('Grant', settings.get('acl') ?? 'private')]),
+    ]),
+  )
+
+export const putAcl: Handler = async ({ headers }, { settings }) => {
+  const acl = headers['x-oss-acl'] ?? ''
+  if (!ACLS.includes(acl)) {
+    throw invalidArgument('x-oss-acl', acl, `x-oss-acl must be ${ACLS.join(', ')}.`)
+  }
+  await settings.set('acl', acl)
+  return { status: 200 }
+}
+
+export const getVersioning: Handler = async (_, { settings }) => {
+  const status = settings.get('versioning')
+  return xmlReply(
+    element('VersioningConfiguration', status === undefined ? [] : [element('Status', status)]),
+  )
+}
+
+export const putVersioning: Handler = async (request, { settings }) => {
+  const xml = await readText(request, MAX_BYTES, refusal('EntityTooLarge'))
+  const root = parseXmlTree(xml)
+  const status = textAt(root, 'Status') ?? ''
+  if (root?.name !== 'VersioningConfiguration' || !['Enabled', 'Suspended'].includes(status)) {
+    throw refusal('MalformedXML')
+  }
+  await settings.set('versioning', status)
+  return { status: 200 }
+}

@@ -1,0 +1,137 @@
+// `/?cors`, and what it makes of answers: a store without a CORS configuration lets every origin read, as before one is
+// stored; with one, the first rule that matches answers. Source: Alibaba Cloud OSS, "PutBucketCors", "Options".
+import { type CorsRule, corsRuleFor } from '../../../core/ports/bucket-settings.ts'
+import { CORS } from '../../../storage/rest/bucket-xml.ts'
+import { childrenNamed, parseXmlTree, type XmlElement } from '../../../storage/rest/xml-tree.ts'
+import { readText } from '../body.ts'
+import { invalidArgument, refusal } from '../refusal.ts'
+import type { Handler, Reply } from '../services.ts'
+import type { WireRequest } from '../wire.ts'
+import { checkChildren, documentReply, wholeNumber } from './document.ts'
+
+const MAX_BYTES = 16 * 1024
+const MAX_RULES = 10
+const METHODS = ['GET', 'PUT', 'POST', 'DELETE', 'HEAD']
+const PREFLIGHT_SECONDS = 600
+const EXPOSED = [
+  'ETag',
+  'Date',
+  'Content-Range',
+  'x-oss-request-id',
+  'x-oss-hash-crc64ecma',
+  'x-oss-version-id',
+  'x-oss-ec',
+]
+
+export const putCors: Handler = async (request, { settings }) => {
+  const xml = await readText(request, MAX_BYTES, refusal('EntityTooLarge'))
+  const root = parseXmlTree(xml)
+  if (root?.name !== CORS.root) throw refusal('MalformedXML')
+  checkChildren(root, ['CORSRule', 'ResponseVary'])
+  const rules = childrenNamed(root, 'CORSRule')
+  if (rules.length === 0) throw refusal('MalformedXML')
+  if (rules.length > MAX_RULES) {
+    throw invalidArgument('CORSRule', String(rules.length), `At most ${MAX_RULES} CORS rules.`)
+  }
+  rules.forEach(checkRule)
+  await settings.set('cors', xml)
+  return { status: 200 }
+}
+
+export const getCors: Handler = async (_, { bucket, settings }) => {
+  const xml = settings.get('cors')
+  if (xml !== undefined) return documentReply(xml)
+  throw refusal('NoSuchCORSConfiguration', { elements: { BucketName: bucket } })
+}
+
+export const deleteCors: Handler = async (_, { settings }) => {
+  await settings.set('cors', undefined)
+  return { status: 204 }
+}
+
+function checkRule(element: XmlElement): void {
+  checkChildren(element, [
+    'AllowedOrigin',
+    'AllowedMethod',
+    'AllowedHeader',
+    'ExposeHeader',
+    'MaxAgeSeconds',
+  ])
+  const rule = CORS.read(element)
+  const age = childrenNamed(element, 'MaxAgeSeconds')
+  if (
+    rule.allowedOrigins.length === 0 ||
+    rule.allowedMethods.length === 0 ||
+    rule.allowedMethods.some((method) => !METHODS.includes(method)) ||
+    age.length > 1 ||
+    age.some(({ text }) => wholeNumber(text) === undefined)
+  ) {
+    throw refusal('MalformedXML')
+  }
+  const stars = (text: string) => text.split('*').length - 1
+  for (const text of [...rule.allowedOrigins, ...rule.allowedHeaders]) {
+    if (text === '' || stars(text) > 1) {
+      throw invalidArgument('CORSRule', text, 'An origin or header has at most one asterisk.')
+    }
+  }
+  for (const text of rule.exposeHeaders) {
+    if (text === '' || stars(text) > 0) {
+      throw invalidArgument('ExposeHeader', text, 'ExposeHeader takes no asterisk.')
+    }
+  }
+}
+
+/** What every answer carries besides its own headers. */
+export function corsHeaders(
+  rules: readonly CorsRule[] | undefined,
+  method: string,
+  origin: string | undefined,
+): Record<string, string> {
+  if (rules === undefined) {
+    return {
+      'access-control-allow-origin': '*',
+      'access-control-expose-headers': EXPOSED.join(', '),
+    }
+  }
+  if (method === 'OPTIONS' || origin === undefined) return {}
+  const rule = corsRuleFor(rules, origin, method)
+  return rule ? ruleHeaders(rule, origin) : {}
+}
+
+const ruleHeaders = (rule: CorsRule, origin: string): Record<string, string> => ({
+  'access-control-allow-origin': rule.allowedOrigins.includes('*') ? '*' : origin,
+  'access-control-allow-methods': rule.allowedMethods.join(', '),
+  ...(rule.exposeHeaders.length
+    ? { 'access-control-expose-headers': rule.exposeHeaders.join(', ') }
+    : {}),
+  ...(rule.maxAgeSeconds === undefined
+    ? {}
+    : { 'access-control-max-age': String(rule.maxAgeSeconds) }),
+  vary: 'Origin',
+})
+
+/** `OPTIONS`, which nobody signs: no cookie is ever involved, and what counts is the signature of the request itself. */
+export function preflight({ headers }: WireRequest, rules: readonly CorsRule[] | undefined): Reply {
+  const { origin } = headers
+  const method = headers['access-control-request-method']
+  if (origin === undefined || method === undefined) {
+    throw refusal('BadRequest', { message: 'A preflight needs Origin and a method.' })
+  }
+  const asked = headers['access-control-request-headers']
+  const allowAsked: Record<string, string> = asked ? { 'access-control-allow-headers': asked } : {}
+  if (rules === undefined) {
+    return {
+      status: 200,
+      headers: {
+        'access-control-allow-methods': METHODS.join(', '),
+        ...allowAsked,
+        'access-control-max-age': String(PREFLIGHT_SECONDS),
+        vary: 'Access-Control-Request-Headers',
+      },
+    }
+  }
+  const names = (asked ?? '').split(',').map((name) => name.trim())
+  const rule = corsRuleFor(rules, origin, method, names.filter(Boolean))
+  if (!rule) throw refusal('AccessForbidden')
+  return { status: 200, headers: { ...ruleHeaders(rule, origin), ...allowAsked } }
+}

@@ -1,0 +1,130 @@
+// `/?lifecycle`: rules are checked, stored and read back. They are not executed: nothing here expires, moves or aborts
+// anything. Source: Alibaba Cloud OSS, "PutBucketLifecycle", and the pages of its EC codes.
+import { LIFECYCLE } from '../../../storage/rest/bucket-xml.ts'
+import {
+  childrenNamed,
+  parseXmlTree,
+  textAt,
+  type XmlElement,
+} from '../../../storage/rest/xml-tree.ts'
+import { readText } from '../body.ts'
+import { randomId } from '../disk/layout.ts'
+import { invalidArgument, refusal } from '../refusal.ts'
+import type { Handler } from '../services.ts'
+import { element, xmlDocument } from '../xml.ts'
+import { checkChildren, documentReply, wholeNumber } from './document.ts'
+
+const MAX_BYTES = 1024 * 1024
+const MAX_RULES = 1000
+const MAX_ID_BYTES = 255
+const ACTIONS = [
+  'Expiration',
+  'Transition',
+  'AbortMultipartUpload',
+  'NoncurrentVersionExpiration',
+  'NoncurrentVersionTransition',
+]
+
+export const putLifecycle: Handler = async (request, { settings }) => {
+  const xml = await readText(request, MAX_BYTES, refusal('EntityTooLarge'))
+  const root = parseXmlTree(xml)
+  if (root?.name !== LIFECYCLE.root) throw refusal('MalformedXML', { ec: '0014-00000012' })
+  checkChildren(root, ['Rule'])
+  const rules = root.children
+  if (rules.length === 0) throw refusal('MalformedXML')
+  if (rules.length > MAX_RULES) {
+    throw invalidArgument('Rule', String(rules.length), `At most ${MAX_RULES} lifecycle rules.`)
+  }
+  rules.forEach(checkRule)
+  const ids = rules.map((rule) => textAt(rule, 'ID')).filter(Boolean)
+  if (new Set(ids).size !== ids.length) {
+    throw invalidArgument('ID', '', 'Two rules have the same ID.')
+  }
+  if (request.headers['x-oss-allow-same-action-overlap'] !== 'true') checkOverlaps(rules)
+  await settings.set('lifecycle', withIds(root))
+  return { status: 200 }
+}
+
+export const getLifecycle: Handler = async (_, { bucket, settings }) => {
+  const xml = settings.get('lifecycle')
+  if (xml !== undefined) return documentReply(xml)
+  throw refusal('NoSuchLifecycle', { elements: { BucketName: bucket } })
+}
+
+export const deleteLifecycle: Handler = async (_, { settings }) => {
+  await settings.set('lifecycle', undefined)
+  return { status: 204 }
+}
+
+function checkRule(rule: XmlElement): void {
+  checkChildren(rule, ['ID', 'Prefix', 'Status', 'Tag', 'Filter', 'AtimeBase', ...ACTIONS])
+  const known = (name: string) => childrenNamed(rule, name)
+  if (
+    known('ID').length > 1 ||
+    known('Prefix').length > 1 ||
+    known('AbortMultipartUpload').length > 1 ||
+    Buffer.byteLength(textAt(rule, 'ID') ?? '') > MAX_ID_BYTES ||
+    !['Enabled', 'Disabled'].includes(textAt(rule, 'Status') ?? '') ||
+    !rule.children.some(({ name }) => ACTIONS.includes(name))
+  ) {
+    throw refusal('MalformedXML')
+  }
+  for (const action of rule.children) {
+    const days = textAt(action, 'Days')
+    const before = textAt(action, 'CreatedBeforeDate')
+    if (days !== undefined && before !== undefined) {
+      throw refusal('MalformedXML', { ec: '0014-00000061' })
+    }
+    if (days !== undefined && !((wholeNumber(days) ?? 0) >= 1)) throw refusal('MalformedXML')
+    if (before !== undefined && !/^\d{4}-\d\d-\d\dT00:00:00(\.000)?Z$/.test(before)) {
+      throw refusal('MalformedXML')
+    }
+    const bare = days === undefined && before === undefined
+    if (action.name === 'AbortMultipartUpload' && bare) throw refusal('MalformedXML')
+  }
+}
+
+/** Rules with a tag or a filter choose by more than their prefix, so they are left out. */
+function checkOverlaps(rules: readonly XmlElement[]): void {
+  const plain = rules
+    .filter(({ children }) => !children.some(({ name }) => name === 'Tag' || name === 'Filter'))
+    .map((rule) => ({ prefix: textAt(rule, 'Prefix') ?? '', actions: actionsOf(rule) }))
+    .sort((a, b) => (a.prefix < b.prefix ? -1 : 1))
+  plain.forEach((rule, index) => {
+    for (const longer of plain.slice(index + 1)) {
+      if (!longer.prefix.startsWith(rule.prefix)) break
+      const shared = rule.actions.find((action) => longer.actions.includes(action))
+      if (shared) {
+        throw refusal('InvalidArgument', {
+          message: `Overlap for same action type ${shared}`,
+          ec: '0014-00000084',
+        })
+      }
+      if (longer.prefix === rule.prefix) {
+        throw refusal('InvalidArgument', {
+          message: 'Two rules have the same prefix.',
+          ec: '0014-00000085',
+        })
+      }
+    }
+  })
+}
+
+/** Moves to different storage classes are different actions. */
+const actionsOf = (rule: XmlElement): string[] =>
+  rule.children
+    .filter(({ name }) => ACTIONS.includes(name))
+    .map((action) => `${action.name} ${textAt(action, 'StorageClass') ?? ''}`.trim())
+
+/** Rules without an ID are given one, as by OSS. */
+const withIds = ({ children }: XmlElement): string => {
+  const rules = children.map((rule) =>
+    textAt(rule, 'ID')
+      ? rule.xml
+      : element('Rule', [
+          element('ID', randomId().toLowerCase()),
+          ...rule.children.filter(({ name }) => name !== 'ID').map(({ xml }) => xml),
+        ]),
+  )
+  return xmlDocument(`<${LIFECYCLE.root}>${rules.join('')}</${LIFECYCLE.root}>`)
+}

@@ -1,0 +1,62 @@
+// What is set on the bucket, in one file that is replaced whole. One change at a time, so that none undoes another.
+
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { CorsRule } from '../../../core/ports/bucket-settings.ts'
+import { CORS, readConfiguration } from '../../../storage/rest/bucket-xml.ts'
+import { readJson, writeJson } from '../disk/layout.ts'
+
+const FILE = 'bucket.json'
+
+interface Settings {
+  /** The documents as they are answered. */
+  cors?: string
+  lifecycle?: string
+  acl?: string
+  versioning?: string
+}
+
+export interface BucketSettingsFile {
+  get(name: keyof Settings): string | undefined
+  set(name: keyof Settings, value: string | undefined): Promise<void>
+  /** Undefined where no CORS configuration is stored. */
+  corsRules(): readonly CorsRule[] | undefined
+}
+
+/** `bucket.json` of the store's directory. */
+export async function openSettings(directory: string): Promise<BucketSettingsFile> {
+  await removeLeftovers(directory)
+  const path = join(directory, FILE)
+  let settings = ((await readJson(path)) ?? {}) as Settings
+  let rules = rulesOf(settings)
+  let last: Promise<unknown> = Promise.resolve()
+
+  async function change(name: keyof Settings, value: string | undefined) {
+    const changed = { ...settings, [name]: value }
+    await writeJson(path, changed)
+    settings = changed
+    rules = rulesOf(settings)
+  }
+
+  return {
+    get: (name) => settings[name],
+    set(name, value) {
+      const done = last.then(() => change(name, value))
+      last = done.catch(() => {})
+      return done
+    },
+    corsRules: () => rules,
+  }
+}
+
+/** What a kill left half-written. */
+async function removeLeftovers(directory: string): Promise<void> {
+  for (const name of await readdir(directory)) {
+    if (name.startsWith(`${FILE}.`) && name.endsWith('.tmp')) {
+      await rm(join(directory, name), { force: true })
+    }
+  }
+}
+
+const rulesOf = ({ cors }: Settings): readonly CorsRule[] | undefined =>
+  cors === undefined ? undefined : readConfiguration(CORS, cors)?.rules

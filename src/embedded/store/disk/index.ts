@@ -1,0 +1,197 @@
+// The store's state on disk. Every change is one commit point under the lock of its key, so that of two callers
+// exactly one wins: a manifest put in place, a manifest removed, an upload's record removed.
+import { mkdir, rm } from 'node:fs/promises'
+import type { Log } from '../../../core/ports/log.ts'
+import { refusal } from '../refusal.ts'
+import { type Bodies, bodies } from './bodies.ts'
+import { keyedLock } from './keyed-lock.ts'
+import {
+  isMissing,
+  openLayout,
+  randomId,
+  readJson,
+  stageJson,
+  syncDirectory,
+  writeJson,
+} from './layout.ts'
+import { readers } from './readers.ts'
+import type { ObjectManifest, OpenUpload, PartRecord, Piece, UploadRecord } from './records.ts'
+import { recover } from './recover.ts'
+
+export interface Disk {
+  bodies: Bodies
+  /** The object as it is now; it stays readable until `end`, whatever replaces it meanwhile. */
+  openObject(key: string): Promise<{ manifest: ObjectManifest; end(): Promise<void> } | undefined>
+  /** An early look, before the bytes of a put arrive; the put looks again. Throws FileAlreadyExists. */
+  checkOverwrite(key: string, options: PutOptions): Promise<unknown>
+  putObject(manifest: ObjectManifest, options: PutOptions): Promise<void>
+  /** `allow` sees the object, or undefined, and throws to keep it. */
+  deleteObject(key: string, allow: (manifest?: ObjectManifest) => void): Promise<void>
+  initiate(upload: UploadRecord, options: PutOptions): Promise<void>
+  /** Throws NoSuchUpload. */
+  findUpload(key: string, uploadId: string): OpenUpload
+  /** Throws NoSuchUpload if the upload ended meanwhile; the caller then discards the bytes. */
+  commitPart(key: string, uploadId: string, part: PartRecord): Promise<void>
+  /** `build` sees the upload as no one else can change it, and throws to leave it open. */
+  complete(
+    key: string,
+    uploadId: string,
+    options: PutOptions,
+    build: (upload: OpenUpload) => ObjectManifest,
+  ): Promise<ObjectManifest>
+  abort(key: string, uploadId: string): Promise<void>
+  uploads(): Iterable<OpenUpload>
+}
+
+export interface PutOptions {
+  forbidOverwrite: boolean
+}
+
+export async function openDisk(directory: string, log: Log): Promise<Disk> {
+  const layout = await openLayout(directory)
+  const uploads = await recover(layout, log)
+  const withLock = keyedLock()
+  const reading = readers()
+  const data = bodies(layout)
+
+  const readManifest = async (key: string) =>
+    (await readJson(layout.object(key))) as ObjectManifest | undefined
+
+  function findUpload(key: string, uploadId: string) {
+    const upload = uploads.get(uploadId)
+    if (upload?.key !== key) {
+      throw refusal('NoSuchUpload', { ec: '0017-00000244', elements: { UploadId: uploadId } })
+    }
+    return upload
+  }
+
+  async function checkOverwrite(
+    key: string,
+    { forbidOverwrite }: PutOptions,
+    ec = '0026-00000002',
+  ) {
+    const previous = await readManifest(key)
+    if (previous && forbidOverwrite) {
+      throw refusal('FileAlreadyExists', { ec, elements: { Key: key } })
+    }
+    return previous
+  }
+
+  /** What is no longer named is only a leftover: failing to remove it must not fail what was committed. */
+  async function tidy(work: () => Promise<void>) {
+    try {
+      await work()
+    } catch (error) {
+      log('warn', 'could not remove a leftover', { error: String(error) })
+    }
+  }
+
+  const removeVersion = (manifest: ObjectManifest | undefined) =>
+    tidy(async () => {
+      if (!manifest) return
+      await reading.removeWhenUnread(manifest.id, () => data.discard(manifest.pieces))
+    })
+
+  async function removeUpload(upload: OpenUpload, unused: readonly Piece[]) {
+    await tidy(async () => {
+      // The record first: without it, a start takes the rest for leftovers.
+      await rm(layout.uploadRecord(upload.id), { force: true })
+      await data.discard(unused)
+      await rm(layout.upload(upload.id), { recursive: true, force: true })
+    })
+  }
+
+  /** Outside the lock, because it waits for the disk. The folder vanishes when the upload ends. */
+  async function stagePart(key: string, uploadId: string, part: PartRecord) {
+    try {
+      return await stageJson(layout.part(uploadId, part.partNumber), part)
+    } catch (error) {
+      if (isMissing(error)) findUpload(key, uploadId)
+      throw error
+    }
+  }
+
+  return {
+    bodies: data,
+    findUpload,
+    checkOverwrite,
+    uploads: () => uploads.values(),
+
+    openObject: (key) =>
+      withLock(key, async () => {
+        const manifest = await readManifest(key)
+        return manifest && { manifest, end: reading.begin(manifest.id) }
+      }),
+
+    putObject: (manifest, options) =>
+      withLock(manifest.key, async () => {
+        const previous = await checkOverwrite(manifest.key, options)
+        await writeJson(layout.object(manifest.key), manifest)
+        await removeVersion(previous)
+      }),
+
+    deleteObject: (key, allow) =>
+      withLock(key, async () => {
+        const manifest = await readManifest(key)
+        allow(manifest)
+        if (!manifest) return
+        await rm(layout.object(key), { force: true })
+        await syncDirectory(layout.objects)
+        await removeVersion(manifest)
+      }),
+
+    initiate: (upload, options) =>
+      withLock(upload.key, async () => {
+        await checkOverwrite(upload.key, options)
+        await mkdir(layout.upload(upload.id), { mode: 0o700 })
+        await writeJson(layout.uploadRecord(upload.id), upload)
+        await syncDirectory(layout.uploads)
+        uploads.set(upload.id, { ...upload, parts: new Map() })
+      }),
+
+    async commitPart(key, uploadId, part) {
+      const staged = await stagePart(key, uploadId, part)
+      try {
+        await withLock(key, async () => {
+          const { parts } = findUpload(key, uploadId)
+          await staged.commit()
+          const previous = parts.get(part.partNumber)
+          parts.set(part.partNumber, part)
+          if (previous) await tidy(() => data.discard([previous]))
+        })
+      } catch (error) {
+        await staged.discard()
+        throw error
+      }
+      // Outside the lock, so that parts of one upload do not wait for each other's disk.
+      await syncDirectory(layout.upload(uploadId)).catch((error: unknown) => {
+        if (!isMissing(error)) throw error
+      })
+    },
+
+    complete: (key, uploadId, options, build) =>
+      withLock(key, async () => {
+        const upload = findUpload(key, uploadId)
+        const manifest = build(upload)
+        const previous = await checkOverwrite(key, options, '0042-00000214')
+        await writeJson(layout.object(key), manifest)
+        uploads.delete(uploadId)
+        const used = new Set(manifest.pieces.map(({ dataId }) => dataId))
+        const unused = [...upload.parts.values()].filter(({ dataId }) => !used.has(dataId))
+        await removeUpload(upload, unused)
+        await removeVersion(previous)
+        return manifest
+      }),
+
+    abort: (key, uploadId) =>
+      withLock(key, async () => {
+        const upload = findUpload(key, uploadId)
+        await rm(layout.uploadRecord(uploadId))
+        await syncDirectory(layout.upload(uploadId))
+        uploads.delete(uploadId)
+        await removeUpload(upload, [...upload.parts.values()])
+      }),
+  }
+}
+
+export { randomId }

@@ -1,0 +1,123 @@
+// The listings of OSS, page by page, with every key asked for in percent-encoding: it may hold what XML cannot carry.
+import type { ListedUpload, ListedUploadsPage, ObjectStore } from '../../core/ports/object-store.ts'
+import { StoreFailure } from '../../core/ports/store-failure.ts'
+import type { StoredPart, StoredUpload } from '../../core/stored.ts'
+import type { SendToOss } from './call.ts'
+import { expectXml, type StoreAnswer } from './send.ts'
+import * as read from './values.ts'
+import { listOf, textOf, type XmlNode } from './xml.ts'
+
+const PAGE = '1000'
+/** Of uploads under one key: those who need them look at the first ones, and again later. */
+const MOST_LISTED = 5000
+
+const unreadable = ({ status }: StoreAnswer) =>
+  new StoreFailure('ambiguous', 'UnreadableAnswer', status)
+
+/** Reads the keys of one page: percent-encoded only where the answer says so. A plus sign is one. */
+function keyReader(page: XmlNode, answer: StoreAnswer): (node: XmlNode, name: string) => string {
+  const encoded = textOf(page, 'EncodingType') === 'url'
+  return (node, name) => {
+    const text = textOf(node, name) ?? ''
+    if (!encoded) return text
+    try {
+      return decodeURIComponent(text)
+    } catch {
+      throw unreadable(answer)
+    }
+  }
+}
+
+/** A part without any of these cannot be told from a missing one, and an upload without its date not from an old one. */
+function storedPart(part: XmlNode, answer: StoreAnswer): StoredPart {
+  const partNumber = read.wholeNumber(textOf(part, 'PartNumber'))
+  const sizeBytes = read.wholeNumber(textOf(part, 'Size'))
+  const etag = read.etag(textOf(part, 'ETag'))
+  const lastModified = read.date(textOf(part, 'LastModified'))
+  if (!partNumber || sizeBytes === undefined || !etag || !lastModified) throw unreadable(answer)
+  const crc64 = read.crc64(textOf(part, 'HashCrc64ecma'))
+  return { partNumber, sizeBytes, etag, crc64, lastModified }
+}
+
+function listedUpload(upload: XmlNode, key: string, answer: StoreAnswer): ListedUpload {
+  const storageUploadId = textOf(upload, 'UploadId')
+  const initiatedAt = read.date(textOf(upload, 'Initiated'))
+  if (!key || !storageUploadId || !initiatedAt) throw unreadable(answer)
+  return { key, storageUploadId, initiatedAt }
+}
+
+type Listing = Pick<ObjectStore, 'listParts' | 'listUploads' | 'listUploadsBelow'>
+
+export function ossListing(send: SendToOss): Listing {
+  async function listUploadsBelow(
+    prefix: string,
+    after?: StoredUpload,
+  ): Promise<ListedUploadsPage> {
+    const answer = await send({
+      method: 'GET',
+      query: [
+        ['encoding-type', 'url'],
+        ['max-uploads', PAGE],
+        ['prefix', prefix],
+        ['uploads', ''],
+        ...(after
+          ? ([
+              ['key-marker', after.key],
+              ['upload-id-marker', after.storageUploadId],
+            ] as const)
+          : []),
+      ],
+    })
+    const page = expectXml(answer, 'ListMultipartUploadsResult')
+    const keyOf = keyReader(page, answer)
+    const uploads = listOf(page, 'Upload').map((upload) =>
+      listedUpload(upload, keyOf(upload, 'Key'), answer),
+    )
+    if (textOf(page, 'IsTruncated') !== 'true') return { uploads }
+    const next = {
+      key: keyOf(page, 'NextKeyMarker'),
+      storageUploadId: textOf(page, 'NextUploadIdMarker') ?? '',
+    }
+    // A page that leads nowhere, or back to itself, would be asked for without end.
+    const stays = next.key === after?.key && next.storageUploadId <= after.storageUploadId
+    if (!next.key.startsWith(prefix) || next.key === '' || stays) throw unreadable(answer)
+    return { uploads, next }
+  }
+
+  return {
+    async *listParts(upload: StoredUpload) {
+      for (let marker = ''; ; ) {
+        const answer = await send({
+          method: 'GET',
+          key: upload.key,
+          query: [
+            ['encoding-type', 'url'],
+            ['max-parts', PAGE],
+            ...(marker ? ([['part-number-marker', marker]] as const) : []),
+            ['uploadId', upload.storageUploadId],
+          ],
+        })
+        const page = expectXml(answer, 'ListPartsResult')
+        yield listOf(page, 'Part').map((part) => storedPart(part, answer))
+        if (textOf(page, 'IsTruncated') !== 'true') return
+        const next = textOf(page, 'NextPartNumberMarker') ?? ''
+        if (next === '' || !(Number(next) > Number(marker || 0))) throw unreadable(answer)
+        marker = next
+      }
+    },
+
+    async listUploads(key) {
+      const found: ListedUpload[] = []
+      let after: StoredUpload | undefined
+      do {
+        const page: ListedUploadsPage = await listUploadsBelow(key, after)
+        found.push(...page.uploads.filter((upload) => upload.key === key))
+        // Sorted by the bytes of the key, then by upload id: what follows a longer key is not of this one.
+        after = page.next?.key === key ? page.next : undefined
+      } while (after && found.length < MOST_LISTED)
+      return found
+    },
+
+    listUploadsBelow,
+  }
+}

@@ -1,0 +1,95 @@
+// One call to a store: bounded in time and answer size, its failures sorted into the three kinds that flows act on.
+
+import { StoreFailure } from '../../core/ports/store-failure.ts'
+import { exchange } from '../../net/exchange.ts'
+import { MAX_XML_BYTES, parseXml, textOf } from './xml.ts'
+
+/** Milliseconds until a call without a whole answer counts as unanswered. */
+export const STORE_TIMEOUT_MS = 30_000
+
+export interface StoreRequest {
+  method: string
+  url: string
+  headers: Record<string, string>
+  body?: string | Uint8Array<ArrayBuffer>
+  timeoutMs?: number
+}
+
+export interface StoreAnswer {
+  status: number
+  headers: Headers
+  body: string
+}
+
+/** The code of an error answer: from its XML or JSON, or for HEAD from the base64 `x-oss-err` header. */
+function errorCode({ body, headers, status }: StoreAnswer): string {
+  if (body.startsWith('{')) {
+    const code = parseJson(body)?.Code
+    return typeof code === 'string' && code !== '' ? code : `Http${status}`
+  }
+  const encoded = headers.get('x-oss-err')
+  let xml = body
+  try {
+    if (!xml && encoded) xml = atob(encoded)
+  } catch {
+    // A broken header leaves the status to speak.
+  }
+  const parsed = parseXml(xml)
+  return (parsed?.root === 'Error' && textOf(parsed.node, 'Code')) || `Http${status}`
+}
+
+/** One JSON object, or undefined. */
+export function parseJson(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isObject ? (value as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+const AMBIGUOUS_STATUS = new Set([408, 429])
+/** Answered with 400, but worth the same request again. */
+const AMBIGUOUS_CODE = new Set(['RequestTimeout', 'IncompleteBody'])
+
+function failureOf(answer: StoreAnswer): StoreFailure {
+  const code = errorCode(answer)
+  if (code === 'NoSuchUpload') return new StoreFailure('no-such-upload', code, answer.status)
+  const definite =
+    answer.status >= 400 &&
+    answer.status < 500 &&
+    !AMBIGUOUS_STATUS.has(answer.status) &&
+    !AMBIGUOUS_CODE.has(code) &&
+    // "Throttling.User" and its like: the API calls' 429, answered with 400.
+    !code.startsWith('Throttling')
+  return new StoreFailure(definite ? 'refused' : 'ambiguous', code, answer.status)
+}
+
+/** Sends and reads the whole answer. Throws StoreFailure for all but 2xx; a status in `also` is answered too. */
+export async function sendToStore(
+  fetchFrom: typeof fetch,
+  request: StoreRequest,
+  also: readonly number[] = [],
+): Promise<StoreAnswer> {
+  let answer: StoreAnswer
+  try {
+    const { url, timeoutMs = STORE_TIMEOUT_MS, ...init } = request
+    const limits = { timeoutMs, maxBytes: MAX_XML_BYTES }
+    const { status, headers, body } = await exchange(fetchFrom, url, init, limits)
+    answer = { status, headers, body: new TextDecoder().decode(body()) }
+  } catch (cause) {
+    throw new StoreFailure('ambiguous', 'NoAnswer', 0, cause)
+  }
+  if (also.includes(answer.status)) return answer
+  if (answer.status < 200 || answer.status > 299) throw failureOf(answer)
+  return answer
+}
+
+/** The root element of a 200 answer. An error body, a cut one or HTML is ambiguous: the store may have acted. */
+export function expectXml(answer: StoreAnswer, root: string) {
+  const parsed = parseXml(answer.body)
+  if (parsed?.root === root) return parsed.node
+  if (parsed?.root === 'Error') throw failureOf(answer)
+  throw new StoreFailure('ambiguous', 'UnreadableAnswer', answer.status)
+}

@@ -1,0 +1,96 @@
+// What is declared of an upload: by its creation or a direct completion, which bind it, or by one attempt to complete it.
+
+import { Problem } from '../../core/problem.ts'
+import type { MeasuredObject } from '../../core/stored.ts'
+import type { Declaration } from '../../core/upload-session.ts'
+import { type CompletedObject, standing, type UploadSession } from '../../core/upload-session.ts'
+
+/** Problems that need no look at the store. */
+export function checkInput(session: UploadSession, { sizeBytes, checksum }: Declaration): void {
+  const { plan } = session
+  const declared = standing(session)
+  const arrivesWhole = session.method !== 'multipart' // HEAD tells its size.
+  if (
+    !arrivesWhole &&
+    plan.sizeBytes === null &&
+    sizeBytes === undefined &&
+    declared.sizeBytes === undefined
+  ) {
+    throw new Problem('size-required', {
+      detail: 'Say sizeBytes: this upload began without a size.',
+    })
+  }
+  if (plan.sizeBytes !== null && sizeBytes !== undefined && sizeBytes !== plan.sizeBytes) {
+    throw new Problem('parts-mismatch', {
+      detail: `The upload was created for ${plan.sizeBytes} bytes.`,
+      members: { sizeBytes: plan.sizeBytes },
+    })
+  }
+  if (plan.sizeBytes === null && (sizeBytes ?? 0) > session.reservedBytes) {
+    throw new Problem('file-too-large', { detail: 'More bytes than were reserved.' })
+  }
+  if (checksum !== undefined && declared.checksum !== undefined && checksum !== declared.checksum) {
+    throw new Problem('checksum-mismatch', {
+      detail: 'Another checksum was declared for this upload before.',
+    })
+  }
+}
+
+/**
+ * Of what went up whole: the attempt declares another size or CRC64 than its object has. The object is the session's own and stays:
+ * it was put once and cannot be put again. Throws `checksum-mismatch` and `parts-mismatch`.
+ */
+export function checkWhole(
+  { checksum, finalSizeBytes }: UploadSession,
+  { sizeBytes, crc64 }: MeasuredObject,
+): void {
+  if (finalSizeBytes !== undefined && finalSizeBytes !== sizeBytes) {
+    throw new Problem('parts-mismatch', {
+      detail: 'The stored object has another size. Complete with its size, or abort this upload.',
+      members: { sizeBytes: finalSizeBytes, storedBytes: sizeBytes },
+    })
+  }
+  if (!checksum?.startsWith('crc64:') || crc64 === undefined) return
+  if (BigInt(checksum.slice('crc64:'.length)).toString() !== crc64) {
+    throw new Problem('checksum-mismatch', {
+      detail:
+        'The stored object has another CRC64 than declared. Complete with its own, or abort this upload.',
+      members: { declared: checksum, stored: `crc64:${crc64}` },
+    })
+  }
+}
+
+/** Where the store tells no such checksum, what was declared of the object stands for it. */
+function contradicts(checksum: string, object: CompletedObject | undefined): boolean {
+  const [kind, value = ''] = checksum.split(':')
+  const stored = object?.checksums.crc64
+  if (kind === 'crc64' && stored !== undefined) return BigInt(value).toString() !== stored
+  const { declared } = object ?? {}
+  return declared?.split(':')[0] === kind && declared !== checksum
+}
+
+/** Who repeats a completion gets its outcome; who declares other bytes than were completed must not take them for theirs. */
+export function asDeclared(completed: UploadSession, { sizeBytes, checksum }: Declaration) {
+  const { object, id } = completed
+  const stored = object?.checksums.crc64
+  const isOther = checksum !== undefined && contradicts(checksum, object)
+  if (isOther || (sizeBytes !== undefined && sizeBytes !== object?.sizeBytes)) {
+    throw new Problem(isOther ? 'checksum-mismatch' : 'parts-mismatch', {
+      detail: `The upload ${id} was completed with other bytes. Create a new one for these.`,
+      members: { sizeBytes: object?.sizeBytes, ...(stored ? { stored: `crc64:${stored}` } : {}) },
+    })
+  }
+  return completed
+}
+
+/** The store may have been asked to complete by whoever held the lease before. */
+export const isTakenOver = ({ attempt, priorDeclared }: UploadSession) =>
+  attempt !== priorDeclared?.attempt
+
+/** An attempt that was taken over is settled by what its first holder declared; one's own turn may declare something else. */
+export function wouldDeclareOtherwise(session: UploadSession, input: Declaration): boolean {
+  const declared = standing(session)
+  const checksum = declared.checksum ?? input.checksum
+  const sizeBytes = input.sizeBytes ?? declared.sizeBytes
+  return checksum !== session.checksum || sizeBytes !== session.finalSizeBytes
+}

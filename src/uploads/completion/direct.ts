@@ -1,0 +1,72 @@
+// Direct completion: after the same check as for the relayed one, the client gets a signed Complete whose callback
+// brings the completion token back to us.
+
+import type { SignedRequest } from '../../core/ports/object-store.ts'
+import type { Services } from '../../core/ports/services.ts'
+import { isStoreFailure } from '../../core/ports/store-failure.ts'
+import { Problem } from '../../core/problem.ts'
+import type { Holder } from '../../core/reach.ts'
+import type { Declaration, UploadSession } from '../../core/upload-session.ts'
+import { objectSpec } from '../../core/upload-session.ts'
+import { notOpen, refusal } from '../problems.ts'
+import { callbackRequest, mintTokens, offersDirect } from '../tokens.ts'
+import { validityFor } from '../validity.ts'
+import { checkInput } from './declaration.ts'
+import { checkParts, listToCheck } from './stored-parts.ts'
+
+const URL_SECONDS = 15 * 60
+
+type DirectServices = Pick<
+  Services,
+  'uploads' | 'clock' | 'storeNamed' | 'tokenKeys' | 'publicUrl' | 'callbackUrls'
+>
+
+export interface DirectCompletion extends SignedRequest {
+  expiresAt: Date
+}
+
+/** Throws `forbidden` where direct completion is not offered, and whatever the relayed one throws before it asks the store. */
+export async function signDirectCompletion(
+  services: DirectServices,
+  session: UploadSession,
+  input: Declaration,
+  holder: Holder,
+): Promise<DirectCompletion> {
+  const { uploads, clock, storeNamed } = services
+  const now = clock()
+  if (!offersDirect(services, session)) {
+    throw new Problem('forbidden', {
+      detail: 'Direct completion is not offered for this upload: complete without "mode".',
+    })
+  }
+  if (session.state !== 'open') throw notOpen(session, now)
+  checkInput(session, input)
+  const store = storeNamed(session.store)
+  const untilEnd = Math.floor((session.expiresAt.getTime() - now.getTime()) / 1000)
+  const validity = validityFor(store, now, URL_SECONDS, untilEnd)
+  const upload = { key: session.key, storageUploadId: session.storageUploadId! }
+  const listed = await listToCheck(store, upload).catch((failure: unknown) => {
+    throw isStoreFailure(failure) ? refusal(failure) : failure
+  })
+  const checksum = session.checksum ?? input.checksum
+  checkParts(session.plan, session.plan.sizeBytes!, listed, checksum)
+  // The store may be asked at any moment from now on, with parts that others may have written since: HEAD compares again.
+  const checked = { crc64: listed.crc64, checksum }
+  const recorded = await uploads.recordDirect(session.appId, session.id, checked, clock())
+  if (!recorded) {
+    const current = (await uploads.find(session.appId, session.id)) ?? session
+    // Bound to a checksum meanwhile, by another direct completion: checked against that.
+    if (current.checksum !== session.checksum) {
+      return signDirectCompletion(services, current, input, holder)
+    }
+    throw notOpen(current, now)
+  }
+  const { completionToken } = await mintTokens(services, recorded, holder)
+  const signed = store.presignComplete!(
+    upload,
+    callbackRequest(services, store.name, completionToken!),
+    objectSpec(session),
+    validity,
+  )
+  return { ...signed, expiresAt: new Date(now.getTime() + validity.seconds * 1000) }
+}

@@ -1,0 +1,75 @@
+// A store's failure as a Problem: what the caller can do about it, or whom it is for.
+
+import type { StoreFailure } from '../core/ports/store-failure.ts'
+import { Problem } from '../core/problem.ts'
+import { ATTEMPT_WINDOW_MS, type UploadSession } from '../core/upload-session.ts'
+
+/** The bytes of a part are not what was meant: sending it again mends that. */
+const SEND_PARTS_AGAIN = new Set([
+  'InvalidPart',
+  'InvalidPartOrder',
+  'FilePartNotExist',
+  'EntityTooSmall',
+  'InvalidDigest',
+  'InvalidCRC64',
+])
+
+/** A store's failure, in our words. The codes are OSS's and S3's. */
+export function refusal(failure: StoreFailure): Problem {
+  const { code, kind } = failure
+  if (kind === 'no-such-upload') return uploadLost(failure)
+  if (code === 'FileAlreadyExists' || code === 'PreconditionFailed') return objectExists()
+  if (SEND_PARTS_AGAIN.has(code)) {
+    return new Problem('parts-mismatch', {
+      detail: 'The stored parts changed meanwhile. Ask for the status and complete again.',
+      cause: failure,
+    })
+  }
+  // Each of our calls is signed at its own moment, so a definite no is for the operator: key, clock, rights, bucket.
+  return new Problem('storage-unavailable', {
+    detail:
+      kind === 'ambiguous'
+        ? 'The store did not answer as expected. Try again.'
+        : 'The store refused the service. Its operator has to look into storeCode.',
+    cause: failure,
+    retryAfterSeconds: kind === 'ambiguous' ? 2 : undefined,
+    members: { storeCode: code },
+  })
+}
+
+export const uploadLost = (cause?: StoreFailure) =>
+  new Problem('storage-upload-lost', {
+    detail: 'The store no longer knows this upload. GET it: it is begun anew, then send the parts.',
+    cause,
+  })
+
+export const objectExists = () =>
+  new Problem('object-exists', {
+    detail:
+      'Another object has this key, and the policy says never to overwrite. Abort this upload and use another name.',
+  })
+
+/** Says why a session cannot be changed any more, or not now. */
+export function notOpen(session: UploadSession, now: Date): Problem {
+  if (session.state === 'completing' || session.state === 'initiating') {
+    return new Problem('upload-completing', {
+      detail: 'The upload is being completed. Ask for its status and try again.',
+      retryAfterSeconds: 5,
+      members: { state: session.state },
+    })
+  }
+  if (session.state === 'open') {
+    const until = (session.attemptAt?.getTime() ?? 0) + ATTEMPT_WINDOW_MS
+    return new Problem('upload-completing', {
+      detail:
+        'The store may still be completing this upload. Ask for its status, or try again later.',
+      retryAfterSeconds: Math.max(1, Math.ceil((until - now.getTime()) / 1000)),
+      members: { state: session.state },
+    })
+  }
+  const code = session.state === 'expired' ? 'upload-expired' : 'upload-not-open'
+  return new Problem(code, {
+    detail: `The upload is ${session.state}. Create a new one.`,
+    members: { state: session.state, ...(session.failure ? { failure: session.failure } : {}) },
+  })
+}
