@@ -41,7 +41,9 @@ const signedByDefault = (name: string): boolean =>
   name === 'content-type' || name === 'content-md5' || name.startsWith('x-oss-')
 
 /** Lower-case, sorted, without duplicates, without those signed anyway or absent from the request. */
-export function additionalHeaderNames(request: Oss4Request): string[] {
+export function additionalHeaderNames(
+  request: Pick<Oss4Request, 'headers' | 'additionalHeaders'>,
+): string[] {
   const present = new Set(Object.keys(request.headers).map((name) => name.toLowerCase()))
   const names = (request.additionalHeaders ?? []).map((name) => name.toLowerCase())
   return [...new Set(names)].filter((name) => present.has(name) && !signedByDefault(name)).sort()
@@ -62,29 +64,38 @@ export function canonicalQuery(query: Oss4Request['query']): string {
     .join('&')
 }
 
-export function canonicalRequest(request: Oss4Request): string {
-  const additional = additionalHeaderNames(request)
-  const headers = Object.entries(request.headers)
+/** The last three parts of a canonical request: signed headers, names of the additional ones, hash of the payload. */
+export function canonicalHeaders(
+  given: Oss4Request['headers'],
+  additional: readonly string[],
+): string {
+  const headers = Object.entries(given)
     .map(([name, value]) => [name.toLowerCase(), value.trim()] as const)
     .filter(([name]) => signedByDefault(name) || additional.includes(name))
     .sort(([a], [b]) => (a < b ? -1 : 1))
   const payloadHash =
     headers.find(([name]) => name === 'x-oss-content-sha256')?.[1] ?? UNSIGNED_PAYLOAD
-  return [
+  const lines = headers.map(([name, value]) => `${name}:${value}\n`).join('')
+  return `${lines}\n${additional.join(';')}\n${payloadHash}`
+}
+
+export const canonicalRequest = (request: Oss4Request): string =>
+  [
     request.method.toUpperCase(),
     canonicalUri(request),
     canonicalQuery(request.query),
-    headers.map(([name, value]) => `${name}:${value}\n`).join(''),
-    additional.join(';'),
-    payloadHash,
+    canonicalHeaders(request.headers, additionalHeaderNames(request)),
   ].join('\n')
-}
 
 export const credentialScope = ({ dateTime, region, product = 'oss' }: Oss4Scope): string =>
   `${dateTime.slice(0, 8)}/${region}/${product}/aliyun_v4_request`
 
+/** What every string to sign of a scope begins with. The hash of the canonical request follows. */
+export const stringToSignHead = (scope: Oss4Scope): string =>
+  `${OSS4_ALGORITHM}\n${scope.dateTime}\n${credentialScope(scope)}\n`
+
 export const stringToSign = (scope: Oss4Scope, canonical: string): string =>
-  [OSS4_ALGORITHM, scope.dateTime, credentialScope(scope), sha256Hex(canonical)].join('\n')
+  stringToSignHead(scope) + sha256Hex(canonical)
 
 /** Depends on secret, UTC date, region and product only, so a caller may keep it for a day. Never log it. */
 export function signingKey(secretAccessKey: string, scope: Oss4Scope): Uint8Array {
@@ -119,6 +130,23 @@ export function signHeaders(
   return { ...headers, authorization: `${OSS4_ALGORITHM} ${parts.join(',')}` }
 }
 
+/** The parameters that say who signs, for when, and which additional headers are covered: all but the signature. */
+export function signerQuery(
+  { accessKeyId, sessionToken }: Oss4Credentials,
+  scope: Oss4Scope,
+  expiresSeconds: number,
+  additional: readonly string[],
+): Array<readonly [name: string, value: string]> {
+  return [
+    ['x-oss-signature-version', OSS4_ALGORITHM],
+    ['x-oss-credential', `${accessKeyId}/${credentialScope(scope)}`],
+    ['x-oss-date', scope.dateTime],
+    ['x-oss-expires', String(expiresSeconds)],
+    ...(sessionToken ? [['x-oss-security-token', sessionToken] as const] : []),
+    ...(additional.length ? [['x-oss-additional-headers', additional.join(';')] as const] : []),
+  ]
+}
+
 /** Signs by query. Returns the whole query, encoded, the signature last. `expiresSeconds` counts from `scope.dateTime`. */
 export function signQuery(
   request: Oss4Request,
@@ -127,16 +155,10 @@ export function signQuery(
   expiresSeconds: number,
   key = signingKey(credentials.secretAccessKey, scope),
 ): string {
-  const additional = additionalHeaderNames(request)
-  const query: Array<readonly [string, string]> = [
+  const query = [
     ...request.query,
-    ['x-oss-signature-version', OSS4_ALGORITHM],
-    ['x-oss-credential', `${credentials.accessKeyId}/${credentialScope(scope)}`],
-    ['x-oss-date', scope.dateTime],
-    ['x-oss-expires', String(expiresSeconds)],
+    ...signerQuery(credentials, scope, expiresSeconds, additionalHeaderNames(request)),
   ]
-  if (credentials.sessionToken) query.push(['x-oss-security-token', credentials.sessionToken])
-  if (additional.length) query.push(['x-oss-additional-headers', additional.join(';')])
   const toSign = stringToSign(scope, canonicalRequest({ ...request, query }))
   return `${canonicalQuery(query)}&x-oss-signature=${signature(key, toSign)}`
 }

@@ -7,6 +7,7 @@ import type {
   SizeRange,
   Validity,
 } from '../../core/ports/object-store.ts'
+import type { StoredUpload } from '../../core/stored.ts'
 import {
   type Oss4Credentials,
   type Oss4Request,
@@ -16,6 +17,7 @@ import {
   signingKey,
   signQuery,
 } from '../../signing/oss4.ts'
+import { planParts } from '../../signing/oss4-parts.ts'
 import { objectUrl } from '../rest/address.ts'
 import type { BucketAddress } from './endpoint.ts'
 import { signForm } from './post-policy.ts'
@@ -28,6 +30,13 @@ export interface OssSignerOptions {
   /** For our own calls and, apart from that, for what clients are handed. */
   endpoint: BucketAddress
   publicEndpoint: BucketAddress
+}
+
+/** The headers of a PUT: what its sender must send itself, and what the signature covers. */
+export interface PutHeaders {
+  sent: Record<string, string>
+  signed: Record<string, string>
+  additionalHeaders: readonly string[]
 }
 
 export interface OssCall {
@@ -83,6 +92,30 @@ export function ossSigner(options: OssSignerOptions) {
         url: objectUrl(publicEndpoint, bucket),
         fields: signForm({ bucket, fields, size, expiresAt }, credentials, scope, keyFor(scope)),
       }
+    },
+
+    /** For the parts of one storage upload, for clients: what they share is made once. */
+    forParts({ key, storageUploadId }: StoredUpload, { from, seconds }: Validity) {
+      const { bucket, credentials, publicEndpoint, region } = options
+      const scope = { dateTime: oss4DateTime(from), region }
+      const url = objectUrl(publicEndpoint, bucket, key)
+      const sign = planParts({
+        bucket,
+        key,
+        storageUploadId,
+        credentials,
+        scope,
+        expiresSeconds: seconds,
+        signingKey: keyFor(scope),
+      })
+      return (
+        partNumber: number,
+        { sent, signed, additionalHeaders }: PutHeaders,
+      ): SignedRequest => ({
+        method: 'PUT',
+        url: `${url}?${sign(partNumber, signed, additionalHeaders)}`,
+        headers: sent,
+      })
     },
 
     /** For clients. `sent` are the headers that the client has to send itself. */

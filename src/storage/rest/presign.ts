@@ -2,7 +2,7 @@
 import type { ObjectStore, PartToSign } from '../../core/ports/object-store.ts'
 import { callbackFields, callbackQuery } from '../oss/callback-query.ts'
 import { completeHeaders, forbidOverwrite, objectHeaders } from '../oss/headers.ts'
-import type { OssSigner } from '../oss/sign.ts'
+import type { OssSigner, PutHeaders } from '../oss/sign.ts'
 import { attachment } from './headers.ts'
 
 type Presign = Required<
@@ -18,7 +18,7 @@ const SIGNED_ANYWAY = /^(content-type$|content-md5$|x-oss-)/i
 /** `bindLength`: sign the exact Content-Length as an additional header. */
 export function ossPresign(signer: OssSigner, { bindLength }: { bindLength: boolean }): Presign {
   /** What a part's or object's PUT signs besides the query, and what its sender must therefore send. */
-  function putHeaders(part: PartToSign, headers: Record<string, string>) {
+  function putHeaders(part: PartToSign, headers: Record<string, string>): PutHeaders {
     const sent = part.contentMd5 ? { ...headers, 'Content-MD5': part.contentMd5 } : headers
     const signed: Record<string, string> = bindLength
       ? { ...sent, 'content-length': String(part.sizeBytes) }
@@ -28,24 +28,10 @@ export function ossPresign(signer: OssSigner, { bindLength }: { bindLength: bool
   }
 
   return {
-    presignParts: (upload, parts, validity) =>
-      parts.map((part) => {
-        const { sent, signed, additionalHeaders } = putHeaders(part, {})
-        return signer.byQuery(
-          {
-            method: 'PUT',
-            key: upload.key,
-            query: [
-              ['partNumber', String(part.partNumber)],
-              ['uploadId', upload.storageUploadId],
-            ],
-            headers: signed,
-            additionalHeaders,
-          },
-          validity,
-          sent,
-        )
-      }),
+    presignParts(upload, parts, validity) {
+      const sign = signer.forParts(upload, validity)
+      return parts.map((part) => sign(part.partNumber, putHeaders(part, {})))
+    },
 
     presignPut(object, part, validity) {
       const { sent, signed, additionalHeaders } = putHeaders(part, {
