@@ -129,6 +129,13 @@ describe('imports', () => {
     expect(values.map(({ target }) => target)).toEqual(['bytes/crc64.ts'])
   })
 
+  it('of what stores share name no family of stores', () => {
+    const strays = imports.filter(
+      ({ from, target }) => from.startsWith('storage/rest/') && /^storage\/(?!rest\/)/.test(target),
+    )
+    expect(strays).toEqual([])
+  })
+
   it('name Node only behind its doors', () => {
     const strays = imports.filter(
       ({ from, target }) => target.startsWith('node:') && !matches(NODE_DOORS, from),

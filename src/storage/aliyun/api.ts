@@ -6,6 +6,9 @@ import { parseJson, sendToStore } from '../rest/send.ts'
 
 const TIMEOUT_MS = 10_000
 
+/** "Throttling.User" and its like: a 429 that is answered with 400. */
+const API_FAILURES = { isThrottling: (code: string) => code.startsWith('Throttling') }
+
 export interface ApiOptions {
   /** Scheme and host. */
   endpoint: string
@@ -46,14 +49,18 @@ export function apiCaller(version: string, options: ApiOptions): ApiCall {
       },
       credentials,
     )
-    const answer = await sendToStore(options.fetch, {
-      method: 'POST',
-      url: `${endpoint}${path}`,
-      headers,
-      // To an empty text fetch would add a type of its own, which no signature covers.
-      body: form && body,
-      timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
-    })
+    const answer = await sendToStore(
+      options.fetch,
+      {
+        method: 'POST',
+        url: `${endpoint}${path}`,
+        headers,
+        // To an empty text fetch would add a type of its own, which no signature covers.
+        body: form && body,
+        timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
+      },
+      API_FAILURES,
+    )
     const parsed = parseJson(answer.body)
     if (!parsed) throw new StoreFailure('ambiguous', 'UnreadableAnswer', answer.status)
     return parsed

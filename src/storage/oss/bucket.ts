@@ -12,6 +12,7 @@ import { isStoreFailure, StoreFailure } from '../../core/ports/store-failure.ts'
 import { CORS, LIFECYCLE, readConfiguration, writeConfiguration } from '../rest/bucket-xml.ts'
 import { sendToStore } from '../rest/send.ts'
 import { parseXmlTree, textAt } from '../rest/xml-tree.ts'
+import { ossDialect } from './dialect.ts'
 import { type OssSignerOptions, ossSigner } from './sign.ts'
 
 export interface OssBucketOptions extends OssSignerOptions {
@@ -37,7 +38,8 @@ export function ossBucket(options: OssBucketOptions): BucketSettings {
       : {}
     const call = { method, query: [[setting, '']] as const, headers }
     const signed = signer.byHeader(call, options.clock())
-    return sendToStore(options.fetch, { method, ...signed, body, timeoutMs: options.timeoutMs })
+    const request = { method, ...signed, body, timeoutMs: options.timeoutMs }
+    return sendToStore(options.fetch, request, ossDialect.failures)
   }
 
   async function read<Value>(

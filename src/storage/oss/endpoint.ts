@@ -1,5 +1,6 @@
 // Endpoints of OSS: their forms for a region, how each names the bucket, and which may be handed to clients.
 // Source: Alibaba Cloud OSS, "Regions and endpoints", "Access OSS over custom domain names".
+import type { Addressing, BucketAddress } from '../rest/address.ts'
 
 export const ENDPOINT_KINDS = [
   'public',
@@ -9,9 +10,6 @@ export const ENDPOINT_KINDS = [
   'accelerate-overseas',
 ] as const
 export type EndpointKind = (typeof ENDPOINT_KINDS)[number]
-
-/** Where the bucket's name stands: in the host, in the path, or nowhere since the host is the bucket's own. */
-export type Addressing = 'virtual' | 'path' | 'cname'
 
 /** The id that signatures name: `cn-hangzhou`, also where `oss-cn-hangzhou` was written. */
 export const signingRegion = (region: string): string => region.replace(/^oss-/, '')
@@ -41,12 +39,6 @@ export function addressingOf(endpoint: string, bucket: string): Addressing {
   if (isAddress(hostname)) return 'path'
   if (hostname.startsWith(`${bucket}.`)) return 'cname'
   return hostname.endsWith('.aliyuncs.com') ? 'virtual' : 'cname'
-}
-
-/** Scheme and host, and where they leave the bucket's name. */
-export interface BucketAddress {
-  url: string
-  addressing: Addressing
 }
 
 interface StoreAddresses {

@@ -5,10 +5,7 @@ import type { ObjectSpec } from '../../core/stored.ts'
 /** User metadata that proves which session made an object. Only the service can sign it. */
 export const STAMP_HEADER = `x-oss-meta-${RESERVED_METADATA}upload`
 
-/** ETags travel in double quotes and are kept without. */
-export const quoted = (etag: string) => `"${etag.replace(/^"|"$/g, '')}"`
-
-export const forbidOverwrite = ({
+export const createOnlyHeaders = ({
   overwrite,
 }: Pick<ObjectSpec, 'overwrite'>): Record<string, string> =>
   overwrite === 'never' ? { 'x-oss-forbid-overwrite': 'true' } : {}

@@ -4,7 +4,7 @@ import { base64, base64url, utf8 } from '../../bytes/encoding.ts'
 import { md5 } from '../../bytes/md5.ts'
 import type { SaveAs, StoreProcessing } from '../../core/ports/object-store.ts'
 import { StoreFailure } from '../../core/ports/store-failure.ts'
-import type { SendToOss } from '../rest/call.ts'
+import type { Caller } from '../rest/call.ts'
 import { parseJson } from '../rest/send.ts'
 
 type Parameter = 'x-oss-process' | 'x-oss-async-process'
@@ -17,7 +17,7 @@ export const processBody = (
 ): string =>
   `${parameter}=${operation}|sys/saveas,o_${base64url(utf8(saveAs))},b_${base64url(utf8(bucket))}`
 
-export function ossProcess(send: SendToOss, bucket: string): Omit<StoreProcessing, 'media'> {
+export function ossProcess(send: Caller['send'], bucket: string): Omit<StoreProcessing, 'media'> {
   function post(parameter: Parameter, work: SaveAs) {
     const body = processBody(parameter, bucket, work)
     // Type and MD5 as the official SDKs send them: an operation that was cut on its way must not be carried out.

@@ -18,8 +18,9 @@ import {
   signQuery,
 } from '../../signing/oss4.ts'
 import { planParts } from '../../signing/oss4-parts.ts'
+import type { BucketAddress } from '../rest/address.ts'
 import { objectUrl } from '../rest/address.ts'
-import type { BucketAddress } from './endpoint.ts'
+import type { PutHeaders, StoreCall } from '../rest/call.ts'
 import { signForm } from './post-policy.ts'
 
 export interface OssSignerOptions {
@@ -32,21 +33,7 @@ export interface OssSignerOptions {
   publicEndpoint: BucketAddress
 }
 
-/** The headers of a PUT: what its sender must send itself, and what the signature covers. */
-export interface PutHeaders {
-  sent: Record<string, string>
-  signed: Record<string, string>
-  additionalHeaders: readonly string[]
-}
-
-export interface OssCall {
-  method: 'GET' | 'PUT' | 'POST' | 'DELETE' | 'HEAD'
-  key?: string
-  query?: ReadonlyArray<readonly [string, string]>
-  headers?: Record<string, string>
-  additionalHeaders?: readonly string[]
-}
-
+/** A `Signer`, and forms. */
 export function ossSigner(options: OssSignerOptions) {
   let kept: { date: string; key: Uint8Array } | undefined
 
@@ -58,18 +45,17 @@ export function ossSigner(options: OssSignerOptions) {
     return kept.key
   }
 
-  const requestOf = (call: OssCall): Oss4Request => ({
+  const requestOf = (call: StoreCall): Oss4Request => ({
     method: call.method,
     bucket: options.bucket,
     key: call.key,
     query: call.query ?? [],
     headers: call.headers ?? {},
-    additionalHeaders: call.additionalHeaders,
   })
 
   return {
     /** For our own calls: URL and headers, ready for fetch. */
-    byHeader(call: OssCall, now: Date): { url: string; headers: Record<string, string> } {
+    byHeader(call: StoreCall, now: Date): { url: string; headers: Record<string, string> } {
       const scope = { dateTime: oss4DateTime(now), region: options.region }
       const query = (call.query ?? [])
         .map(([name, value]) =>
@@ -108,25 +94,23 @@ export function ossSigner(options: OssSignerOptions) {
         expiresSeconds: seconds,
         signingKey: keyFor(scope),
       })
-      return (
-        partNumber: number,
-        { sent, signed, additionalHeaders }: PutHeaders,
-      ): SignedRequest => ({
+      return (partNumber: number, { sent, signed }: PutHeaders): SignedRequest => ({
         method: 'PUT',
-        url: `${url}?${sign(partNumber, signed, additionalHeaders)}`,
+        // Unless listed, a header that OSS does not always sign could be left out or changed.
+        url: `${url}?${sign(partNumber, signed, Object.keys(signed))}`,
         headers: sent,
       })
     },
 
     /** For clients. `sent` are the headers that the client has to send itself. */
     byQuery(
-      call: OssCall & { method: SignedRequest['method'] },
+      call: StoreCall & { method: SignedRequest['method'] },
       validity: Validity,
       sent: Record<string, string> = {},
     ): SignedRequest {
       const scope = { dateTime: oss4DateTime(validity.from), region: options.region }
       const query = signQuery(
-        requestOf(call),
+        { ...requestOf(call), additionalHeaders: Object.keys(call.headers ?? {}) },
         options.credentials,
         scope,
         validity.seconds,

@@ -1,6 +1,5 @@
 // URLs of a bucket and its objects, in each way that an endpoint can name the bucket.
 import { percentEncodePath } from '../../bytes/encoding.ts'
-import type { BucketAddress } from '../oss/endpoint.ts'
 
 /** The URL without query of a bucket or an object, the key percent-encoded byte by byte (never through `new URL`). */
 export function objectUrl({ url, addressing }: BucketAddress, bucket: string, key = ''): string {
@@ -9,4 +8,13 @@ export function objectUrl({ url, addressing }: BucketAddress, bucket: string, ke
   if (addressing === 'path') return `${protocol}//${host}/${bucket}/${path}`
   if (addressing === 'cname') return `${protocol}//${host}/${path}`
   return `${protocol}//${bucket}.${host}/${path}`
+}
+
+/** Where the bucket's name stands: in the host, in the path, or nowhere since the host is the bucket's own. */
+export type Addressing = 'virtual' | 'path' | 'cname'
+
+/** Scheme and host, and where they leave the bucket's name. */
+export interface BucketAddress {
+  url: string
+  addressing: Addressing
 }

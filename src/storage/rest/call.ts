@@ -1,30 +1,82 @@
-// Our own calls to OSS: signed by header, bounded, their failures sorted.
+// Our own calls to a store: signed by header, bounded in time, their failures sorted.
+import type { SignedRequest, Validity } from '../../core/ports/object-store.ts'
+import type { StoredUpload } from '../../core/stored.ts'
+import { expectXml, type FailureRules, type StoreAnswer, sendToStore } from './send.ts'
+import type { XmlNode } from './xml.ts'
 
-import type { OssCall, OssSigner } from '../oss/sign.ts'
-import { type StoreAnswer, sendToStore } from './send.ts'
+export interface StoreCall {
+  method: 'GET' | 'PUT' | 'POST' | 'DELETE' | 'HEAD'
+  /** Not encoded; absent for a call about the bucket. */
+  key?: string
+  query?: ReadonlyArray<readonly [name: string, value: string]>
+  headers?: Record<string, string>
+}
 
-export interface OssCaller {
+/** The headers of a PUT: what its sender must send itself, and what the signature covers. */
+export interface PutHeaders {
+  sent: Record<string, string>
+  signed: Record<string, string>
+}
+
+/** Signs for one bucket with one key. Pure: the time is an argument. */
+export interface Signer {
+  /** For our own calls: URL and headers, ready for fetch. */
+  byHeader(call: StoreCall, now: Date): { url: string; headers: Record<string, string> }
+  /** For clients. Every header of the call is signed; `sent` are those that the client has to send itself. */
+  byQuery(
+    call: StoreCall & { method: SignedRequest['method'] },
+    validity: Validity,
+    sent?: Record<string, string>,
+  ): SignedRequest
+  /** For the parts of one storage upload, for clients: what they share is made once. */
+  forParts(
+    upload: StoredUpload,
+    validity: Validity,
+  ): (partNumber: number, headers: PutHeaders) => SignedRequest
+}
+
+export interface CallerOptions {
   clock: () => Date
   fetch: typeof fetch
   /** How long a call may take; 30 s unless given. */
   timeoutMs?: number
 }
 
+export interface Caller {
+  /** Throws StoreFailure for all but 2xx; a status in `also` is answered too. */
+  send(
+    call: StoreCall,
+    body?: string | Uint8Array<ArrayBuffer>,
+    also?: readonly number[],
+  ): Promise<StoreAnswer>
+  /** As send, and reads the answer: the XML element of this name. Throws StoreFailure for anything else. */
+  read(
+    call: StoreCall,
+    root: string,
+    body?: string,
+  ): Promise<{ answer: StoreAnswer; node: XmlNode }>
+}
+
 /** A proxy that compresses an answer drops its length and changes its ETag. Not signed, so that a proxy may change it. */
 const readingHeaders = (method: string): Record<string, string> =>
   method === 'HEAD' || method === 'GET' ? { 'accept-encoding': 'identity' } : {}
 
-/** Throws StoreFailure for all but 2xx; a status in `also` is answered too. */
-export type SendToOss = (
-  call: OssCall,
-  body?: string | Uint8Array<ArrayBuffer>,
-  also?: readonly number[],
-) => Promise<StoreAnswer>
-
-export const ossCaller =
-  (signer: OssSigner, { clock, fetch, timeoutMs }: OssCaller): SendToOss =>
-  (call, body, also) => {
+export function caller(
+  signer: Pick<Signer, 'byHeader'>,
+  failures: FailureRules,
+  { clock, fetch, timeoutMs }: CallerOptions,
+): Caller {
+  const send: Caller['send'] = (call, body, also) => {
     const { url, headers: signed } = signer.byHeader(call, clock())
     const headers = { ...signed, ...readingHeaders(call.method) }
-    return sendToStore(fetch, { method: call.method, url, headers, body, timeoutMs }, also)
+    const request = { method: call.method, url, headers, body, timeoutMs }
+    return sendToStore(fetch, request, failures, also)
   }
+  return {
+    send,
+    async read(call, root, body) {
+      const answer = await send(call, body)
+      return { answer, node: expectXml(answer, root, failures) }
+    },
+  }
+}

@@ -1,9 +1,11 @@
-// The listings of OSS, page by page, with every key asked for in percent-encoding: it may hold what XML cannot carry.
+// The listings of a store, page by page, with every key asked for in percent-encoding: it may hold what XML cannot carry.
 import type { ListedUpload, ListedUploadsPage, ObjectStore } from '../../core/ports/object-store.ts'
 import { StoreFailure } from '../../core/ports/store-failure.ts'
 import type { StoredPart, StoredUpload } from '../../core/stored.ts'
-import type { SendToOss } from './call.ts'
-import { expectXml, type StoreAnswer } from './send.ts'
+import type { Caller } from './call.ts'
+import type { Dialect } from './dialect.ts'
+import { encodedKeys } from './headers.ts'
+import type { StoreAnswer } from './send.ts'
 import * as read from './values.ts'
 import { listOf, textOf, type XmlNode } from './xml.ts'
 
@@ -29,14 +31,13 @@ function keyReader(page: XmlNode, answer: StoreAnswer): (node: XmlNode, name: st
 }
 
 /** A part without any of these cannot be told from a missing one, and an upload without its date not from an old one. */
-function storedPart(part: XmlNode, answer: StoreAnswer): StoredPart {
+function storedPart(part: XmlNode, answer: StoreAnswer, { partCrc64 }: Dialect): StoredPart {
   const partNumber = read.wholeNumber(textOf(part, 'PartNumber'))
   const sizeBytes = read.wholeNumber(textOf(part, 'Size'))
   const etag = read.etag(textOf(part, 'ETag'))
   const lastModified = read.date(textOf(part, 'LastModified'))
   if (!partNumber || sizeBytes === undefined || !etag || !lastModified) throw unreadable(answer)
-  const crc64 = read.crc64(textOf(part, 'HashCrc64ecma'))
-  return { partNumber, sizeBytes, etag, crc64, lastModified }
+  return { partNumber, sizeBytes, etag, crc64: partCrc64(part), lastModified }
 }
 
 function listedUpload(upload: XmlNode, key: string, answer: StoreAnswer): ListedUpload {
@@ -48,13 +49,13 @@ function listedUpload(upload: XmlNode, key: string, answer: StoreAnswer): Listed
 
 type Listing = Pick<ObjectStore, 'listParts' | 'listUploads' | 'listUploadsBelow'>
 
-export function ossListing(send: SendToOss): Listing {
+export function restListing({ read: ask }: Caller, dialect: Dialect): Listing {
   async function listUploadsBelow(
     prefix: string,
     after?: StoredUpload,
   ): Promise<ListedUploadsPage> {
-    const answer = await send({
-      method: 'GET',
+    const call = {
+      method: 'GET' as const,
       query: [
         ['encoding-type', 'url'],
         ['max-uploads', PAGE],
@@ -66,9 +67,9 @@ export function ossListing(send: SendToOss): Listing {
               ['upload-id-marker', after.storageUploadId],
             ] as const)
           : []),
-      ],
-    })
-    const page = expectXml(answer, 'ListMultipartUploadsResult')
+      ] as const,
+    }
+    const { answer, node: page } = await ask(call, 'ListMultipartUploadsResult')
     const keyOf = keyReader(page, answer)
     const uploads = listOf(page, 'Upload').map((upload) =>
       listedUpload(upload, keyOf(upload, 'Key'), answer),
@@ -87,18 +88,18 @@ export function ossListing(send: SendToOss): Listing {
   return {
     async *listParts(upload: StoredUpload) {
       for (let marker = ''; ; ) {
-        const answer = await send({
-          method: 'GET',
+        const call = {
+          method: 'GET' as const,
           key: upload.key,
           query: [
-            ['encoding-type', 'url'],
+            ...encodedKeys(dialect),
             ['max-parts', PAGE],
             ...(marker ? ([['part-number-marker', marker]] as const) : []),
             ['uploadId', upload.storageUploadId],
-          ],
-        })
-        const page = expectXml(answer, 'ListPartsResult')
-        yield listOf(page, 'Part').map((part) => storedPart(part, answer))
+          ] as const,
+        }
+        const { answer, node: page } = await ask(call, 'ListPartsResult')
+        yield listOf(page, 'Part').map((part) => storedPart(part, answer, dialect))
         if (textOf(page, 'IsTruncated') !== 'true') return
         const next = textOf(page, 'NextPartNumberMarker') ?? ''
         if (next === '' || !(Number(next) > Number(marker || 0))) throw unreadable(answer)

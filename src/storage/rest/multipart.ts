@@ -1,46 +1,47 @@
-// Multipart uploads at OSS, by our own signed calls ("Multipart upload", API reference).
+// Multipart uploads, by our own signed calls.
 import { percentEncodePath } from '../../bytes/encoding.ts'
 import type { ObjectStore } from '../../core/ports/object-store.ts'
 import { StoreFailure } from '../../core/ports/store-failure.ts'
-import { completeHeaders, forbidOverwrite, initiateHeaders, quoted } from '../oss/headers.ts'
-import type { SendToOss } from './call.ts'
-import { expectXml } from './send.ts'
+import type { Caller } from './call.ts'
+import type { Dialect } from './dialect.ts'
+import { encodedKeys, quoted } from './headers.ts'
 import { escapeXml, textOf } from './xml.ts'
 
 type Multipart = Pick<ObjectStore, 'initiate' | 'copyPart' | 'complete' | 'abort'>
 
-export function ossMultipart(send: SendToOss, { bucket }: { bucket: string }): Multipart {
+export function restMultipart({ send, read }: Caller, dialect: Dialect, bucket: string): Multipart {
+  const { headerNames, initiateHeaders, completeHeaders, createOnlyHeaders } = dialect
   return {
     async initiate(object) {
-      const answer = await send({
-        method: 'POST',
-        key: object.key,
-        query: [
-          ['encoding-type', 'url'],
-          ['uploads', ''],
-        ],
-        headers: { ...initiateHeaders(object), ...forbidOverwrite(object) },
-      })
-      const id = textOf(expectXml(answer, 'InitiateMultipartUploadResult'), 'UploadId')
+      const { answer, node } = await read(
+        {
+          method: 'POST',
+          key: object.key,
+          query: [...encodedKeys(dialect), ['uploads', '']],
+          headers: { ...initiateHeaders(object), ...createOnlyHeaders(object) },
+        },
+        'InitiateMultipartUploadResult',
+      )
+      const id = textOf(node, 'UploadId')
       if (!id) throw new StoreFailure('ambiguous', 'UnreadableAnswer', answer.status)
       return id
     },
 
     async copyPart(upload, partNumber, { key, etag, first, last }) {
-      const answer = await send({
-        method: 'PUT',
+      const call = {
+        method: 'PUT' as const,
         key: upload.key,
         query: [
           ['partNumber', String(partNumber)],
           ['uploadId', upload.storageUploadId],
-        ],
+        ] as const,
         headers: {
-          'x-oss-copy-source': `/${bucket}/${percentEncodePath(key)}`,
-          'x-oss-copy-source-if-match': quoted(etag),
-          'x-oss-copy-source-range': `bytes=${first}-${last}`,
+          [headerNames.copySource]: `/${bucket}/${percentEncodePath(key)}`,
+          [headerNames.copySourceIfMatch]: quoted(etag),
+          [headerNames.copySourceRange]: `bytes=${first}-${last}`,
         },
-      })
-      expectXml(answer, 'CopyPartResult')
+      }
+      await read(call, 'CopyPartResult')
     },
 
     async complete(upload, parts, object) {
@@ -48,24 +49,21 @@ export function ossMultipart(send: SendToOss, { bucket }: { bucket: string }): M
         ({ partNumber, etag }) =>
           `<Part><PartNumber>${partNumber}</PartNumber><ETag>${escapeXml(quoted(etag))}</ETag></Part>`,
       )
-      const answer = await send(
+      // A 200 may still carry an error, and a body that ends early proves nothing.
+      await read(
         {
           method: 'POST',
           key: upload.key,
-          query: [
-            ['encoding-type', 'url'],
-            ['uploadId', upload.storageUploadId],
-          ],
+          query: [...encodedKeys(dialect), ['uploadId', upload.storageUploadId]],
           headers: {
             'content-type': 'application/xml',
             ...completeHeaders(object),
-            ...forbidOverwrite(object),
+            ...createOnlyHeaders(object),
           },
         },
+        'CompleteMultipartUploadResult',
         `<CompleteMultipartUpload>${listed.join('')}</CompleteMultipartUpload>`,
       )
-      // A 200 may still carry an error, and a body that ends early proves nothing.
-      expectXml(answer, 'CompleteMultipartUploadResult')
     },
 
     async abort(upload) {

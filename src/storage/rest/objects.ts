@@ -1,10 +1,14 @@
-// Whole objects at OSS: look, put an empty one, remove.
+// Whole objects: look, put an empty one, remove.
 import type { ObjectStore } from '../../core/ports/object-store.ts'
-import { forbidOverwrite, objectHeaders, quoted, STAMP_HEADER } from '../oss/headers.ts'
-import type { SendToOss } from './call.ts'
+import type { Caller } from './call.ts'
+import type { Dialect } from './dialect.ts'
+import { quoted } from './headers.ts'
 import * as read from './values.ts'
 
-export function ossObjects(send: SendToOss): Pick<ObjectStore, 'head' | 'putEmpty' | 'delete'> {
+type Objects = Pick<ObjectStore, 'head' | 'putEmpty' | 'delete'>
+
+export function restObjects({ send }: Caller, dialect: Dialect): Objects {
+  const { headerNames, objectHeaders, createOnlyHeaders, objectCrc64 } = dialect
   return {
     async head(key) {
       const { status, headers } = await send({ method: 'HEAD', key }, undefined, [404])
@@ -14,13 +18,13 @@ export function ossObjects(send: SendToOss): Pick<ObjectStore, 'head' | 'putEmpt
         key,
         sizeBytes: read.wholeNumber(headers.get('content-length')),
         etag: read.etag(headers.get('etag')),
-        versionId: headers.get('x-oss-version-id') ?? undefined,
-        crc64: read.crc64(headers.get('x-oss-hash-crc64ecma')),
+        versionId: headers.get(headerNames.versionId) ?? undefined,
+        crc64: objectCrc64(headers),
         contentType: headers.get('content-type') ?? undefined,
         contentEncoding: headers.get('content-encoding') || undefined,
         ...(shown ? { headers: shown } : {}),
         lastModified: read.date(headers.get('last-modified')),
-        uploadId: headers.get(STAMP_HEADER) ?? undefined,
+        uploadId: headers.get(headerNames.stamp) ?? undefined,
       }
     },
 
@@ -29,7 +33,7 @@ export function ossObjects(send: SendToOss): Pick<ObjectStore, 'head' | 'putEmpt
         {
           method: 'PUT',
           key: object.key,
-          headers: { ...objectHeaders(object), ...forbidOverwrite(object) },
+          headers: { ...objectHeaders(object), ...createOnlyHeaders(object) },
         },
         new Uint8Array(),
       )

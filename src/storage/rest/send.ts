@@ -21,13 +21,21 @@ export interface StoreAnswer {
   body: string
 }
 
-/** The code of an error answer: from its XML or JSON, or for HEAD from the base64 `x-oss-err` header. */
-function errorCode({ body, headers, status }: StoreAnswer): string {
+/** How a family of services tells its failures apart, beyond the status. */
+export interface FailureRules {
+  /** The header that carries the error of a HEAD, as XML in base64. */
+  errorHeader?: string
+  /** True for a code that asks to come again later, whatever the status. */
+  isThrottling?(code: string): boolean
+}
+
+/** The code of an error answer: from its XML or JSON, or for HEAD from a header. */
+function errorCode({ body, headers, status }: StoreAnswer, { errorHeader }: FailureRules): string {
   if (body.startsWith('{')) {
     const code = parseJson(body)?.Code
     return typeof code === 'string' && code !== '' ? code : `Http${status}`
   }
-  const encoded = headers.get('x-oss-err')
+  const encoded = errorHeader && headers.get(errorHeader)
   let xml = body
   try {
     if (!xml && encoded) xml = atob(encoded)
@@ -53,16 +61,15 @@ const AMBIGUOUS_STATUS = new Set([408, 429])
 /** Answered with 400, but worth the same request again. */
 const AMBIGUOUS_CODE = new Set(['RequestTimeout', 'IncompleteBody'])
 
-function failureOf(answer: StoreAnswer): StoreFailure {
-  const code = errorCode(answer)
+function failureOf(answer: StoreAnswer, rules: FailureRules): StoreFailure {
+  const code = errorCode(answer, rules)
   if (code === 'NoSuchUpload') return new StoreFailure('no-such-upload', code, answer.status)
   const definite =
     answer.status >= 400 &&
     answer.status < 500 &&
     !AMBIGUOUS_STATUS.has(answer.status) &&
     !AMBIGUOUS_CODE.has(code) &&
-    // "Throttling.User" and its like: the API calls' 429, answered with 400.
-    !code.startsWith('Throttling')
+    !rules.isThrottling?.(code)
   return new StoreFailure(definite ? 'refused' : 'ambiguous', code, answer.status)
 }
 
@@ -70,6 +77,7 @@ function failureOf(answer: StoreAnswer): StoreFailure {
 export async function sendToStore(
   fetchFrom: typeof fetch,
   request: StoreRequest,
+  failures: FailureRules,
   also: readonly number[] = [],
 ): Promise<StoreAnswer> {
   let answer: StoreAnswer
@@ -82,14 +90,14 @@ export async function sendToStore(
     throw new StoreFailure('ambiguous', 'NoAnswer', 0, cause)
   }
   if (also.includes(answer.status)) return answer
-  if (answer.status < 200 || answer.status > 299) throw failureOf(answer)
+  if (answer.status < 200 || answer.status > 299) throw failureOf(answer, failures)
   return answer
 }
 
 /** The root element of a 200 answer. An error body, a cut one or HTML is ambiguous: the store may have acted. */
-export function expectXml(answer: StoreAnswer, root: string) {
+export function expectXml(answer: StoreAnswer, root: string, failures: FailureRules) {
   const parsed = parseXml(answer.body)
   if (parsed?.root === root) return parsed.node
-  if (parsed?.root === 'Error') throw failureOf(answer)
+  if (parsed?.root === 'Error') throw failureOf(answer, failures)
   throw new StoreFailure('ambiguous', 'UnreadableAnswer', answer.status)
 }

@@ -1,0 +1,41 @@
+// The OSS dialect: its limits, and how it spells what every store does.
+// Source: Alibaba Cloud OSS, API reference; "Limits".
+import { GiB, KiB } from '../../core/part-plan.ts'
+import type { Dialect } from '../rest/dialect.ts'
+import { crc64 } from '../rest/values.ts'
+import { textOf } from '../rest/xml.ts'
+import {
+  completeHeaders,
+  createOnlyHeaders,
+  initiateHeaders,
+  objectHeaders,
+  STAMP_HEADER,
+} from './headers.ts'
+
+export const ossDialect: Dialect = {
+  name: 'oss',
+  limits: {
+    minPartSizeBytes: 100 * KiB,
+    maxPartSizeBytes: 5 * GiB,
+    maxPartCount: 10_000,
+    maxObjectSizeBytes: 10_000 * 5 * GiB,
+  },
+  maxUrlSeconds: { longLived: 604_800, temporary: 43_200 },
+  createOnlyPut: true,
+  verifiableChecksums: ['crc64'],
+  encodesEveryKey: true,
+  headerNames: {
+    stamp: STAMP_HEADER,
+    versionId: 'x-oss-version-id',
+    copySource: 'x-oss-copy-source',
+    copySourceIfMatch: 'x-oss-copy-source-if-match',
+    copySourceRange: 'x-oss-copy-source-range',
+  },
+  objectHeaders,
+  initiateHeaders,
+  completeHeaders,
+  createOnlyHeaders,
+  objectCrc64: (headers) => crc64(headers.get('x-oss-hash-crc64ecma')),
+  partCrc64: (part) => crc64(textOf(part, 'HashCrc64ecma')),
+  failures: { errorHeader: 'x-oss-err', isThrottling: (code) => code.startsWith('Throttling') },
+}

@@ -1,0 +1,44 @@
+// What clients of OSS are handed beside part URLs: a form, and a completion that OSS reports to us. Pure.
+import type { ObjectStore } from '../../core/ports/object-store.ts'
+import { callbackFields, callbackQuery } from './callback-query.ts'
+import { completeHeaders, createOnlyHeaders, objectHeaders } from './headers.ts'
+import type { OssSigner } from './sign.ts'
+
+type Presign = Required<Pick<ObjectStore, 'presignForm' | 'presignComplete'>>
+
+export const ossPresign = (signer: OssSigner): Presign => ({
+  presignForm(object, size, validity, callback) {
+    return signer.byForm(
+      {
+        key: object.key,
+        success_action_status: '200',
+        // OSS may take fields that a policy does not name. These would make another object, so they are always named.
+        'x-oss-content-type': object.contentType,
+        'x-oss-object-acl': 'default',
+        ...objectHeaders(object),
+        ...createOnlyHeaders(object),
+        ...(callback ? callbackFields(callback) : {}),
+      },
+      size,
+      validity,
+    )
+  },
+
+  presignComplete(upload, callback, object, validity) {
+    const headers = {
+      'x-oss-complete-all': 'yes',
+      ...completeHeaders(object),
+      ...createOnlyHeaders(object),
+    }
+    return signer.byQuery(
+      {
+        method: 'POST',
+        key: upload.key,
+        query: [...callbackQuery(callback), ['uploadId', upload.storageUploadId]],
+        headers,
+      },
+      validity,
+      headers,
+    )
+  },
+})

@@ -1,0 +1,56 @@
+// What every store of the family offers, given its dialect and signer. A dialect adds what it alone has.
+import type { ObjectStore } from '../../core/ports/object-store.ts'
+import { type CallerOptions, caller, type Signer } from './call.ts'
+import type { Dialect } from './dialect.ts'
+import { restListing } from './listing.ts'
+import { restMultipart } from './multipart.ts'
+import { restObjects } from './objects.ts'
+import { restPresign } from './presign.ts'
+
+export interface RestStoreOptions extends CallerOptions {
+  name: string
+  bucket: string
+  region: string
+  /** What clients' own SDKs are told. */
+  publicEndpoint: { url: string }
+  credentials: { sessionToken?: string }
+  /** When temporary credentials end, where that is known. */
+  credentialsExpireAt?: Date
+  /** Sign the exact Content-Length of parts. */
+  bindLength: boolean
+  exclusive?: boolean
+  cleanupDays?: number
+  issueCredentials?: ObjectStore['issueCredentials']
+}
+
+/** All of an ObjectStore but the callbacks, which each dialect has its own way of verifying. */
+export type RestStore = Omit<ObjectStore, 'verifyCallback' | 'readCallback'>
+
+export function restStore(dialect: Dialect, signer: Signer, options: RestStoreOptions): RestStore {
+  const { bucket, region, credentials, credentialsExpireAt } = options
+  const calls = caller(signer, dialect.failures, options)
+  return {
+    name: options.name,
+    dialect: dialect.name,
+    limits: dialect.limits,
+    createOnlyPut: dialect.createOnlyPut,
+    verifiableChecksums: dialect.verifiableChecksums,
+    bindsLength: options.bindLength,
+    exclusive: options.exclusive ?? false,
+    cleanupSeconds: (options.cleanupDays ?? Number.POSITIVE_INFINITY) * 86_400,
+    location: { endpoint: options.publicEndpoint.url, region, bucket },
+    issueCredentials: options.issueCredentials,
+
+    maxUrlSeconds(from) {
+      const { longLived, temporary } = dialect.maxUrlSeconds
+      const most = credentials.sessionToken ? temporary : longLived
+      if (!credentialsExpireAt) return most
+      return Math.min(most, Math.floor((credentialsExpireAt.getTime() - from.getTime()) / 1000))
+    },
+
+    ...restPresign(signer, dialect, options),
+    ...restMultipart(calls, dialect, bucket),
+    ...restListing(calls, dialect),
+    ...restObjects(calls, dialect),
+  }
+}
