@@ -1,7 +1,7 @@
 // Reads what a request says: bodies bounded while they arrive, strictly JSON, validated by the contract; and no text that a
 // database cannot store, wherever it stands.
 import type { z } from '@hono/zod-openapi'
-import { fromUtf8, isStorable } from '../bytes/encoding.ts'
+import { concatBytes, fromUtf8, isStorable } from '../bytes/encoding.ts'
 import { Problem } from '../core/problem.ts'
 import type { Request } from './environment.ts'
 
@@ -37,13 +37,7 @@ export async function readBody(c: Request, limit = MAX_JSON_BYTES): Promise<Uint
   }
   // A body whose client was gone before it was read ends without an error: what is left of it must not pass for the whole.
   if (declared === null ? signal.aborted : size < Number(declared)) throwCut(c)
-  const bytes = new Uint8Array(size)
-  let offset = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset)
-    offset += chunk.length
-  }
-  return bytes
+  return concatBytes(chunks)
 }
 
 /** The client went away while it sent: no fault of ours, and nobody is left to read the answer. */

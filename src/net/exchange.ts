@@ -1,5 +1,6 @@
 // One request and its whole answer. It settles within its time-out whatever the other side sends or does not send: the
 // time-out is raced here, because an aborted fetch does not always settle. `fetch` is an argument.
+import { concatBytes } from '../bytes/encoding.ts'
 
 export interface ExchangeLimits {
   /** Bounds everything from the connection to the last byte of the body. */
@@ -68,15 +69,5 @@ async function readBounded(response: Response, maxBytes: number): Promise<Uint8A
     if (size > maxBytes) throw new DOMException('the answer is too large', 'QuotaExceededError')
     chunks.push(value)
   }
-  return joined(chunks, size)
-}
-
-function joined(chunks: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(size)
-  let at = 0
-  for (const chunk of chunks) {
-    bytes.set(chunk, at)
-    at += chunk.length
-  }
-  return bytes
+  return concatBytes(chunks)
 }

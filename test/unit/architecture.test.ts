@@ -41,7 +41,7 @@ const within = (target: string) => files.some(({ name }) => name === target)
 const MAY_IMPORT: Record<string, string[]> = {
   bytes: [],
   // What every outgoing call shares: it knows nothing of the service.
-  net: [],
+  net: ['bytes'],
   core: ['bytes'],
   // The rules for a bucket's own settings: pure, over the types of core, so that they can be tried without a store.
   bucket: ['core', 'bytes'],
