@@ -1,5 +1,4 @@
 // Entry on Node: environment → configuration → everything started → signals.
-
 import { ConfigError, parseConfig } from './config.ts'
 import { errorText } from './core/error-text.ts'
 import { nearest } from './core/nearest.ts'

@@ -1,5 +1,4 @@
 // Whose object HEAD shows. A value that decides and that the answer lacks is unknown: that is as good as no answer.
-
 import { StoreFailure } from './ports/store-failure.ts'
 import type { StoredObject } from './stored.ts'
 import type { UploadSession } from './upload-session.ts'

@@ -1,10 +1,8 @@
 // Policy: what a Principal may upload. A pure verdict over a Policy, a request and the limits of the store.
-
 import { matchesContentType } from './content-type.ts'
 import type { ObjectHeaders } from './object-headers.ts'
 
-import type { PartLimits } from './part-plan.ts'
-import { MiB } from './part-plan.ts'
+import { MiB, type PartLimits } from './part-plan.ts'
 import { Problem } from './problem.ts'
 import type { ProcessingRule } from './processing.ts'
 

@@ -1,6 +1,5 @@
 // Processing after upload: which rules of a policy fit an upload, and under which key each one saves. Decided when the
 // upload is created and kept with its session, so that nothing changed later changes what an upload is owed.
-
 import { matchesContentType } from './content-type.ts'
 import { type KeyValues, renderKey, templateFault } from './object-key.ts'
 import { Problem } from './problem.ts'

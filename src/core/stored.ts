@@ -1,5 +1,4 @@
 // What a store holds, as every dialect tells it: storage uploads, parts and objects.
-
 import type { ObjectHeaders, ShownHeaders } from './object-headers.ts'
 import type { Part } from './part-plan.ts'
 

@@ -1,5 +1,4 @@
 // UploadSession: one authorised upload, its states and which state may follow which.
-
 import type { ShownHeaders } from './object-headers.ts'
 import type { PartPlan } from './part-plan.ts'
 import type { Policy } from './policy.ts'

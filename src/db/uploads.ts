@@ -2,8 +2,12 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { UploadsDb } from '../core/ports/uploads.ts'
 import { firstLookAt } from '../core/sweep-rules.ts'
-import type { Declaration } from '../core/upload-session.ts'
-import { MAX_GENERATIONS, statesBefore, type UploadSession } from '../core/upload-session.ts'
+import {
+  type Declaration,
+  MAX_GENERATIONS,
+  statesBefore,
+  type UploadSession,
+} from '../core/upload-session.ts'
 import type { Database } from './connect.ts'
 import { dueDb } from './due.ts'
 import { among, endDb, noRecentAttempt } from './end.ts'

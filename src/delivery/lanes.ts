@@ -104,7 +104,7 @@ export function lanes(services: DeliverServices, options: LanesOptions): Lanes {
     }
   }
 
-  function begin(appId: string, sharers: number): void {
+  function beginLane(appId: string, sharers: number): void {
     const lane = runLane(appId, sharers)
       .catch((error: unknown) => onFailure(appId, error))
       .finally(() => running.delete(lane))
@@ -117,7 +117,7 @@ export function lanes(services: DeliverServices, options: LanesOptions): Lanes {
       if (affordable() < 1 || budget.left < REQUESTS_PER_DELIVERY + 2) return
       const due = await deliveries.appsWithDue(state, clock())
       const free = due.filter((appId) => (slotsOf.get(appId) ?? 0) < SLOTS_PER_APP)
-      for (const [index, appId] of free.entries()) begin(appId, free.length - index)
+      for (const [index, appId] of free.entries()) beginLane(appId, free.length - index)
     },
 
     async ended() {

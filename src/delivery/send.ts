@@ -1,5 +1,4 @@
 // Sends one webhook. Its answer is a status: what follows is read, up to a limit, only so that the connection can be kept.
-
 import type { SendWebhook } from '../core/ports/deliveries.ts'
 import { exchange } from '../net/exchange.ts'
 

@@ -1,5 +1,4 @@
 // Where the stores call: the bytes are kept as they came, since the signature covers them, and answered within three seconds.
-
 import { utf8 } from '../bytes/encoding.ts'
 import { hasEnded } from '../core/upload-session.ts'
 import { receiveCallback } from '../uploads/callback.ts'

@@ -1,5 +1,4 @@
 // What the routes of a session answer: tokens, signed parts and the session as its holder may see it.
-
 import { lastPartNumber } from '../core/part-plan.ts'
 import type { Credential, Principal } from '../core/principal.ts'
 import { type Holder, holderOf } from '../core/reach.ts'

@@ -1,5 +1,4 @@
 // The page that a problem's `type` points at: every code with its status and what to do. Made once, from the catalogue.
-
 import { PROBLEMS, type ProblemCode } from '../core/problem.ts'
 import { ADVICE } from '../core/problem-advice.ts'
 import type { Api } from './route.ts'

@@ -1,7 +1,6 @@
 // What keeps the tables from growing for ever: partitions of the event log ahead of time, and the removal of what is past
 // its retention. Bounded, oldest first, apps in turn; harmless when two run at once, and when none runs for long. What one
 // run does not reach is there for the next, so whatever is begun first must come to an end: months before rows.
-
 import { errorText } from '../core/error-text.ts'
 import { databaseFailure } from '../core/ports/database-failure.ts'
 import type { EventLogDb, HousekeepingDueDb, RetentionDb } from '../core/ports/housekeeping.ts'

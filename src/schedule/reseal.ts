@@ -1,6 +1,5 @@
 // Seals secrets at rest anew with the first key, so that the key before it can go. Harmless when two do it at once: each
 // secret changes only if it still is what was read.
-
 import { errorText } from '../core/error-text.ts'
 import { databaseFailure } from '../core/ports/database-failure.ts'
 import type { SealedDb } from '../core/ports/sealed.ts'

@@ -1,6 +1,5 @@
 // What is done on schedule, on every runtime: sessions are swept, then stores are asked about what they work on. And how a
 // run is shared out where its outgoing requests are bounded.
-
 import { errorText } from '../core/error-text.ts'
 import { appsWithin, inTurn, keeping, sharesOf } from '../core/ports/budget.ts'
 import { type DeliverServices, deliverDue, pollRunning } from '../delivery/deliver.ts'

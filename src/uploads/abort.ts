@@ -1,5 +1,4 @@
 // Cancels a session and gives back what it holds. A completed object is never touched.
-
 import type { Services } from '../core/ports/services.ts'
 import { attemptIsRecent, type UploadSession } from '../core/upload-session.ts'
 import { endSession } from './ending/end.ts'

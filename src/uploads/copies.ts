@@ -1,6 +1,5 @@
 // Delta uploads: parts that are ranges of an object that its owner uploaded before, copied inside the store.
 // OSS takes an invalid range for the whole object, so ranges are computed here, and what was copied is looked at.
-
 import { isRecorded } from '../core/own-object.ts'
 import { type PartPlan, partSizeAt, partsAt } from '../core/part-plan.ts'
 import type { CopySource, ObjectStore } from '../core/ports/object-store.ts'

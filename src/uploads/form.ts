@@ -1,11 +1,9 @@
 // The form of a `form` upload: signed for its owner each time that the session is asked for. It creates and never overwrites,
 // and cannot be revoked at the store, so it lives shortly.
-
 import type { SignedForm } from '../core/ports/object-store.ts'
 import type { Services } from '../core/ports/services.ts'
 import type { Holder } from '../core/reach.ts'
-import type { UploadSession } from '../core/upload-session.ts'
-import { objectSpec } from '../core/upload-session.ts'
+import { objectSpec, type UploadSession } from '../core/upload-session.ts'
 import { callbackRequest, mintTokens } from './tokens.ts'
 import { validityFor } from './validity.ts'
 

@@ -1,5 +1,4 @@
 // A store's failure as a Problem: what the caller can do about it, or whom it is for.
-
 import type { StoreFailure } from '../core/ports/store-failure.ts'
 import { Problem } from '../core/problem.ts'
 import { ATTEMPT_WINDOW_MS, type UploadSession } from '../core/upload-session.ts'

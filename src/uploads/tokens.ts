@@ -1,5 +1,4 @@
 // The capabilities of a session: what its owner, or whoever holds its upload token, is handed with every answer.
-
 import { POLICY_DEFAULTS } from '../core/policy.ts'
 import type { CallbackRequest } from '../core/ports/object-store.ts'
 import type { Services } from '../core/ports/services.ts'

@@ -1,6 +1,5 @@
 // A TCP proxy with a bad line: it delays, throttles and cuts. Its own port stays; where it leads can change at any time.
-import type { AddressInfo } from 'node:net'
-import { createServer, type Socket, connect as tcpConnect } from 'node:net'
+import { type AddressInfo, createServer, type Socket, connect as tcpConnect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
 export interface BadLine {

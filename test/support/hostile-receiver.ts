@@ -1,7 +1,5 @@
 // A receiver on a raw socket that answers as no server should: what every outgoing call has to survive.
-
-import type { AddressInfo } from 'node:net'
-import { createServer, type Socket } from 'node:net'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 
 export interface Hostility {
   name: string

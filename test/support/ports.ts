@@ -1,6 +1,5 @@
 // A port that is free just now, for what has to know its address before it starts.
-import type { AddressInfo } from 'node:net'
-import { createServer } from 'node:net'
+import { type AddressInfo, createServer } from 'node:net'
 
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')

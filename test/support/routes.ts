@@ -1,6 +1,5 @@
 // Every documented route with a request that it takes: what a promise about all of them is tried on.
-import type { Harness } from './harness.ts'
-import { ADMIN_KEY } from './harness.ts'
+import { ADMIN_KEY, type Harness } from './harness.ts'
 
 /** A body for each route that has one. A new route joins by one line. */
 const BODIES: Record<string, Record<string, unknown>> = {

@@ -1,5 +1,4 @@
 // The port to a bucket. A dialect implements it; every method says which request needs it.
-
 import type { Part, PartLimits } from '../part-plan.ts'
 import type { ObjectSpec, StoredObject, StoredPart, StoredUpload } from '../stored.ts'
 

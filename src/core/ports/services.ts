@@ -1,6 +1,5 @@
 // Everything that flows are handed, in one type. The ports beside this file are satisfied by adapters in storage/, db/, auth/ and
 // delivery/, which src/services.ts picks. Time, ids and randomness come through here too.
-
 import type { TokenKeys } from '../token.ts'
 import type { AppsDb } from './apps.ts'
 import type { Budget } from './budget.ts'

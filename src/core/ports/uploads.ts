@@ -1,5 +1,4 @@
 // Upload sessions in the database. Each method is one statement.
-
 import type { WebhookEvent } from '../event.ts'
 import type { Policy } from '../policy.ts'
 import type { GrantReach } from '../reach.ts'

@@ -1,5 +1,4 @@
 // PutObject, GetObject, HeadObject, DeleteObject.
-
 import { receiveBody } from './body.ts'
 import { readCallback } from './callback/parameters.ts'
 import { withCallback } from './callback/send.ts'

@@ -1,5 +1,4 @@
 // Which operation a request means. What is not in the table is refused, never taken for a plain PUT or GET.
-
 import { getAcl, getVersioning, putAcl, putVersioning } from './bucket/access.ts'
 import { deleteCors, getCors, putCors } from './bucket/cors.ts'
 import { deleteLifecycle, getLifecycle, putLifecycle } from './bucket/lifecycle.ts'

@@ -1,6 +1,5 @@
 // Verifies signatures over the bytes received: V4 here, in the Authorization header or in the query; V1 next door.
 // Source: Alibaba Cloud OSS, "Include a V4 signature in the Authorization header", "Add a V4 signature to a URL".
-
 import { equalInConstantTime } from '../../bytes/encoding.ts'
 import {
   canonicalRequest,

@@ -1,5 +1,4 @@
 // The bucket's own settings on OSS: CORS, lifecycle, ACL, versioning. Both configurations are read and written whole.
-
 import { base64, utf8 } from '../../bytes/encoding.ts'
 import { md5 } from '../../bytes/md5.ts'
 import type {

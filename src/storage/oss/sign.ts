@@ -1,5 +1,4 @@
 // Signs requests to OSS with V4: control calls by header, what clients send by query. Keys are kept for their day.
-
 import { percentEncode } from '../../bytes/encoding.ts'
 import type {
   SignedForm,
@@ -18,8 +17,7 @@ import {
   signQuery,
 } from '../../signing/oss4.ts'
 import { planParts } from '../../signing/oss4-parts.ts'
-import type { BucketAddress } from '../rest/address.ts'
-import { objectUrl } from '../rest/address.ts'
+import { type BucketAddress, objectUrl } from '../rest/address.ts'
 import type { PutHeaders, StoreCall } from '../rest/call.ts'
 import { signForm } from './post-policy.ts'
 

@@ -1,11 +1,11 @@
 // CORS and lifecycle configurations as XML. A stored rule is written back as it was read, a new one from its fields.
-import type {
-  BucketConfiguration,
-  CorsRule,
-  LifecycleRule,
-  StoredRule,
+import {
+  type BucketConfiguration,
+  type CorsRule,
+  isStored,
+  type LifecycleRule,
+  type StoredRule,
 } from '../../core/ports/bucket-settings.ts'
-import { isStored } from '../../core/ports/bucket-settings.ts'
 import { escapeXml } from './xml.ts'
 import { canonicalXml, childrenNamed, parseXmlTree, textAt, type XmlElement } from './xml-tree.ts'
 

@@ -1,5 +1,4 @@
 // One call to a store: bounded in time and answer size, its failures sorted into the three kinds that flows act on.
-
 import { StoreFailure } from '../../core/ports/store-failure.ts'
 import { exchange } from '../../net/exchange.ts'
 import { MAX_XML_BYTES, parseXml, textOf } from './xml.ts'

@@ -3,8 +3,12 @@ import type { Services } from '../../core/ports/services.ts'
 import { isStoreFailure } from '../../core/ports/store-failure.ts'
 import { Problem } from '../../core/problem.ts'
 import type { StoredUpload } from '../../core/stored.ts'
-import type { Declaration } from '../../core/upload-session.ts'
-import { hasEnded, objectSpec, type UploadSession } from '../../core/upload-session.ts'
+import {
+  type Declaration,
+  hasEnded,
+  objectSpec,
+  type UploadSession,
+} from '../../core/upload-session.ts'
 import { failMismatch, finish } from '../ending/finish.ts'
 import { expectedSize, lookForObject, type Made } from '../ending/own-object.ts'
 import { notOpen, objectExists, refusal, uploadLost } from '../problems.ts'

@@ -1,9 +1,12 @@
 // What is declared of an upload: by its creation or a direct completion, which bind it, or by one attempt to complete it.
-
 import { Problem } from '../../core/problem.ts'
 import type { MeasuredObject } from '../../core/stored.ts'
-import type { Declaration } from '../../core/upload-session.ts'
-import { type CompletedObject, standing, type UploadSession } from '../../core/upload-session.ts'
+import {
+  type CompletedObject,
+  type Declaration,
+  standing,
+  type UploadSession,
+} from '../../core/upload-session.ts'
 
 /** Problems that need no look at the store. */
 export function checkInput(session: UploadSession, { sizeBytes, checksum }: Declaration): void {

@@ -1,13 +1,11 @@
 // Direct completion: after the same check as for the relayed one, the client gets a signed Complete whose callback
 // brings the completion token back to us.
-
 import type { SignedRequest } from '../../core/ports/object-store.ts'
 import type { Services } from '../../core/ports/services.ts'
 import { isStoreFailure } from '../../core/ports/store-failure.ts'
 import { Problem } from '../../core/problem.ts'
 import type { Holder } from '../../core/reach.ts'
-import type { Declaration, UploadSession } from '../../core/upload-session.ts'
-import { objectSpec } from '../../core/upload-session.ts'
+import { type Declaration, objectSpec, type UploadSession } from '../../core/upload-session.ts'
 import { notOpen, refusal } from '../problems.ts'
 import { callbackRequest, mintTokens, offersDirect } from '../tokens.ts'
 import { validityFor } from '../validity.ts'

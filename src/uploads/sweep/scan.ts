@@ -1,6 +1,5 @@
 // Lists the storage uploads below an App's prefix, once an hour and page by page: what is left of our own sessions is
 // aborted; what is not ours is counted and never touched, unless the operator says that the store is exclusively ours.
-
 import type { ListedUpload } from '../../core/ports/object-store.ts'
 import type { StorageScan } from '../../core/ports/scans.ts'
 import { hasEnded, isKept, type UploadSession } from '../../core/upload-session.ts'

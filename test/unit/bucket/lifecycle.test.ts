@@ -3,8 +3,11 @@ import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type PrefixState, planLifecycle } from '../../../src/bucket/lifecycle.ts'
 import { lostRules } from '../../../src/bucket/lost-rules.ts'
-import type { BucketConfiguration, LifecycleRule } from '../../../src/core/ports/bucket-settings.ts'
-import { isStored } from '../../../src/core/ports/bucket-settings.ts'
+import {
+  type BucketConfiguration,
+  isStored,
+  type LifecycleRule,
+} from '../../../src/core/ports/bucket-settings.ts'
 import {
   LIFECYCLE,
   readConfiguration,

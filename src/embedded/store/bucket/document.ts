@@ -1,5 +1,4 @@
 // What the bucket's XML documents have in common: only known elements, whole numbers, and how one is answered.
-
 import type { XmlElement } from '../../../storage/rest/xml-tree.ts'
 import { refusal } from '../refusal.ts'
 import type { Reply } from '../services.ts'

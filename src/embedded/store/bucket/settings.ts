@@ -1,5 +1,4 @@
 // What is set on the bucket, in one file that is replaced whole. One change at a time, so that none undoes another.
-
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CorsRule } from '../../../core/ports/bucket-settings.ts'
