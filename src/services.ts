@@ -26,7 +26,7 @@ import { checkedFetch } from './delivery/url-guard.ts'
 import type { RequestServices } from './http/environment.ts'
 import { mps } from './storage/aliyun/mps.ts'
 import { stsClient } from './storage/aliyun/sts.ts'
-import { parseCallbackBody, type RsaMd5Verify, verifyOssCallback } from './storage/oss/callback.ts'
+import { parseCallbackBody, verifyOssCallback } from './storage/oss/callback.ts'
 import { addressesOf, signingRegion } from './storage/oss/endpoint.ts'
 import { oss } from './storage/oss/index.ts'
 
@@ -41,7 +41,6 @@ export interface ProcessOptions {
   stores: readonly StoreConfig[]
   /** The embedded store's own callback key, trusted for the store "default" only. */
   embeddedCallbackKey?: string
-  verifyRsaMd5: RsaMd5Verify
   log: Log
   background: (work: Promise<unknown>) => void
   nudgeDeliveries?: () => void
@@ -213,7 +212,6 @@ function openStore(
     fetch: fetchFrom,
     timeoutMs: options.storeTimeoutMs,
     parseCallbackBody,
-    verifyCallback: (request) =>
-      verifyOssCallback(request, { embeddedKeyPem, verify: options.verifyRsaMd5 }),
+    verifyCallback: (request) => verifyOssCallback(request, embeddedKeyPem),
   })
 }

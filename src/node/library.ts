@@ -11,7 +11,6 @@ import { jsonLog } from '../log.ts'
 import { type HousekeepingServices, keepHouse } from '../schedule/housekeeping.ts'
 import { runScheduled } from '../schedule/run.ts'
 import { configured, processServices } from '../services.ts'
-import { verifyRsaMd5 } from '../storage/oss/rsa-native.ts'
 import { background } from './background.ts'
 import { guardedFetch } from './guarded-fetch.ts'
 import { HOUSEKEEPING_EVERY_MS, type Jobs, startJobs } from './jobs.ts'
@@ -59,7 +58,6 @@ export function countersign(
     const after = background(log)
     const processWide = await processServices({
       ...configured(config),
-      verifyRsaMd5,
       log,
       background: after.keep,
       nudgeDeliveries: () =>

@@ -11,7 +11,6 @@ import { startEmbeddedStore } from '../embedded/store/index.ts'
 import { httpApp } from '../http/app.ts'
 import { publicPath } from '../http/public-path.ts'
 import { processServices } from '../services.ts'
-import { verifyRsaMd5 } from '../storage/oss/rsa-native.ts'
 import { background } from './background.ts'
 import {
   demoApp,
@@ -104,7 +103,6 @@ async function startAll(
     embedded: config.embedded,
     stores: store ? [store.config] : config.stores,
     embeddedCallbackKey: store?.callbackKey,
-    verifyRsaMd5,
     log,
     background: after.keep,
     nudgeDeliveries: () => jobs.deliveries.nudge(),

@@ -3,7 +3,6 @@
 import { ConfigError, parseConfig, type Variables } from '../config.ts'
 import { jsonLog } from '../log.ts'
 import { configured, processServices } from '../services.ts'
-import { verifyRsaMd5 } from '../storage/oss/rsa-native.ts'
 import { type Bindings, variablesOf } from './bindings.ts'
 
 export type Isolate = Awaited<ReturnType<typeof openIsolate>>
@@ -18,7 +17,6 @@ async function openIsolate(variables: Variables, bindings: Bindings) {
   const log = jsonLog((line) => console.log(line), { level: config.logLevel, clock })
   const services = await processServices({
     ...configured(config),
-    verifyRsaMd5,
     log,
     background: () => {
       throw new TypeError('Work in the background needs a request to hold it.')

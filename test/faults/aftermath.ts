@@ -13,7 +13,6 @@ import { httpApp } from '../../src/http/app.ts'
 import { guardedFetch } from '../../src/node/guarded-fetch.ts'
 import { runScheduled } from '../../src/schedule/run.ts'
 import { processServices } from '../../src/services.ts'
-import { verifyRsaMd5 } from '../../src/storage/oss/rsa-native.ts'
 
 export async function startAftermath(dataDir: string, databaseUrl: string) {
   const json = async (name: string) => JSON.parse(await readFile(join(dataDir, name), 'utf8'))
@@ -59,7 +58,6 @@ export async function startAftermath(dataDir: string, databaseUrl: string) {
       },
     ],
     embeddedCallbackKey: store.callbackPublicKeyPem,
-    verifyRsaMd5,
     log: () => {},
     background: (work) => void work.catch(() => {}),
     targetFetch: targets.fetch,

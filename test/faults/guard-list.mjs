@@ -156,7 +156,7 @@ export const GUARDS = [
   {
     name: 'a callback is signed by the store',
     in: 'src/storage/oss/callback.ts',
-    from: 'return verify(embeddedKeyPem ?? OSS_CALLBACK_PUBLIC_KEY, message, signature)',
+    from: 'return verifyRsaMd5(embeddedKeyPem ?? OSS_CALLBACK_PUBLIC_KEY, message, signature)',
     to: 'return true',
     suite: integration('callbacks', 'a forged callback'),
     by: /with a signature of nobody/,

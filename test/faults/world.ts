@@ -16,7 +16,6 @@ import { redact } from '../../src/log.ts'
 import { keepHouse } from '../../src/schedule/housekeeping.ts'
 import { runScheduled } from '../../src/schedule/run.ts'
 import { processServices } from '../../src/services.ts'
-import { verifyRsaMd5 } from '../../src/storage/oss/rsa-native.ts'
 import { freshDatabase } from '../support/postgres.ts'
 import { startProcessingStore } from '../support/processing/server.ts'
 import { type Channel, faultPort, type Instance } from './fault-port.ts'
@@ -181,7 +180,6 @@ export async function startWorld() {
       bindLength: true,
     })),
     embeddedCallbackKey: store.callbackPublicKeyPem,
-    verifyRsaMd5,
     log,
     background: (work) => void work.catch(() => {}),
     sendWebhook,

@@ -16,7 +16,6 @@ import { requireKeys } from '../../src/node/keys.ts'
 import { keepHouse } from '../../src/schedule/housekeeping.ts'
 import { runScheduled } from '../../src/schedule/run.ts'
 import { type ProcessOptions, processServices } from '../../src/services.ts'
-import { verifyRsaMd5 } from '../../src/storage/oss/rsa-native.ts'
 import { freshDatabase } from './postgres.ts'
 import { startProcessingStore } from './processing/server.ts'
 
@@ -126,7 +125,6 @@ export async function startHarness(options: HarnessOptions = {}) {
       ...options.storeSettings,
     })),
     embeddedCallbackKey: store.callbackPublicKeyPem,
-    verifyRsaMd5,
     log,
     background: (work) => void background.add(work),
     targetFetch(input, init) {

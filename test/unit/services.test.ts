@@ -23,7 +23,6 @@ const servicesOf = async (options: Partial<ProcessOptions>) => {
     allowPrivateTargets: false,
     embedded: false,
     stores: [STORE],
-    verifyRsaMd5: () => false,
     log: () => {},
     background: () => {},
     ...options,

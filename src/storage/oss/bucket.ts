@@ -1,6 +1,4 @@
 // The bucket's own settings on OSS: CORS, lifecycle, ACL, versioning. Both configurations are read and written whole.
-import { base64, utf8 } from '../../bytes/encoding.ts'
-import { md5 } from '../../bytes/md5.ts'
 import type {
   BucketConfiguration,
   BucketSettings,
@@ -12,6 +10,7 @@ import { CORS, LIFECYCLE, readConfiguration, writeConfiguration } from '../rest/
 import { sendToStore } from '../rest/send.ts'
 import { parseXmlTree, textAt } from '../rest/xml-tree.ts'
 import { ossDialect } from './dialect.ts'
+import { contentMd5 } from './md5.ts'
 import { type OssSignerOptions, ossSigner } from './sign.ts'
 
 export interface OssBucketOptions extends OssSignerOptions {
@@ -33,7 +32,7 @@ export function ossBucket(options: OssBucketOptions): BucketSettings {
   ) {
     // With Content-MD5, as the SDKs do: a configuration that was cut on its way must not take effect.
     const headers = body
-      ? { 'content-type': 'application/xml', 'content-md5': base64(md5(utf8(body))), ...extra }
+      ? { 'content-type': 'application/xml', 'content-md5': contentMd5(body), ...extra }
       : {}
     const call = { method, query: [[setting, '']] as const, headers }
     const signed = signer.byHeader(call, options.clock())

@@ -2,21 +2,9 @@
 // A signature that holds is necessary, not sufficient: the key has 512 bits, and any customer of OSS can have it sign.
 import { base64, fromBase64, fromUtf8, isStorable, utf8 } from '../../bytes/encoding.ts'
 import type { CallbackFields, RawRequest } from '../../core/ports/object-store.ts'
+import { verifyRsaMd5 } from './md5.ts'
 
 export type { RawRequest } from '../../core/ports/object-store.ts'
-
-/** `verifyRsaMd5` of rsa.ts or of rsa-native.ts. */
-export type RsaMd5Verify = (
-  publicKeyPem: string,
-  message: Uint8Array,
-  signature: Uint8Array,
-) => boolean
-
-export interface CallbackTrust {
-  /** The embedded store's own key, SPKI PEM: then x-oss-pub-key-url is not looked at. */
-  embeddedKeyPem?: string
-  verify: RsaMd5Verify
-}
 
 /**
  * The key that OSS publishes at gosspublic.alicdn.com/callback_pub_key_v1.pem, pinned. Its documentation ("Upload
@@ -33,19 +21,21 @@ const KEY_PATH = '/callback_pub_key_v1.pem'
 const MAX_BODY_BYTES = 64 * 1024
 const PERCENT = 0x25
 
-/** True where the store signed this request (signature version 1.0). Never throws for what a sender can send. */
-export function verifyOssCallback(request: RawRequest, trust: CallbackTrust): boolean {
+/**
+ * True if the store signed this request (signature version 1.0). Never throws because of what a sender can send.
+ * With `embeddedKeyPem`, the embedded store's own key in SPKI PEM, x-oss-pub-key-url is ignored.
+ */
+export function verifyOssCallback(request: RawRequest, embeddedKeyPem?: string): boolean {
   const { method, headers } = request
   const version = headers.get('x-oss-signature-version')
   if (method !== 'POST' || (version !== null && version !== '1.0')) return false
-  const { embeddedKeyPem, verify } = trust
   if (embeddedKeyPem === undefined && !callbackKeyUrlAllowed(headers.get('x-oss-pub-key-url'))) {
     return false
   }
   const signature = fromBase64Strictly(headers.get('authorization'))
   const message = callbackStringToSign(request)
   if (!signature || !message) return false
-  return verify(embeddedKeyPem ?? OSS_CALLBACK_PUBLIC_KEY, message, signature)
+  return verifyRsaMd5(embeddedKeyPem ?? OSS_CALLBACK_PUBLIC_KEY, message, signature)
 }
 
 /**

@@ -1,11 +1,11 @@
 // Processing of stored objects at OSS, the result saved under another key of the same bucket.
 // Source: Alibaba Cloud OSS, "Save processed images", "sys/saveas", "Asynchronous processing".
-import { base64, base64url, utf8 } from '../../bytes/encoding.ts'
-import { md5 } from '../../bytes/md5.ts'
+import { base64url, utf8 } from '../../bytes/encoding.ts'
 import type { SaveAs, StoreProcessing } from '../../core/ports/object-store.ts'
 import { StoreFailure } from '../../core/ports/store-failure.ts'
 import type { Caller } from '../rest/call.ts'
 import { parseJson } from '../rest/send.ts'
+import { contentMd5 } from './md5.ts'
 
 type Parameter = 'x-oss-process' | 'x-oss-async-process'
 
@@ -23,7 +23,7 @@ export function ossProcess(send: Caller['send'], bucket: string): Omit<StoreProc
     // Type and MD5 as the official SDKs send them: an operation that was cut on its way must not be carried out.
     const headers = {
       'content-type': 'application/xml',
-      'content-md5': base64(md5(utf8(body))),
+      'content-md5': contentMd5(body),
     }
     return send({ method: 'POST', key: work.key, query: [[parameter, '']], headers }, body)
   }

@@ -1,10 +1,10 @@
 // x-oss-process and x-oss-async-process with sys/saveas. The "result" is the operation and the source's bytes, so that a
 // test sees what was made of what; tasks end when the test says so.
-import { base64, fromUtf8, utf8 } from '../../../src/bytes/encoding.ts'
-import { md5 } from '../../../src/bytes/md5.ts'
+import { fromUtf8, utf8 } from '../../../src/bytes/encoding.ts'
 import { invalidArgument, refusal } from '../../../src/embedded/store/refusal.ts'
 import { authorise, type Keyholder } from '../../../src/embedded/store/sts/keyring.ts'
 import { checkKey } from '../../../src/embedded/store/wire.ts'
+import { contentMd5 } from '../../../src/storage/oss/md5.ts'
 import type { ProcessingStoreOptions } from './server.ts'
 import type { BucketAccess, StoredBytes } from './stored.ts'
 
@@ -66,7 +66,7 @@ export function objectProcessing({ bucket }: ProcessingStoreOptions, stored: Buc
     async process(parameter: string, call: Call): Promise<Record<string, unknown>> {
       const { holder, key, headers, body, requestId } = call
       if (call.bucket !== bucket) throw refusal('NoSuchBucket')
-      if (headers['content-md5'] && headers['content-md5'] !== base64(md5(utf8(body)))) {
+      if (headers['content-md5'] && headers['content-md5'] !== contentMd5(body)) {
         throw refusal('InvalidDigest')
       }
       const { operation, saveAs } = readProcess(parameter, body, bucket)
