@@ -30,7 +30,7 @@ export interface LifecyclePlan {
   merged?: BucketConfiguration<LifecycleRule>
 }
 
-export const ruleId = (prefix: string): string => `countersign-abort-${prefix.replace(/\/$/, '')}`
+const ruleId = (prefix: string): string => `countersign-abort-${prefix.replace(/\/$/, '')}`
 
 const overlap = (a: string, b: string) => a.startsWith(b) || b.startsWith(a)
 

@@ -17,7 +17,7 @@ function duration(seconds: number): string {
 }
 
 /** One line for the state of things. `seconds` is how long the sending has taken. */
-export function progressLine(name: string, progress: Progress, seconds: number): string {
+function progressLine(name: string, progress: Progress, seconds: number): string {
   const { sentBytes, totalBytes, partsDone, partCount, resumedBytes, state } = progress
   const share = totalBytes === 0 ? 1 : sentBytes / totalBytes
   const full = Math.round(share * BAR_WIDTH)

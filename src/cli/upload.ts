@@ -74,7 +74,7 @@ function report({ json, out }: UploadContext, result: UploadResult, seconds: num
   )
 }
 
-export function explain(error: unknown, { url, file }: Pick<Unfinished, 'url' | 'file'>): string {
+function explain(error: unknown, { url, file }: Pick<Unfinished, 'url' | 'file'>): string {
   if (error instanceof ApiProblem) {
     return `Not uploaded (${error.code}): ${error.userMessage ?? error.message}`
   }

@@ -36,7 +36,6 @@ export const createUpload = z
     message: 'is needed to resume',
   })
   .openapi('CreateUpload')
-export type CreateUploadBody = z.infer<typeof createUpload>
 
 const partSpec = z.strictObject({ partNumber, sizeBytes: z.int().min(1) })
 
@@ -183,7 +182,6 @@ export const completeUpload = z
     mode: z.literal('direct').optional(),
   })
   .openapi('CompleteUpload')
-export type CompleteUploadBody = z.infer<typeof completeUpload>
 
 export const completedUpload = z
   .union([

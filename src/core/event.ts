@@ -11,13 +11,14 @@ export const WEBHOOK_EVENT_TYPES = [
   'processing.completed',
   'processing.failed',
 ] as const
-export type WebhookEventType = (typeof WEBHOOK_EVENT_TYPES)[number]
-
-/** Entries of the log that no App is told of. */
-export type LogEventType = 'upload.completing' | 'upload.reopened' | 'upload.healed'
 
 export interface WebhookEvent {
-  type: WebhookEventType | LogEventType
+  /** The last three are written to the log only: no App receives them. */
+  type:
+    | (typeof WEBHOOK_EVENT_TYPES)[number]
+    | 'upload.completing'
+    | 'upload.reopened'
+    | 'upload.healed'
   id: string
   timestamp: string
   data: { upload: Record<string, unknown>; processing?: Record<string, unknown> }

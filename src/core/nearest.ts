@@ -1,7 +1,7 @@
 // What somebody may have meant: the known word that takes the fewest edits.
 
 /** How many letters have to be put in, taken out or changed. */
-export function editsBetween(one: string, other: string): number {
+function editsBetween(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, index) => index)
   for (const [at, letter] of [...one].entries()) {
     const next = [at + 1]

@@ -7,7 +7,7 @@ import { Problem } from './problem.ts'
 export const DEFAULT_KEY_TEMPLATE = '{subject}/{uploadId}/{filename}'
 
 /** OSS: 1 to 1,023 bytes of UTF-8 ("Object naming conventions"). */
-export const MAX_KEY_BYTES = 1023
+const MAX_KEY_BYTES = 1023
 
 const MAX_SUBJECT_SEGMENT_BYTES = 160
 /** What stays readable of a longer one. */

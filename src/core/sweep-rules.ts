@@ -8,9 +8,9 @@ import { ATTEMPT_WINDOW_MS, hasEnded, type UploadSession, wasOpen } from './uplo
 const MINUTE_MS = 60_000
 
 /** Where the signature does not bind a part's length, sessions older than this are watched, each time after as long. */
-export const WATCH_MS = 10 * MINUTE_MS
+const WATCH_MS = 10 * MINUTE_MS
 /** Parts younger than this may still be followed by others, or by the client's own completion. */
-export const SETTLED_PARTS_MS = 10 * MINUTE_MS
+const SETTLED_PARTS_MS = 10 * MINUTE_MS
 /** A single PUT’s URL ends with its token, which was minted before the session’s end, as a form was signed. */
 const LAST_URL_MS = 15 * MINUTE_MS
 /** For clocks that differ, and for a request that had begun when its URL or credential ended. */

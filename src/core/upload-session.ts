@@ -17,7 +17,7 @@ export const UPLOAD_STATES = [
 export type UploadState = (typeof UPLOAD_STATES)[number]
 
 /** The transition table: every `update` that changes a state is guarded by one of these rows. */
-export const TRANSITIONS = {
+const TRANSITIONS = {
   initiating: ['open', 'aborted', 'failed'],
   open: ['completing', 'completed', 'aborted', 'expired', 'failed'],
   completing: ['completed', 'open', 'failed'],

@@ -3,6 +3,7 @@ import { verifyCredential } from '../auth/index.ts'
 import { equalInConstantTime } from '../bytes/encoding.ts'
 import { type Credential, checkUse, type GrantUse, type Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
+import { tokenExpired } from '../uploads/problems.ts'
 import type { Request } from './environment.ts'
 
 export type CredentialName = Credential['kind']
@@ -65,7 +66,7 @@ async function credentialWith<Kind extends CredentialName>(
     )
   }
   if ((credential.kind === 'upload' || credential.kind === 'completion') && credential.expired) {
-    throw unauthenticated('The token has expired. GET the upload for a fresh one.')
+    throw tokenExpired()
   }
   checkUse(credential, use)
   await checkOrigin(c, credential)

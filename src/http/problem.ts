@@ -6,7 +6,7 @@ import { Problem } from '../core/problem.ts'
 import type { Environment, Request } from './environment.ts'
 import { PROBLEMS_PATH } from './problems-page.ts'
 
-export const PROBLEM_TYPE = 'application/problem+json'
+const PROBLEM_TYPE = 'application/problem+json'
 
 function render(c: Request, problem: Problem, basePath: string): Response {
   const headers = new Headers({ 'content-type': PROBLEM_TYPE, 'cache-control': 'no-store' })

@@ -55,7 +55,7 @@ export interface Acs3Request {
   headers: Readonly<Record<string, string>>
 }
 
-export const signedHeaderNames = (headers: Acs3Request['headers']): string[] =>
+const signedHeaderNames = (headers: Acs3Request['headers']): string[] =>
   Object.keys(headers).filter(isSigned).sort()
 
 export function acs3CanonicalRequest(

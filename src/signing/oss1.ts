@@ -23,7 +23,7 @@ const SUB_RESOURCES = new Set(
 )
 
 /** `/bucket/key?sub-resources`, nothing of it encoded. */
-export function canonicalResource({ bucket, key = '', query }: Oss1Request): string {
+function canonicalResource({ bucket, key = '', query }: Oss1Request): string {
   const signed = query
     .filter(([name]) => SUB_RESOURCES.has(name) || name.startsWith('x-oss-'))
     .sort(([a], [b]) => (a < b ? -1 : 1))

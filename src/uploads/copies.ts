@@ -8,7 +8,7 @@ import { isStoreFailure, type StoreFailure } from '../core/ports/store-failure.t
 import { Problem } from '../core/problem.ts'
 import type { StoredUpload } from '../core/stored.ts'
 import type { CompletedObject, UploadSession } from '../core/upload-session.ts'
-import { notOpen, refusal } from './problems.ts'
+import { notOpen, refusal, uploadExpired } from './problems.ts'
 
 const CONCURRENCY = 5
 /** No copy begins later than this; the answer names what was copied, and the client asks for the rest. */
@@ -76,7 +76,7 @@ function checkTarget(
   const now = clock()
   if (target.state !== 'open') throw notOpen(target, now)
   if (target.expiresAt <= now) {
-    throw new Problem('upload-expired', { detail: 'The upload has expired. Create a new one.' })
+    throw uploadExpired()
   }
   if (target.method !== 'multipart' || target.storageUploadId === undefined) {
     throw new Problem('forbidden', {

@@ -16,7 +16,7 @@ import { CREDENTIAL_SECONDS } from '../core/sweep-rules.ts'
 import type { UploadSession } from '../core/upload-session.ts'
 import { type CreateServices, failReservation, newUpload, reserve } from './create.ts'
 import { type CreateInput, checkUnexpired, decide, grantExpired, subjectOf } from './decide.ts'
-import { notOpen, refusal } from './problems.ts'
+import { invalid, notOpen, refusal, uploadExpired } from './problems.ts'
 
 export interface Issued extends TemporaryCredentials {
   session?: UploadSession
@@ -25,12 +25,6 @@ export interface Issued extends TemporaryCredentials {
   /** Of the App; absent where no token is minted for the session. */
   allowedOrigins?: string[]
 }
-
-const invalid = (pointer: string, detail: string) =>
-  new Problem('invalid-request', {
-    detail: `${pointer.slice(1)} ${detail}`,
-    members: { errors: [{ pointer, detail }] },
-  })
 
 const notOffered = (detail: string) => new Problem('forbidden', { detail })
 
@@ -124,7 +118,7 @@ async function renewed(
   const now = clock()
   if (session.state !== 'open') throw notOpen(session, now)
   if (session.expiresAt <= now) {
-    throw new Problem('upload-expired', { detail: 'The upload has expired. Create a new one.' })
+    throw uploadExpired()
   }
   const store = storeNamed(session.store)
   checkIssuer(store)

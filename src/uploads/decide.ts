@@ -7,6 +7,7 @@ import type { Services } from '../core/ports/services.ts'
 import { type Principal, policyNameFor } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import type { UploadMethod } from '../core/upload-session.ts'
+import { invalid } from './problems.ts'
 
 export const DEFAULT_CONTENT_TYPE = 'application/octet-stream'
 
@@ -23,12 +24,6 @@ export interface CreateInput {
   method?: 'form'
   subject?: string
 }
-
-const invalid = (pointer: string, detail: string) =>
-  new Problem('invalid-request', {
-    detail: `${pointer.slice(1)} ${detail}`,
-    members: { errors: [{ pointer, detail }] },
-  })
 
 export function subjectOf(principal: Principal, { subject }: CreateInput): string {
   if (principal.kind === 'api-key') {

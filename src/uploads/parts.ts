@@ -4,6 +4,7 @@ import type { ObjectStore, PartToSign, SignedRequest } from '../core/ports/objec
 import type { Services } from '../core/ports/services.ts'
 import { Problem } from '../core/problem.ts'
 import type { UploadToken } from '../core/token.ts'
+import { invalid, tokenExpired } from './problems.ts'
 import { validityFor } from './validity.ts'
 
 /**
@@ -30,12 +31,6 @@ export interface SignedParts {
   parts: SignedPart[]
   expiresAt: Date
 }
-
-const invalid = (pointer: string, detail: string) =>
-  new Problem('invalid-request', {
-    detail: `${pointer.slice(1)} ${detail}`,
-    members: { errors: [{ pointer, detail }] },
-  })
 
 function checkLast({ plan }: UploadToken, { last, partNumbers }: PresignPartsInput): void {
   if (!last) return
@@ -64,9 +59,7 @@ function limitsOf(token: UploadToken, asked: number | undefined, store: ObjectSt
   const since = Math.ceil(now.getTime() / 1000)
   const isSingle = token.method === 'single'
   if (isSingle && token.exp <= since) {
-    throw new Problem('unauthenticated', {
-      detail: 'The token has expired. GET the upload for a fresh one.',
-    })
+    throw tokenExpired()
   }
   return [
     asked ?? token.urlSeconds,

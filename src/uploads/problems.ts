@@ -48,6 +48,21 @@ export const objectExists = () =>
       'Another object has this key, and the policy says never to overwrite. Abort this upload and use another name.',
   })
 
+/** The field that `pointer` names (RFC 6901) cannot be taken; `detail` continues a sentence that begins with it. */
+export const invalid = (pointer: string, detail: string) =>
+  new Problem('invalid-request', {
+    detail: `${pointer.slice(1)} ${detail}`,
+    members: { errors: [{ pointer, detail }] },
+  })
+
+export const uploadExpired = () =>
+  new Problem('upload-expired', { detail: 'The upload has expired. Create a new one.' })
+
+export const tokenExpired = () =>
+  new Problem('unauthenticated', {
+    detail: 'The token has expired. GET the upload for a fresh one.',
+  })
+
 /** Says why a session cannot be changed any more, or not now. */
 export function notOpen(session: UploadSession, now: Date): Problem {
   if (session.state === 'completing' || session.state === 'initiating') {

@@ -2,7 +2,6 @@
 import { missingParts, type PartPlan } from '../core/part-plan.ts'
 import type { Services } from '../core/ports/services.ts'
 import { ignoreStoreFailure, isStoreFailure } from '../core/ports/store-failure.ts'
-import { Problem } from '../core/problem.ts'
 import type { StoredPart } from '../core/stored.ts'
 import {
   attemptIsRecent,
@@ -14,7 +13,7 @@ import { endSession } from './ending/end.ts'
 import { failMismatch, finish } from './ending/finish.ts'
 import { lookForObject } from './ending/own-object.ts'
 import { abortUntilGone } from './ending/release.ts'
-import { notOpen, refusal } from './problems.ts'
+import { notOpen, refusal, uploadExpired } from './problems.ts'
 
 export type StatusServices = Pick<
   Services,
@@ -136,7 +135,7 @@ async function lost(services: StatusServices, session: UploadSession): Promise<U
   if (session.state === 'completing') return without(session)
   if (attemptIsRecent(session, now)) throw notOpen(session, now)
   if (session.expiresAt <= now) {
-    throw new Problem('upload-expired', { detail: 'The upload has expired. Create a new one.' })
+    throw uploadExpired()
   }
   if (session.generation >= MAX_GENERATIONS) return without(await giveUp(services, session))
   return heal(services, session)

@@ -6,7 +6,7 @@ import { getsReadBack, type Holder } from '../core/reach.ts'
 import { mintToken, uploadTokenSeconds } from '../core/token.ts'
 import { hasEnded, objectSpec, type UploadSession } from '../core/upload-session.ts'
 
-export const seconds = (date: Date): number => Math.floor(date.getTime() / 1000)
+const seconds = (date: Date): number => Math.floor(date.getTime() / 1000)
 
 /** What a store is asked to report to us, with the token that it brings along. */
 export const callbackRequest = (

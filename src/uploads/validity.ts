@@ -1,6 +1,7 @@
 // How long what is signed may live: the shortest of its limits, and never longer than the credential that signs it.
 import type { ObjectStore, Validity } from '../core/ports/object-store.ts'
 import { Problem } from '../core/problem.ts'
+import { uploadExpired } from './problems.ts'
 
 /** `limits` are seconds. Throws `storage-unavailable` where the credential has ended, `upload-expired` where a limit has. */
 export function validityFor(
@@ -16,7 +17,7 @@ export function validityFor(
   }
   const seconds = Math.min(most, ...limits)
   if (seconds < 1) {
-    throw new Problem('upload-expired', { detail: 'The upload has expired. Create a new one.' })
+    throw uploadExpired()
   }
   return { from: now, seconds }
 }

@@ -9,7 +9,7 @@ export type Shape = keyof typeof SHAPES
 export const PART_SIZE = 100 * KiB
 /** More than the lease of a completion or an initiate. */
 const IN_FLIGHT_MINUTES = 2
-export const SUBJECTS = ['ada', 'bo'] as const
+const SUBJECTS = ['ada', 'bo'] as const
 
 export type Command = { via?: number } & (
   | { do: 'create'; who: number; shape: Shape; key?: number }
@@ -298,7 +298,7 @@ export async function perform(clients: Clients, command: Command): Promise<Obser
   }
 }
 
-export const slotOf = ({ uploads }: Clients, slot: number): Upload | undefined =>
+const slotOf = ({ uploads }: Clients, slot: number): Upload | undefined =>
   uploads.length ? uploads[slot % uploads.length] : undefined
 
 async function act(clients: Clients, command: Command, instance: Instance): Promise<Observation[]> {

@@ -14,8 +14,6 @@ interface Process {
   command: string
 }
 
-export type Watch = ReturnType<typeof watchFolder>
-
 /** To be called before anything is started that should be watched: what is there already is none of it. */
 export function watchFolder(folder: string) {
   const others = new Set(processesOf(folder, []).map(nameOf))

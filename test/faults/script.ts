@@ -323,7 +323,7 @@ async function endFindings(
 }
 
 /** A command as a person says it. */
-export function tell(command: Command): string {
+function tell(command: Command): string {
   const { via = 0 } = command
   const rest = Object.entries(command)
     .filter(([name]) => name !== 'do' && name !== 'via' && name !== 'slot')

@@ -35,7 +35,7 @@ const PART_SIZE = 100 * KiB
 const ENDED = ['completed', 'aborted', 'expired', 'failed']
 
 /** Not now: it is to be tried again. */
-export class Later extends Error {}
+class Later extends Error {}
 
 export function newUpload(number: number, next: (below: number) => number): Tracked {
   const wish = (['relayed', 'relayed', 'direct', 'direct', 'abort'] as const)[next(5)]!

@@ -21,7 +21,7 @@ import { startProcessingStore } from '../support/processing/server.ts'
 import { type Channel, faultPort, type Instance } from './fault-port.ts'
 import { throughPort } from './through-port.ts'
 
-export const ADMIN_KEY = 'an-admin-key-for-the-tests'
+const ADMIN_KEY = 'an-admin-key-for-the-tests'
 const STORE_SECRET = 'test-secret-of-the-store'
 const MASTER = new Uint8Array(32).fill(7)
 const OLD_KEY = { kid: 'k0', secret: new Uint8Array(32).fill(6) }

@@ -7,7 +7,7 @@ import { ROOT } from './checkout.ts'
 
 const UNDER_FILTER = fileURLToPath(new URL('./under-filter.py', import.meta.url))
 
-export const unitText = readFileSync(join(ROOT, 'deploy/countersign.service'), 'utf8')
+const unitText = readFileSync(join(ROOT, 'deploy/countersign.service'), 'utf8')
 
 /** Every value that the setting is given, from the first line to the last. */
 export const settingsOf = (name: string): string[] =>

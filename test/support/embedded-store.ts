@@ -175,7 +175,7 @@ export function useEmbeddedStore() {
   return context
 }
 
-export const partList = (
+const partList = (
   parts: ReadonlyArray<readonly [partNumber: number, etag: string | undefined]>,
 ): string =>
   `<CompleteMultipartUpload>${parts

@@ -46,7 +46,7 @@ const TABLE = /\b(?:from|join|update|using|,)\s+(?:only\s+)?"?(\w+)\b(?!"?\.)"?/
 const INSERT = /\binsert\s+into\s+"?(\w+)"?\s*(\([^)]*\))?/i
 
 /** The tenant tables that some level of the statement reaches without the tenant. */
-export function tablesWithoutTenant(statement: string, tenantTables: readonly string[]): string[] {
+function tablesWithoutTenant(statement: string, tenantTables: readonly string[]): string[] {
   const reached = levelsOf(statement).flatMap(({ text }) => {
     const code = text.replaceAll(/'(?:[^']|'')*'/g, "''")
     const inserted = INSERT.exec(code)

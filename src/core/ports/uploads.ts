@@ -22,7 +22,7 @@ export interface IdempotentRequest {
   requestHash: string
 }
 
-export const KEYS_KEPT_MS = 24 * 3600_000
+const KEYS_KEPT_MS = 24 * 3600_000
 
 /** Keys that are older stand for nothing any more. */
 export const keysKeptSince = (now: Date): Date => new Date(now.getTime() - KEYS_KEPT_MS)

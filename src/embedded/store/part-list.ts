@@ -43,7 +43,7 @@ function readPart(value: unknown): ListedPart {
 }
 
 /** Upper case, without quotes, however the client wrote or escaped them (Go writes `&#34;`). */
-export const plainEtag = (etag: string): string =>
+const plainEtag = (etag: string): string =>
   etag
     .replace(/&(quot|#34|#x22);|"/gi, '')
     .trim()

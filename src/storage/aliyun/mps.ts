@@ -16,7 +16,7 @@ export interface MpsOptions extends ApiOptions {
 type Json = Record<string, unknown>
 
 /** Object names are percent-encoded in themselves, before they become part of a JSON text. */
-export function submitQuery(
+function submitQuery(
   { bucket, region }: Pick<MpsOptions, 'bucket' | 'region'>,
   { key, saveAs, pipelineId, templateId }: MediaJob,
 ): Record<string, string> {

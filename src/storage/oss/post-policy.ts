@@ -25,7 +25,7 @@ export interface FormToSign {
 }
 
 /** The fields that say who signed, and when. */
-export const signerFields = (
+const signerFields = (
   { accessKeyId, sessionToken }: Oss4Credentials,
   scope: Oss4Scope,
 ): Record<string, string> => ({
@@ -36,7 +36,7 @@ export const signerFields = (
 })
 
 /** The bucket and who signed as pairs, the rest as `eq`: the forms that the documentation shows. */
-export function conditionsOf({ bucket, fields, size }: FormToSign): Condition[] {
+function conditionsOf({ bucket, fields, size }: FormToSign): Condition[] {
   const pinned = Object.entries(fields).map(([name, value]): Condition => {
     const field = name.toLowerCase()
     return field in SIGNER_FIELDS ? { [field]: value } : ['eq', `$${field}`, value]
@@ -51,7 +51,7 @@ const SIGNER_FIELDS = {
   'x-oss-security-token': true,
 }
 
-export const policyJson = (form: FormToSign): string =>
+const policyJson = (form: FormToSign): string =>
   JSON.stringify({ expiration: form.expiresAt.toISOString(), conditions: conditionsOf(form) })
 
 export const encodePolicy = (json: string): string => base64(utf8(json))

@@ -4,7 +4,7 @@ import { exchange } from '../../net/exchange.ts'
 import { MAX_XML_BYTES, parseXml, textOf } from './xml.ts'
 
 /** Milliseconds until a call without a whole answer counts as unanswered. */
-export const STORE_TIMEOUT_MS = 30_000
+const STORE_TIMEOUT_MS = 30_000
 
 export interface StoreRequest {
   method: string

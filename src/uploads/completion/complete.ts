@@ -11,7 +11,7 @@ import {
 } from '../../core/upload-session.ts'
 import { failMismatch, finish } from '../ending/finish.ts'
 import { expectedSize, lookForObject, type Made } from '../ending/own-object.ts'
-import { notOpen, objectExists, refusal, uploadLost } from '../problems.ts'
+import { notOpen, objectExists, refusal, uploadExpired, uploadLost } from '../problems.ts'
 import {
   asDeclared,
   checkInput,
@@ -52,7 +52,7 @@ export async function completeUpload(
     if (current?.state === 'completed') return asDeclared(current, input)
     if (!current || hasEnded(current.state)) throw notOpen(current ?? found, now)
     if (current.state === 'open' && current.expiresAt <= now) {
-      throw new Problem('upload-expired', { detail: 'The upload has expired. Create a new one.' })
+      throw uploadExpired()
     }
     if (current.state === 'initiating') throw notOpen(current, now)
     if (waited >= WAIT_MS || now.getTime() - waitedSince >= WAIT_MS) return current

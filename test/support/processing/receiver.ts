@@ -32,5 +32,3 @@ export async function startReceiver() {
     close: () => new Promise<void>((resolve) => server.close(() => resolve())),
   }
 }
-
-export type Receiver = Awaited<ReturnType<typeof startReceiver>>

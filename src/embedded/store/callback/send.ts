@@ -72,7 +72,7 @@ async function post(
 }
 
 /** Decoded path, raw query, LF, body. */
-export function signedBytes({ pathname, search }: URL, body: Uint8Array): Uint8Array {
+function signedBytes({ pathname, search }: URL, body: Uint8Array): Uint8Array {
   return Buffer.concat([utf8(`${percentDecode(pathname) ?? pathname}${search}\n`), body])
 }
 
