@@ -15,7 +15,7 @@ export const SCHEMES = {
   completionToken: ['completion'],
 } as const satisfies Record<string, readonly Kind[]>
 
-type Scheme = keyof typeof SCHEMES
+export type Scheme = keyof typeof SCHEMES
 type KindOf<Name extends Scheme> = Name extends Scheme ? (typeof SCHEMES)[Name][number] : never
 
 /**

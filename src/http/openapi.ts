@@ -1,10 +1,10 @@
 // The OpenAPI document, made from the declarations of the routes.
 import type { z } from '@hono/zod-openapi'
 import * as contract from '../contract.ts'
-import type { Credentials, SCHEMES } from './authenticate.ts'
+import type { Credentials, Scheme } from './authenticate.ts'
 import { type Api, type RouteDescription, routesOf } from './route.ts'
 
-const SCHEME_DESCRIPTIONS: Record<'admin' | keyof typeof SCHEMES, string> = {
+const SCHEME_DESCRIPTIONS: Record<'admin' | Scheme, string> = {
   admin: 'The operator’s ADMIN_KEY',
   apiKey: 'An app’s api key (csk_…)',
   owner: 'A user JWT of a registered issuer, a grant, or an api key',
