@@ -1,5 +1,5 @@
-// Problem: an error that we answer with (RFC 9457), and the catalogue of every code.
-// Codes are permanent; a client may branch on them. Throw a Problem anywhere; only http/problem.ts renders it.
+// Problem: an error that we answer with (RFC 9457), and the catalogue of every code. Codes are permanent, because clients
+// branch on them. Any code may throw a Problem; only http/problem.ts renders it.
 
 interface Entry {
   status: number
@@ -88,3 +88,10 @@ export class Problem extends Error {
     this.members = members ?? {}
   }
 }
+
+/** `invalid-request` for one field; its detail reads as a sentence that begins with the field. */
+export const invalidField = (pointer: string, detail: string): Problem =>
+  new Problem('invalid-request', {
+    detail: `${pointer.slice(1)} ${detail}`,
+    members: { errors: [{ pointer, detail }] },
+  })

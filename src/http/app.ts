@@ -1,5 +1,5 @@
-// The HTTP rim: one Hono app for every runtime. Order matters: first the headers that every answer has, also where the services
-// cannot be opened, then id and log, then the routes.
+// The HTTP rim: one Hono app for every runtime. Order matters: headers come first, because an answer has them even if the
+// services cannot be opened; then the request id and the log; then the routes.
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { cors } from 'hono/cors'
 import { secureHeaders } from 'hono/secure-headers'
@@ -12,15 +12,16 @@ import { credentialRoutes } from './credentials.ts'
 import { deliveryRoutes } from './deliveries.ts'
 import type { Environment, Request, RequestServices } from './environment.ts'
 import { type DemoApp, demoRoutes, healthRoutes } from './health.ts'
+import { documentRoutes, openApiJson } from './openapi.ts'
 import { noSuchRoute, problemRenderer } from './problem.ts'
 import { problemsPage } from './problems-page.ts'
-import { documentSecurity } from './route.ts'
+import { route } from './route.ts'
 import { uploadRoutes } from './uploads.ts'
 
 export interface HttpOptions {
-  /** Services for one request: on Workers they live no longer. */
+  /** Services for one request; on Workers they end with it. */
   servicesFor: (c: Request) => RequestServices | Promise<RequestServices>
-  /** The path under which clients know the API, where a proxy may leave it on: that of PUBLIC_URL. */
+  /** The path of PUBLIC_URL, which a proxy may leave in the request. */
   basePath?: (bindings: unknown) => string
   isReady?: () => boolean
   /** Present in embedded mode on a loopback host. */
@@ -30,11 +31,10 @@ export interface HttpOptions {
 const REQUEST_ID = /^[A-Za-z0-9._-]{1,64}$/
 const PREFLIGHT_SECONDS = 7200
 
-/** A proxy in front may take PUBLIC_URL's path off, or leave it on. */
 const withoutBase = (path: string, base: string) =>
   base && path.startsWith(`${base}/`) ? path.slice(base.length) : path
 
-/** A grant in a path is a secret: no log has it. */
+/** A grant in a path is a secret, so the log shows only its id. */
 const withoutGrant = (path: string) =>
   path.replace(/(\/oss\/credentials\/)(.+)/, (_, route, grant) => route + grantForLog(grant))
 
@@ -52,7 +52,7 @@ export function httpApp(options: HttpOptions) {
     secureHeaders({ crossOriginResourcePolicy: 'cross-origin', crossOriginOpenerPolicy: false }),
   )
 
-  // Bearer tokens only, no cookies: any origin may ask, and the credential's App decides (http/authenticate).
+  // There are no cookies, so any origin may ask. The credential's App restricts origins (http/authenticate).
   const anyOrigin = cors({
     origin: '*',
     allowMethods: ['GET', 'POST', 'PUT', 'DELETE'],
@@ -62,7 +62,7 @@ export function httpApp(options: HttpOptions) {
   })
   for (const path of ['/v1/*', '/oss/*', '/openapi.json']) api.use(path, anyOrigin)
 
-  // Before the services, too: a problem of theirs points at it.
+  // Needs no services: problems that say they are misconfigured point at this page.
   problemsPage(api)
 
   api.use(async function identifyAndLog(c, next) {
@@ -97,26 +97,19 @@ export function httpApp(options: HttpOptions) {
   deliveryRoutes(api)
   if (demo) demoRoutes(api, demo)
 
-  documentSecurity(api)
   // Large, and the same for everybody: made at the first request.
   let document: { publicUrl: string; json: string } | undefined
-  api.get('/openapi.json', (c) => {
-    const publicUrl = c.get('services').publicUrl()
-    if (document?.publicUrl !== publicUrl) document = { publicUrl, json: describe(api, publicUrl) }
-    return c.body(document.json, 200, { 'content-type': 'application/json' })
-  })
+  route(
+    api,
+    { method: 'get', path: '/openapi.json', credentials: 'none', undocumented: true },
+    (c, { services }) => {
+      const publicUrl = services.publicUrl()
+      if (document?.publicUrl !== publicUrl) {
+        document = { publicUrl, json: openApiJson(api, publicUrl) }
+      }
+      return c.body(document.json, 200, { 'content-type': 'application/json' })
+    },
+  )
+  documentRoutes(api)
   return api
 }
-
-const describe = (api: OpenAPIHono<Environment>, publicUrl: string) =>
-  JSON.stringify(
-    api.getOpenAPI31Document({
-      openapi: '3.1.0',
-      info: {
-        title: 'Countersign',
-        version: '1',
-        description: 'Authorises uploads straight to object storage.',
-      },
-      servers: [{ url: publicUrl }],
-    }),
-  )

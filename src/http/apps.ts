@@ -1,33 +1,34 @@
-// Apps and what belongs to them: policies and issuers for the admin, grants and webhook endpoints for the app's backend.
+// The routes of an App's settings: policies and issuers for the operator, grants and webhook endpoints for the App's backend.
 import { newApiKey } from '../auth/api-key.ts'
 import * as contract from '../contract.ts'
 import { POLICY_DEFAULTS, type Policy, standardPolicy } from '../core/policy.ts'
 import { Problem } from '../core/problem.ts'
 import { requireOwner } from '../core/shared-issuers.ts'
-import { mintToken } from '../core/token.ts'
 import { webhookSecret } from '../delivery/targets/standard-webhooks.ts'
 import { checkUrl } from '../delivery/url-guard.ts'
+import { createGrant } from '../uploads/grant.ts'
 import { revokeGrant } from '../uploads/revoke.ts'
-import { credentialFor, requireAdmin } from './authenticate.ts'
-import { readJson, readQuery, validate } from './body.ts'
-import type { Request } from './environment.ts'
+import type { RequestServices } from './environment.ts'
 import { type Api, route } from './route.ts'
 
 const WEBHOOK_SECRET_BYTES = 32
 
-function checkTarget(c: Request, url: string): void {
-  const checked = checkUrl(url, { allowPrivate: c.get('services').allowPrivateTargets })
+function checkTarget({ allowPrivateTargets }: RequestServices, url: string): void {
+  const checked = checkUrl(url, { allowPrivate: allowPrivateTargets })
   if ('url' in checked) return
   throw new Problem('url-not-allowed', { detail: `The URL cannot be used: ${checked.reason}.` })
 }
 
-/** The store that a policy names has to be there, and has to process where the policy wants it to. */
-function checkStore(c: Request, { store: name, processing }: Policy, within = ''): void {
-  const { hasStore, storeNamed } = c.get('services')
+/** Throws `invalid-request` for a store that is not configured, or that cannot process as the policy wants. */
+function checkStore(
+  { hasStore, storeNamed }: RequestServices,
+  { store: name, processing }: Policy,
+  pointer = '',
+): void {
   const fault = (field: string, reason: string) =>
     new Problem('invalid-request', {
       detail: `${field}: ${reason}`,
-      members: { errors: [{ pointer: `${within}/${field}`, detail: reason }] },
+      members: { errors: [{ pointer: `${pointer}/${field}`, detail: reason }] },
     })
   if (name !== undefined && !hasStore(name)) {
     throw fault('store', `no store named "${name}" is configured`)
@@ -47,27 +48,21 @@ export function appRoutes(api: Api): void {
       method: 'post',
       path: '/v1/apps',
       summary: 'Create an app and its first api key',
-      security: ['admin'],
+      credentials: 'admin',
       body: contract.createApp,
       answers: { 201: contract.createdApp },
     },
-    async (c) => {
-      requireAdmin(c)
-      const body = await readJson(c, contract.createApp)
-      if (body.policy) checkStore(c, body.policy, '/policy')
-      const { apps, newId, randomBytes, clock, embedded } = c.get('services')
+    async (c, { services, body }) => {
+      if (body.policy) checkStore(services, body.policy, '/policy')
+      const { apps, newId, randomBytes, clock, embedded } = services
       const id = newId('app')
       const { apiKey, hash } = newApiKey(id, randomBytes)
-      const app = {
-        id,
-        name: body.name,
-        keyPrefix: body.keyPrefix ?? id,
-        allowedOrigins: body.allowedOrigins ?? ['*'],
-      }
+      const { name, keyPrefix = id, allowedOrigins = ['*'] } = body
       const standard = standardPolicy({ readBack: embedded })
       const policy = body.policy === null ? undefined : (body.policy ?? standard)
+      const app = { id, name, keyPrefix, allowedOrigins }
       await apps.createApp(app, { keyId: newId('key'), hash }, policy, clock())
-      return c.json({ id, name: app.name, keyPrefix: app.keyPrefix, apiKey }, 201)
+      return c.json({ id, name, keyPrefix, apiKey }, 201)
     },
   )
 
@@ -77,14 +72,12 @@ export function appRoutes(api: Api): void {
       method: 'get',
       path: '/v1/apps',
       summary: 'Apps with their key prefixes and origins, newest first',
-      security: ['admin'],
+      credentials: 'admin',
       query: contract.pageQuery,
       answers: { 200: contract.appList },
     },
-    async (c) => {
-      requireAdmin(c)
-      const page = readQuery(c, contract.pageQuery)
-      const found = await c.get('services').apps.listApps(page)
+    async (c, { services, query }) => {
+      const found = await services.apps.listApps(query)
       return c.json({
         apps: found.map(({ id, name, keyPrefix, allowedOrigins }) => ({
           id,
@@ -92,7 +85,7 @@ export function appRoutes(api: Api): void {
           keyPrefix,
           allowedOrigins,
         })),
-        nextCursor: found.length === page.limit ? found.at(-1)?.id : undefined,
+        nextCursor: found.length === query.limit ? found.at(-1)?.id : undefined,
       })
     },
   )
@@ -103,17 +96,14 @@ export function appRoutes(api: Api): void {
       method: 'put',
       path: '/v1/apps/{id}/policies/{name}',
       summary: 'Set a policy of an app',
-      security: ['admin'],
+      credentials: 'admin',
+      params: { name: contract.policyNameSchema },
       body: contract.policySchema,
       answers: { 200: contract.storedPolicy },
     },
-    async (c) => {
-      requireAdmin(c)
-      const name = validate(contract.policyNameSchema, c.req.param('name'))
-      const policy = await readJson(c, contract.policySchema)
-      const { apps, clock } = c.get('services')
-      checkStore(c, policy)
-      const stored = await apps.putPolicy(c.req.param('id') ?? '', name, policy, clock())
+    async (c, { services, params: { id, name }, body: policy }) => {
+      checkStore(services, policy)
+      const stored = await services.apps.putPolicy(id, name, policy, services.clock())
       if (!stored) throw noSuch('app')
       return c.json({ name, policy })
     },
@@ -125,17 +115,14 @@ export function appRoutes(api: Api): void {
       method: 'post',
       path: '/v1/apps/{id}/issuers',
       summary: 'Trust an issuer of user JWTs',
-      security: ['admin'],
+      credentials: 'admin',
       body: contract.createIssuer,
       answers: { 201: contract.createdIssuer },
     },
-    async (c) => {
-      requireAdmin(c)
-      const body = await readJson(c, contract.createIssuer)
-      if (body.jwksUrl !== undefined) checkTarget(c, body.jwksUrl)
+    async (c, { services, params: { id: appId }, body }) => {
+      if (body.jwksUrl !== undefined) checkTarget(services, body.jwksUrl)
       requireOwner(body.issuer, body.claims)
-      const { apps, clock, newId } = c.get('services')
-      const appId = c.req.param('id') ?? ''
+      const { apps, clock, newId } = services
       if (!(await apps.findApp(appId))) throw noSuch('app')
       const issuerId = newId('iss')
       const { subjectPrefix = `${issuerId}:` } = body
@@ -151,28 +138,13 @@ export function appRoutes(api: Api): void {
       method: 'post',
       path: '/v1/grants',
       summary: 'Mint a grant for a client',
-      security: ['apiKey'],
+      credentials: ['apiKey'],
       body: contract.createGrant,
       answers: { 201: contract.createdGrant },
     },
-    async (c) => {
-      const { appId } = await credentialFor(c, 'api-key')
-      const { ttlSeconds, policy = 'default', ...body } = await readJson(c, contract.createGrant)
-      const { apps, clock, newId, tokenKeys } = c.get('services')
-      if (!(await apps.findPolicy(appId, policy))?.policy) {
-        throw new Problem('policy-not-found', { detail: `The app has no policy "${policy}".` })
-      }
-      const grantId = newId('grt')
-      const expiresAt = new Date(clock().getTime() + ttlSeconds * 1000)
-      await apps.createGrant({ appId, grantId, policy, expiresAt, ...body }, clock())
-      const grant = await mintToken(tokenKeys, 'grant', {
-        app: appId,
-        grant: grantId,
-        policy,
-        ...body,
-        exp: Math.floor(expiresAt.getTime() / 1000),
-      })
-      return c.json({ id: grantId, grant, expiresAt: expiresAt.toISOString() }, 201)
+    async (c, { services, credential, body: { policy = 'default', ...terms } }) => {
+      const created = await createGrant(services, credential.appId, { policy, ...terms })
+      return c.json({ ...created, expiresAt: created.expiresAt.toISOString() }, 201)
     },
   )
 
@@ -182,15 +154,13 @@ export function appRoutes(api: Api): void {
       method: 'delete',
       path: '/v1/grants/{id}',
       summary: 'Revoke a grant, and abort what is open under it where asked',
-      security: ['apiKey'],
+      credentials: ['apiKey'],
       query: contract.revokeGrantQuery,
       answers: { 200: contract.revokedGrant },
     },
-    async (c) => {
-      const { appId } = await credentialFor(c, 'api-key')
-      const abort = readQuery(c, contract.revokeGrantQuery).abort === 'true'
-      const id = c.req.param('id') ?? ''
-      const aborted = await revokeGrant(c.get('services'), appId, id, { abort })
+    async (c, { services, credential, params: { id }, query }) => {
+      const abort = query.abort === 'true'
+      const aborted = await revokeGrant(services, credential.appId, id, { abort })
       if (aborted === undefined) throw noSuch('grant')
       return c.json({ id, revoked: true, ...(abort ? { aborted } : {}) })
     },
@@ -202,24 +172,17 @@ export function appRoutes(api: Api): void {
       method: 'post',
       path: '/v1/webhook-endpoints',
       summary: 'Register a webhook endpoint',
-      security: ['apiKey'],
+      credentials: ['apiKey'],
       body: contract.createEndpoint,
       answers: { 201: contract.createdEndpoint },
     },
-    async (c) => {
-      const { appId } = await credentialFor(c, 'api-key')
-      const { url, events } = await readJson(c, contract.createEndpoint)
-      checkTarget(c, url)
-      const { deliveries, newId, randomBytes, clock } = c.get('services')
-      const endpoint = {
-        appId,
-        id: newId('whe'),
-        url,
-        events,
-        secret: webhookSecret(randomBytes(WEBHOOK_SECRET_BYTES)),
-      }
-      await deliveries.createEndpoint(endpoint, clock())
-      return c.json({ id: endpoint.id, url, events, secret: endpoint.secret }, 201)
+    async (c, { services, credential: { appId }, body: { url, events } }) => {
+      checkTarget(services, url)
+      const { deliveries, newId, randomBytes, clock } = services
+      const id = newId('whe')
+      const secret = webhookSecret(randomBytes(WEBHOOK_SECRET_BYTES))
+      await deliveries.createEndpoint({ appId, id, url, events, secret }, clock())
+      return c.json({ id, url, events, secret }, 201)
     },
   )
 }

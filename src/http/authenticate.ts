@@ -1,14 +1,39 @@
-// Who is calling, and with which kind of credential. Deny by default: a route names the kinds that it takes.
+// Verifies the credential that a route declares. Deny by default: a route names the kinds that it takes.
 import { verifyCredential } from '../auth/index.ts'
 import { equalInConstantTime } from '../bytes/encoding.ts'
-import { type Credential, checkUse, type GrantUse, type Principal } from '../core/principal.ts'
+import { type Credential, checkUse, type GrantPrincipal, type GrantUse } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import { tokenExpired } from '../uploads/problems.ts'
 import type { Request } from './environment.ts'
 
-export type CredentialName = Credential['kind']
+type Kind = Credential['kind']
 
-const NAMES: Record<CredentialName, string> = {
+/** The security schemes of the OpenAPI document, each with the kinds of credential that it stands for. */
+export const SCHEMES = {
+  apiKey: ['api-key'],
+  owner: ['jwt', 'grant', 'api-key'],
+  uploadToken: ['upload'],
+  completionToken: ['completion'],
+} as const satisfies Record<string, readonly Kind[]>
+
+export type Scheme = keyof typeof SCHEMES
+type KindOf<Name extends Scheme> = Name extends Scheme ? (typeof SCHEMES)[Name][number] : never
+
+/**
+ * What a route takes: nothing; the operator's ADMIN_KEY; a grant as the parameter `grant` of its path, for clients that send
+ * no headers; or a bearer token of any of these schemes.
+ */
+export type Credentials = 'none' | 'admin' | 'grantInPath' | readonly [Scheme, ...Scheme[]]
+
+/** The type of the credential that a route with this declaration is called with. */
+export type CredentialOf<Declared extends Credentials> =
+  Declared extends readonly (infer Name extends Scheme)[]
+    ? Extract<Credential, { kind: KindOf<Name> }>
+    : Declared extends 'grantInPath'
+      ? GrantPrincipal
+      : undefined
+
+const NAMES: Record<Kind, string> = {
   jwt: 'a user JWT',
   grant: 'a grant',
   'api-key': 'an api key',
@@ -27,7 +52,7 @@ function bearer(c: Request): string {
   return token
 }
 
-/** Origins that an App allows; a token names them itself, so that signing needs no database. */
+/** A token names the origins that its App allows, so that signing needs no database. */
 async function checkOrigin(c: Request, credential: Credential): Promise<void> {
   const origin = c.req.header('origin')
   if (!origin) return
@@ -41,46 +66,63 @@ async function checkOrigin(c: Request, credential: Credential): Promise<void> {
   })
 }
 
-/** The verified credential. Throws `unauthenticated`, or `forbidden` for a kind or use that the route does not take. */
-export const credentialFor = <Kind extends CredentialName>(c: Request, ...kinds: Kind[]) =>
-  credentialWith(c, 'api', kinds)
-
-async function credentialWith<Kind extends CredentialName>(
-  c: Request,
-  use: GrantUse,
-  kinds: Kind[],
-): Promise<Extract<Credential, { kind: Kind }>> {
+async function verifyBearer(c: Request, kinds: readonly Kind[]): Promise<Credential> {
   const credential = await verifyCredential(c.get('services').authentication, bearer(c))
-  if (!credential)
+  if (!credential) {
     throw unauthenticated(
       'The credential is not valid: check its signature, issuer, audience, claims and expiry.',
     )
-  if (!(kinds as string[]).includes(credential.kind)) {
-    throw new Problem(
-      kinds.length <= 2 && (kinds as string[]).includes('completion')
-        ? 'completion-token-invalid'
-        : 'forbidden',
-      {
-        detail: `This takes ${kinds.map((kind) => NAMES[kind]).join(' or ')}, not ${NAMES[credential.kind]}.`,
-      },
-    )
+  }
+  if (!kinds.includes(credential.kind)) {
+    throw new Problem(kinds.includes('completion') ? 'completion-token-invalid' : 'forbidden', {
+      detail: `This takes ${kinds.map((kind) => NAMES[kind]).join(' or ')}, not ${NAMES[credential.kind]}.`,
+    })
   }
   if ((credential.kind === 'upload' || credential.kind === 'completion') && credential.expired) {
     throw tokenExpired()
   }
-  checkUse(credential, use)
-  await checkOrigin(c, credential)
-  return credential as Extract<Credential, { kind: Kind }>
+  return credential
 }
 
-/** `use` is the one that a grant needs for the call. */
-export const principalFor = (c: Request, use: GrantUse = 'api'): Promise<Principal> =>
-  credentialWith(c, use, ['jwt', 'grant', 'api-key'])
+async function verifyGrantInPath(c: Request): Promise<Credential> {
+  const credential = await verifyCredential(
+    c.get('services').authentication,
+    c.req.param('grant') ?? '',
+  )
+  if (credential?.kind === 'grant') return credential
+  throw unauthenticated('The grant is not valid.')
+}
 
-/** The operator's key, compared in constant time. Without one configured, nothing of the admin's is offered. */
-export function requireAdmin(c: Request): void {
+/** Compares in constant time. Without an ADMIN_KEY nobody is the operator. */
+function checkAdmin(c: Request): void {
   const { adminKey } = c.get('services')
   if (adminKey === undefined || !equalInConstantTime(bearer(c), adminKey)) {
     throw unauthenticated('This needs the admin key (ADMIN_KEY) as "Authorization: Bearer …".')
   }
+}
+
+/**
+ * The verified credential of a request. Throws `unauthenticated`; `forbidden` or `completion-token-invalid` for another kind,
+ * use or origin.
+ */
+export async function authenticate(
+  c: Request,
+  declared: Credentials,
+  use: GrantUse,
+): Promise<Credential | undefined> {
+  if (declared === 'none') return undefined
+  if (declared === 'admin') {
+    checkAdmin(c)
+    return undefined
+  }
+  const inPath = declared === 'grantInPath'
+  const credential = inPath
+    ? await verifyGrantInPath(c)
+    : await verifyBearer(
+        c,
+        declared.flatMap((scheme): readonly Kind[] => SCHEMES[scheme]),
+      )
+  checkUse(credential, use)
+  if (!inPath) await checkOrigin(c, credential)
+  return credential
 }

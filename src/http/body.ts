@@ -1,20 +1,20 @@
-// Reads what a request says: bodies bounded while they arrive, strictly JSON, validated by the contract; and no text that a
-// database cannot store, wherever it stands.
+// Reads and validates bodies, paths and queries. Bodies are bounded while they arrive, and strictly JSON. Text that a database
+// cannot store is refused anywhere.
 import type { z } from '@hono/zod-openapi'
 import { concatBytes, fromUtf8, isStorable } from '../bytes/encoding.ts'
 import { Problem } from '../core/problem.ts'
 import type { Request } from './environment.ts'
 
 const MAX_JSON_BYTES = 128 * 1024
-/** More than any body needs, and little enough to be walked by recursion. */
+/** More than any body needs, and few enough for recursion. */
 const MAX_JSON_DEPTH = 32
 
 const tooLarge = (limit: number) =>
   new Problem('payload-too-large', { detail: `A request body has at most ${limit} bytes.` })
 
 /**
- * The raw bytes. Throws `payload-too-large` as soon as the limit is passed, chunked or not. The rest is not cancelled: on Node
- * that would reset the connection before the client has read why (node/unread-body).
+ * The raw bytes. Throws `payload-too-large` as soon as the limit is passed, chunked or not. The rest is not cancelled, because
+ * on Node that would reset the connection before the client has read the answer (node/unread-body).
  */
 export async function readBody(c: Request, limit = MAX_JSON_BYTES): Promise<Uint8Array> {
   const { body, headers, signal } = c.req.raw
@@ -35,12 +35,12 @@ export async function readBody(c: Request, limit = MAX_JSON_BYTES): Promise<Uint
   } finally {
     reader.releaseLock()
   }
-  // A body whose client was gone before it was read ends without an error: what is left of it must not pass for the whole.
+  // If the client disconnected before the body was read, the stream ends without an error. A partial body must not pass.
   if (declared === null ? signal.aborted : size < Number(declared)) throwCut(c)
   return concatBytes(chunks)
 }
 
-/** The client went away while it sent: no fault of ours, and nobody is left to read the answer. */
+/** The client disconnected while it sent. Logged at debug, because it is no fault of ours. */
 function throwCut(c: Request): never {
   c.get('services').log('debug', 'a request was cut', { requestId: c.get('requestId') })
   throw new Problem('invalid-request', { detail: 'The body broke off. Send the request again.' })
@@ -87,14 +87,14 @@ function* unstorable(value: unknown, path: PropertyKey[] = []): Generator<Issue>
   }
 }
 
-/** Throws `invalid-request` where a text or a name in it, at any depth, is nothing that PostgreSQL can store. */
+/** Throws `invalid-request` if PostgreSQL cannot store a text or a name in the value, at any depth. */
 export function checkStorable<Value>(value: Value): Value {
   const issues = [...unstorable(value)]
   if (issues.length) throw invalid(issues)
   return value
 }
 
-/** The body as the schema has it. `optional` takes an empty body for `{}`. */
+/** The body, validated. With `optional`, an empty body counts as `{}`. */
 export async function readJson<Schema extends z.ZodType>(
   c: Request,
   schema: Schema,
@@ -119,6 +119,3 @@ export function validate<Schema extends z.ZodType>(
   if (parsed.success) return parsed.data
   throw invalid(parsed.error.issues)
 }
-
-export const readQuery = <Schema extends z.ZodType>(c: Request, schema: Schema): z.infer<Schema> =>
-  validate(schema, c.req.query())

@@ -1,17 +1,15 @@
-// The outbox as an App's backend sees it: what an endpoint or an upload is owed, every attempt, and once more on demand.
+// The outbox for an App's backend: the deliveries of an endpoint or an upload with every attempt, and replays.
 import * as contract from '../contract.ts'
 import type { Attempt, Delivery } from '../core/ports/deliveries.ts'
 import { Problem } from '../core/problem.ts'
 import type { ProcessingTask } from '../core/processing.ts'
-import { credentialFor } from './authenticate.ts'
-import { readQuery } from './body.ts'
 import { type Api, route } from './route.ts'
 
 type Listed = Delivery & { attempts: Attempt[] }
 
 function processingOf({ target, body, progress }: Delivery) {
   if (target === 'webhook') return undefined
-  const { rule, name, key } = JSON.parse(body) as ProcessingTask // Written by us, at creation.
+  const { rule, name, key } = JSON.parse(body) as ProcessingTask // we wrote it when the upload was created
   return { rule, name, key, taskId: progress?.taskId }
 }
 
@@ -37,19 +35,16 @@ export function deliveryRoutes(api: Api): void {
       method: 'get',
       path: '/v1/webhook-endpoints/{id}/deliveries',
       summary: 'Deliveries of an endpoint with their attempts, newest first',
-      security: ['apiKey'],
+      credentials: ['apiKey'],
       query: contract.pageQuery,
       answers: { 200: contract.deliveryList },
     },
-    async (c) => {
-      const { appId } = await credentialFor(c, 'api-key')
-      const page = readQuery(c, contract.pageQuery)
-      const { deliveries } = c.get('services')
-      const endpointId = c.req.param('id') ?? ''
+    async (c, { services: { deliveries }, credential: { appId }, params, query }) => {
+      const endpointId = params.id
       if (!(await deliveries.findEndpoint(appId, endpointId))) {
         throw new Problem('not-found', { detail: 'There is no such webhook endpoint.' })
       }
-      return c.json(present(await deliveries.list(appId, { endpointId }, page), page.limit))
+      return c.json(present(await deliveries.list(appId, { endpointId }, query), query.limit))
     },
   )
 
@@ -59,19 +54,16 @@ export function deliveryRoutes(api: Api): void {
       method: 'get',
       path: '/v1/uploads/{id}/deliveries',
       summary: 'What an upload is owed, webhooks and processing, with all attempts, newest first',
-      security: ['apiKey'],
+      credentials: ['apiKey'],
       query: contract.pageQuery,
       answers: { 200: contract.deliveryList },
     },
-    async (c) => {
-      const { appId } = await credentialFor(c, 'api-key')
-      const page = readQuery(c, contract.pageQuery)
-      const { deliveries, uploads } = c.get('services')
-      const uploadId = c.req.param('id') ?? ''
+    async (c, { services: { deliveries, uploads }, credential: { appId }, params, query }) => {
+      const uploadId = params.id
       if (!(await uploads.find(appId, uploadId))) {
         throw new Problem('upload-not-found', { detail: 'There is no such upload of this app.' })
       }
-      return c.json(present(await deliveries.list(appId, { uploadId }, page), page.limit))
+      return c.json(present(await deliveries.list(appId, { uploadId }, query), query.limit))
     },
   )
 
@@ -81,13 +73,11 @@ export function deliveryRoutes(api: Api): void {
       method: 'post',
       path: '/v1/deliveries/{id}/replay',
       summary: 'Deliver an event once more (same id, same bytes), or process once more',
-      security: ['apiKey'],
+      credentials: ['apiKey'],
       answers: { 202: contract.replayed },
     },
-    async (c) => {
-      const { appId } = await credentialFor(c, 'api-key')
-      const { deliveries, clock, nudgeDeliveries } = c.get('services')
-      const id = c.req.param('id') ?? ''
+    async (c, { services, credential: { appId }, params: { id } }) => {
+      const { deliveries, clock, nudgeDeliveries } = services
       if (!(await deliveries.replay(appId, id, clock()))) {
         throw new Problem('not-found', { detail: 'There is no such delivery.' })
       }

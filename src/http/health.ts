@@ -1,9 +1,9 @@
-// Liveness, readiness and, in embedded mode on a loopback host only, the page's own demo grant.
+// Liveness, readiness and, in embedded mode on a loopback host only, a grant for the page's own demo.
 import { MAX_UPLOADS_OF_A_GRANT } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
-import { mintToken } from '../core/token.ts'
+import { createGrant } from '../uploads/grant.ts'
 import type { Request } from './environment.ts'
-import type { Api } from './route.ts'
+import { type Api, route } from './route.ts'
 
 const DEMO_GRANT_SECONDS = 900
 const LOOPBACK_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i
@@ -12,25 +12,25 @@ export interface DemoApp {
   appId: string
 }
 
+const open = { credentials: 'none', undocumented: true } as const
+
 export function healthRoutes(api: Api, { isReady }: { isReady: () => boolean }): void {
-  api.get('/healthz', (c) => c.json({ status: 'ok' }))
+  route(api, { method: 'get', path: '/healthz', ...open }, (c) => c.json({ status: 'ok' }))
   // Receipts are not signed yet, so there is no public key to verify them with.
-  api.get('/.well-known/jwks.json', (c) => c.json({ keys: [] }))
-  api.get('/readyz', async (c) => {
-    const notReady = (detail: string) => new Problem('not-ready', { detail, retryAfterSeconds: 5 })
+  route(api, { method: 'get', path: '/.well-known/jwks.json', ...open }, (c) =>
+    c.json({ keys: [] }),
+  )
+  route(api, { method: 'get', path: '/readyz', ...open }, async (c, { services }) => {
+    const notReady = (detail: string, cause?: unknown) =>
+      new Problem('not-ready', { detail, cause, retryAfterSeconds: 5 })
     if (!isReady()) throw notReady('The service is shutting down.')
-    const { readsAreFresh, missingKeys } = c.get('services')
     let fresh: boolean
     let missing: string | undefined
     try {
-      fresh = await readsAreFresh()
-      missing = await missingKeys()
+      fresh = await services.readsAreFresh()
+      missing = await services.missingKeys()
     } catch (cause) {
-      throw new Problem('not-ready', {
-        detail: 'The database does not answer.',
-        cause,
-        retryAfterSeconds: 5,
-      })
+      throw notReady('The database does not answer.', cause)
     }
     if (!fresh) {
       throw notReady(
@@ -42,8 +42,8 @@ export function healthRoutes(api: Api, { isReady }: { isReady: () => boolean }):
   })
 }
 
-/** A page of another site must not mint itself one: neither by fetch nor by a name that resolves to loopback. */
-function fromOwnPage(c: Request): boolean {
+/** Keeps pages of other sites from minting a grant, whether by fetch or by a name that resolves to loopback. */
+function isFromOwnPage(c: Request): boolean {
   const host = c.req.header('host') ?? ''
   const origin = c.req.header('origin')
   const site = c.req.header('sec-fetch-site')
@@ -55,23 +55,19 @@ function fromOwnPage(c: Request): boolean {
 }
 
 export function demoRoutes(api: Api, { appId }: DemoApp): void {
-  api.post('/demo/grant', async (c) => {
-    if (!fromOwnPage(c as Request)) {
+  route(api, { method: 'post', path: '/demo/grant', ...open }, async (c, { services }) => {
+    if (!isFromOwnPage(c)) {
       throw new Problem('not-found', {
         detail: 'Demo grants are for the page on this machine only.',
       })
     }
-    const { apps, clock, newId, tokenKeys } = c.get('services')
-    const grantId = newId('grt')
-    const subject = 'demo'
-    const policy = 'default'
-    const expiresAt = new Date(clock().getTime() + DEMO_GRANT_SECONDS * 1000)
-    const maxUploads = MAX_UPLOADS_OF_A_GRANT
-    const row = { appId, grantId, subject, policy, use: 'api' as const, maxUploads, expiresAt }
-    await apps.createGrant(row, clock())
-    const exp = Math.floor(expiresAt.getTime() / 1000)
-    const claims = { app: appId, grant: grantId, subject, policy, use: row.use, exp }
-    const grant = await mintToken(tokenKeys, 'grant', claims)
+    const { grant, expiresAt } = await createGrant(services, appId, {
+      subject: 'demo',
+      policy: 'default',
+      use: 'api',
+      maxUploads: MAX_UPLOADS_OF_A_GRANT,
+      ttlSeconds: DEMO_GRANT_SECONDS,
+    })
     return c.json({ grant, expiresAt: expiresAt.toISOString() }, 201)
   })
 }

@@ -1,7 +1,7 @@
-// The page that a problem's `type` points at: every code with its status and what to do. Made once, from the catalogue.
+// The page that a problem's `type` points at: every code with its status and advice, made once from the catalogue.
 import { PROBLEMS, type ProblemCode } from '../core/problem.ts'
 import { ADVICE } from '../core/problem-advice.ts'
-import type { Api } from './route.ts'
+import { type Api, route } from './route.ts'
 
 export const PROBLEMS_PATH = '/docs/problems'
 
@@ -52,8 +52,12 @@ ${Object.entries(PROBLEMS).map(section).join('')}
 
 export function problemsPage(api: Api): void {
   let made: string | undefined
-  api.get(PROBLEMS_PATH, (c) => {
-    made ??= page()
-    return c.body(made, 200, HEADERS)
-  })
+  route(
+    api,
+    { method: 'get', path: PROBLEMS_PATH, credentials: 'none', undocumented: true },
+    (c) => {
+      made ??= page()
+      return c.body(made, 200, HEADERS)
+    },
+  )
 }

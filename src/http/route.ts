@@ -1,101 +1,126 @@
-// One description of a route yields its handler and its page in the OpenAPI document.
+// A route is declared once. The declaration authenticates, validates, and documents; the handler gets what passed.
 import type { OpenAPIHono, z } from '@hono/zod-openapi'
-import * as contract from '../contract.ts'
-import { checkStorable } from './body.ts'
-import type { Environment, Request } from './environment.ts'
+import type { GrantUse } from '../core/principal.ts'
+import { Problem } from '../core/problem.ts'
+import { authenticate, type CredentialOf, type Credentials } from './authenticate.ts'
+import { checkStorable, readJson, validate } from './body.ts'
+import type { Environment, Request, RequestServices } from './environment.ts'
 
 export type Api = OpenAPIHono<Environment>
 
-type Security = 'admin' | 'apiKey' | 'owner' | 'uploadToken' | 'completionToken'
+type ParameterName<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | ParameterName<Rest>
+  : never
 
-export interface RouteDescription {
-  method: 'get' | 'post' | 'put' | 'delete'
-  /** With parameters as `{id}`. */
-  path: string
+interface Documented {
   summary: string
-  security?: Security[]
-  query?: z.ZodObject
-  body?: z.ZodType
   /** Status → body, or a sentence where there is none. */
   answers: Record<number, z.ZodType | string>
 }
 
-const SENTENCES: Record<number, string> = {
-  200: 'Done',
-  201: 'Created',
-  202: 'Under way',
-  302: 'Elsewhere',
+/** Left out of the OpenAPI document: the service's own pages and probes. */
+interface Undocumented {
+  undocumented: true
 }
 
-const parameterNames = (path: string) => [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name!)
-
-function document(
-  api: Api,
-  { method, path, summary, security, query, body, answers }: RouteDescription,
-) {
-  const pathParameters = parameterNames(path).map((name) => ({
-    name,
-    in: 'path' as const,
-    required: true,
-    schema: { type: 'string' as const },
-  }))
-  const responses = Object.fromEntries(
-    Object.entries(answers).map(([status, answer]) => [
-      status,
-      typeof answer === 'string'
-        ? { description: answer }
-        : {
-            description: SENTENCES[Number(status)] ?? 'An answer',
-            content: { 'application/json': { schema: answer } },
-          },
-    ]),
-  )
-  api.openAPIRegistry.registerPath({
-    method,
-    path,
-    summary,
-    security: (security ?? []).map((name) => ({ [name]: [] })),
-    request: {
-      ...(query ? { query } : {}),
-      ...(body
-        ? { body: { required: true, content: { 'application/json': { schema: body } } } }
-        : {}),
-    },
-    ...(pathParameters.length ? { parameters: pathParameters } : {}),
-    responses: {
-      ...responses,
-      default: {
-        description: 'A problem (RFC 9457)',
-        content: { 'application/problem+json': { schema: contract.problem } },
-      },
-    },
-  })
+interface Declaration<
+  Path extends string,
+  Declared extends Credentials,
+  Body extends z.ZodType,
+  Query extends z.ZodObject,
+> {
+  method: 'get' | 'post' | 'put' | 'delete'
+  /** With parameters as `{id}`. */
+  path: Path
+  credentials: Declared
+  /** The use that a grant needs here; `api` unless given. */
+  grantUse?: GrantUse
+  /** Schemas of path parameters that are more than any storable text. */
+  params?: Partial<Record<ParameterName<Path>, z.ZodType<string>>>
+  query?: Query
+  body?: Body
+  /** An empty body is taken for `{}`. */
+  bodyIsOptional?: boolean
+  /** Headers of every answer. */
+  headers?: Record<string, string>
+  /** Answers a refusal of the credential or the handler, for clients that read no problems. */
+  refuse?: (c: Request, problem: Problem) => Response
 }
 
-export function route(
+export type RouteDescription<
+  Path extends string = string,
+  Declared extends Credentials = Credentials,
+  Body extends z.ZodType = z.ZodType,
+  Query extends z.ZodObject = z.ZodObject,
+> = Declaration<Path, Declared, Body, Query> & (Documented | Undocumented)
+
+/** What a handler is called with, all of it verified. */
+export interface Given<
+  Path extends string,
+  Declared extends Credentials,
+  Body extends z.ZodType,
+  Query extends z.ZodObject,
+> {
+  services: RequestServices
+  credential: CredentialOf<Declared>
+  params: Record<ParameterName<Path>, string>
+  query: z.infer<Query>
+  body: z.infer<Body>
+}
+
+const declarations = new WeakMap<Api, RouteDescription[]>()
+
+/** Every route of this app, in the order of declaration. */
+export const routesOf = (api: Api): readonly RouteDescription[] => declarations.get(api) ?? []
+
+/**
+ * Checks in this order: storable text in path and query, credential, path, query, body. The first that fails answers.
+ *
+ * @example
+ * route(
+ *   api,
+ *   { method: 'get', path: '/v1/things/{id}', summary: '…', credentials: ['apiKey'], answers: { 200: contract.thing } },
+ *   async (c, { services, credential, params }) => c.json(await findThing(services, credential.appId, params.id)),
+ * )
+ */
+export function route<
+  const Path extends string,
+  const Declared extends Credentials,
+  Body extends z.ZodType = z.ZodUndefined,
+  Query extends z.ZodObject = z.ZodObject<Record<never, never>>,
+>(
   api: Api,
-  description: RouteDescription,
-  handler: (c: Request) => Response | Promise<Response>,
+  description: RouteDescription<Path, Declared, Body, Query>,
+  handler: (c: Request, given: Given<Path, Declared, Body, Query>) => Response | Promise<Response>,
 ): void {
-  document(api, description)
-  const path = description.path.replace(/\{(\w+)\}/g, ':$1')
-  api.on(description.method.toUpperCase(), path, (c) => {
+  const { method, path, credentials, grantUse = 'api', headers = {}, refuse } = description
+  const { params = {}, query, body, bodyIsOptional } = description as RouteDescription
+  declarations.set(api, [...routesOf(api), description as RouteDescription])
+
+  const answer = async (c: Request) => {
+    const credential = await authenticate(c, credentials, grantUse)
+    for (const [name, schema] of Object.entries<z.ZodType>(params)) {
+      validate(schema, c.req.param(name))
+    }
+    return handler(c, {
+      services: c.get('services'),
+      credential,
+      params: c.req.param(),
+      query: query && validate(query, c.req.query()),
+      body: body && (await readJson(c, body, { optional: bodyIsOptional })),
+    } as Given<Path, Declared, Body, Query>)
+  }
+
+  api.on(method.toUpperCase(), path.replace(/\{(\w+)\}/g, ':$1'), async (context) => {
+    const c = context as Request
     checkStorable(c.req.param())
     checkStorable(c.req.query())
-    return handler(c as Request)
+    for (const [name, value] of Object.entries(headers)) c.header(name, value)
+    try {
+      return await answer(c)
+    } catch (error) {
+      if (refuse && error instanceof Problem) return refuse(c, error)
+      throw error
+    }
   })
-}
-
-export function documentSecurity(api: Api): void {
-  const bearer = (description: string) => ({ type: 'http' as const, scheme: 'bearer', description })
-  const schemes: Record<Security, string> = {
-    admin: 'The operator’s ADMIN_KEY',
-    apiKey: 'An app’s api key (csk_…)',
-    owner: 'A user JWT of a registered issuer, a grant, or an api key',
-    uploadToken: 'The upload token of this session',
-    completionToken: 'The completion token of this session',
-  }
-  for (const [name, description] of Object.entries(schemes)) {
-    api.openAPIRegistry.registerComponent('securitySchemes', name, bearer(description))
-  }
 }

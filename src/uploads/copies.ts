@@ -5,9 +5,12 @@ import { type PartPlan, partSizeAt, partsAt } from '../core/part-plan.ts'
 import type { CopySource, ObjectStore } from '../core/ports/object-store.ts'
 import type { Services } from '../core/ports/services.ts'
 import { isStoreFailure, type StoreFailure } from '../core/ports/store-failure.ts'
+import type { Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
+import { mayCopyFrom } from '../core/reach.ts'
 import type { StoredUpload } from '../core/stored.ts'
 import type { CompletedObject, UploadSession } from '../core/upload-session.ts'
+import { findUpload } from './find.ts'
 import { notOpen, refusal, uploadExpired } from './problems.ts'
 
 const CONCURRENCY = 5
@@ -28,7 +31,7 @@ interface Copy {
   source: CopySource
 }
 
-type CopyServices = Pick<Services, 'clock' | 'storeNamed'>
+type CopyServices = Pick<Services, 'uploads' | 'clock' | 'storeNamed'>
 
 const noSource = () =>
   new Problem('upload-not-found', {
@@ -44,10 +47,13 @@ const invalid = (pointer: string, detail: string) =>
  */
 export async function copyParts(
   services: CopyServices,
-  target: UploadSession,
-  source: UploadSession | undefined,
+  principal: Principal,
+  targetId: string,
+  sourceId: string,
   pairs: readonly CopyPair[],
 ): Promise<Copied> {
+  const target = await findUpload(services, principal, targetId)
+  const source = await findSource(services, principal, sourceId)
   const store = services.storeNamed(target.store)
   const upload = checkTarget(services, store, target)
   const object = checkSource(target, source)
@@ -59,6 +65,11 @@ export async function copyParts(
   } catch (failure) {
     throw isStoreFailure(failure) ? copyProblem(failure) : failure
   }
+}
+
+async function findSource({ uploads, clock }: CopyServices, principal: Principal, id: string) {
+  const source = await uploads.find(principal.appId, id)
+  return source && mayCopyFrom(principal, source, clock()) ? source : undefined
 }
 
 function checkTarget(

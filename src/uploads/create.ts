@@ -1,209 +1,141 @@
-// Authorises, plans, reserves and begins one upload. A repeat with the same Idempotency-Key, and a resume, find the first.
+// Creates an upload: decides, reserves, and begins it at the store. A repeat with the same Idempotency-Key finds the first one,
+// and a resume finds the unfinished one of the same file.
 import { digestHex } from '../bytes/encoding.ts'
 import { uploadEvent } from '../core/event.ts'
-import { DEFAULT_KEY_TEMPLATE, renderKey, subjectSegment } from '../core/object-key.ts'
-import { largestSize, POLICY_DEFAULTS } from '../core/policy.ts'
-import type { App } from '../core/ports/apps.ts'
+import { lastPartNumber } from '../core/part-plan.ts'
 import type { Services } from '../core/ports/services.ts'
 import { ignoreStoreFailure, isStoreFailure } from '../core/ports/store-failure.ts'
-import type { IdempotentRequest, NewUpload } from '../core/ports/uploads.ts'
 import type { Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
-import { planProcessing } from '../core/processing.ts'
-import { grantOf, grantReach, grantRevoked, noSuchUpload, reaches } from '../core/reach.ts'
-import {
-  hasEnded,
-  objectSpec,
-  standing,
-  type UploadMethod,
-  type UploadSession,
-} from '../core/upload-session.ts'
-import {
-  type CreateInput,
-  checkUnexpired,
-  DEFAULT_CONTENT_TYPE,
-  type Decision,
-  decide,
-  methodFor,
-  subjectOf,
-} from './decide.ts'
-import { endSession } from './ending/end.ts'
-import { abortOrphans, abortUntilGone, releaseStorage } from './ending/release.ts'
+import { grantOf, noSuchUpload, reaches } from '../core/reach.ts'
+import { hasEnded, objectSpec, standing, type UploadSession } from '../core/upload-session.ts'
+import { type CreateInput, type Decision, decide } from './decide.ts'
+import { abortOrphans, abortUntilGone } from './ending/release.ts'
+import { type HandOutServices, type Handout, handOut } from './hand-out.ts'
+import { listUploads } from './list.ts'
+import { failReservation, LEASE_MS, newUpload, reserve } from './new-upload.ts'
+import { presignParts, type SignedParts } from './parts.ts'
 import { refusal } from './problems.ts'
+import { type UploadStatus, uploadStatus } from './status.ts'
 
-/** A request that died while initiating is taken over after this long. */
-const LEASE_MS = 30_000
 const WAIT_MS = 5_000
 const POLL_MS = 100
 
-export type CreateServices = Pick<
-  Services,
-  | 'apps'
-  | 'uploads'
-  | 'clock'
-  | 'newId'
-  | 'nudgeDeliveries'
-  | 'storeNamed'
-  | 'budget'
-  | 'hasStore'
-  | 'delay'
-  | 'log'
->
+/** Parts that come signed with a new session. Clients ask for more when they need them. */
+const FIRST_WINDOW = 20
 
-export interface Created {
+export type CreateServices = HandOutServices &
+  Pick<Services, 'uploads' | 'newId' | 'nudgeDeliveries' | 'budget' | 'hasStore' | 'delay' | 'log'>
+
+interface Found {
   kind: 'created' | 'repeated' | 'resumed'
   session: UploadSession
-  app: App
 }
 
-export async function newUpload(
-  { newId, clock }: CreateServices,
-  principal: Principal,
-  input: CreateInput,
-  decision: Decision,
-  { idempotent, method }: { idempotent?: IdempotentRequest; method?: UploadMethod } = {},
-): Promise<NewUpload> {
-  const { app, policy, policyName, plan, store } = decision
-  const now = clock()
-  const id = newId('upl')
-  const subject = subjectOf(principal, input)
-  const values = {
-    subjectSegment: await subjectSegment(subject),
-    uploadId: id,
-    filename: input.filename,
-    createdAt: now,
+export interface Created extends Found, Handout {
+  /** Of a session that was there before. */
+  status?: UploadStatus
+  /** The first missing parts, if any can be signed. */
+  signed?: SignedParts
+}
+
+/** The numbers of the first window of missing parts. A plan of unknown size ends open. */
+function firstNumbers(
+  { plan, state, method }: UploadSession,
+  missing: UploadStatus['missing'],
+): number[] {
+  if (state !== 'open' || method === 'form') return []
+  const end = lastPartNumber(plan)
+  const numbers: number[] = []
+  for (const [from, to] of missing) {
+    for (let number = from; number <= (to ?? end) && numbers.length < FIRST_WINDOW; number++) {
+      numbers.push(number)
+    }
   }
-  const key = renderKey(app.keyPrefix, policy.keyTemplate ?? DEFAULT_KEY_TEMPLATE, values)
-  const contentType = input.contentType ?? DEFAULT_CONTENT_TYPE
-  const appPrefix = app.keyPrefix
-  const lifetime =
-    1000 * Math.min(policy.maxSeconds ?? POLICY_DEFAULTS.maxSeconds, store.cleanupSeconds)
-  return {
-    appId: app.id,
-    id,
-    subject,
-    credential: principal.kind,
-    grantId: principal.kind === 'grant' ? principal.grant.grant : undefined,
-    ...(principal.kind === 'jwt'
-      ? { issuerId: principal.issuerId, issuerSubject: principal.issuerSubject }
-      : {}),
-    policyName,
-    policy,
-    method: method ?? methodFor(policy, plan, store),
-    store: store.name,
-    key,
-    filename: input.filename,
-    contentType,
-    plan,
-    reservedBytes:
-      plan.sizeBytes ??
-      Math.min(largestSize(policy, store.limits), plan.maxPartCount * plan.partSizeBytes),
-    fingerprint: input.fingerprint,
-    checksum: input.checksum,
-    metadata: input.metadata,
-    processing: policy.processing
-      ? planProcessing(policy.processing, { appPrefix, key, contentType, values })
-      : undefined,
-    generation: 1,
-    createdAt: now,
-    activeAt: now,
-    expiresAt: new Date(now.getTime() + lifetime),
-    leaseUntil: new Date(now.getTime() + LEASE_MS),
-    idempotent,
-    quota: policy.quota ?? {},
-  }
+  return numbers
 }
 
-/** The owner's unfinished session for the same file under the same policy, newest first. */
-async function findResumable(
-  { uploads, clock }: CreateServices,
-  principal: Principal,
-  input: CreateInput,
-  { app, policyName, plan }: Decision,
-): Promise<UploadSession | undefined> {
-  if (!input.resume || input.fingerprint === undefined) return undefined
-  const candidates = await uploads.list(app.id, {
-    subject: subjectOf(principal, input),
-    fingerprint: input.fingerprint,
-    reach: principal.kind === 'grant' ? grantReach(principal, clock()) : undefined,
-    limit: 20,
-  })
-  const found = candidates.find(
-    (session) =>
-      session.state !== 'initiating' &&
-      session.expiresAt > clock() &&
-      session.method !== 'credentials' &&
-      (session.method === 'form') === (input.method === 'form') &&
-      session.policyName === policyName &&
-      session.plan.sizeBytes === plan.sizeBytes &&
-      session.contentType === (input.contentType ?? DEFAULT_CONTENT_TYPE) &&
-      standing(session).checksum === input.checksum,
-  )
-  if (!found) return undefined
-  // Its client is back: the sweep must not take it for idle now. Where it has just ended, a new one is made.
-  const session = await uploads.touch(app.id, found.id, clock())
-  return session && !hasEnded(session.state) ? session : undefined
-}
-
-/** What was asked, and what was decided by whose credential: another grant's request is another, whatever its body. */
-const hashOf = (principal: Principal, input: CreateInput, { policyName }: Decision) =>
-  digestHex(JSON.stringify([input, policyName, grantOf(principal)]))
-
+/** Creates an upload or finds it again, and hands out all that its client needs to send the file. */
 export async function createUpload(
   services: CreateServices,
   principal: Principal,
   input: CreateInput,
   idempotencyKey?: string,
 ): Promise<Created> {
-  checkUnexpired(principal)
-  subjectOf(principal, input)
   const decision = await decide(services, principal, input)
-  const { app } = decision
-  const requestHash = await hashOf(principal, input, decision)
-  const subject = subjectOf(principal, input)
+  const { kind, session: found } = await findOrCreate(services, decision, idempotencyKey)
+  const status = kind === 'created' ? undefined : await uploadStatus(services, found)
+  const { session, missing } = status ?? { session: found, missing: [[1, null]] }
+  const handout = await handOut(services, principal, session, decision.app)
+  const partNumbers = firstNumbers(session, missing)
+  const signed = partNumbers.length
+    ? presignParts(services, handout.claims, { partNumbers })
+    : undefined
+  return { kind, session, status, signed, ...handout }
+}
+
+/** The owner's unfinished session for the same file under the same policy, newest first. */
+async function findResumable(
+  services: CreateServices,
+  { app, principal, input, subject, policyName, plan, method, contentType }: Decision,
+): Promise<UploadSession | undefined> {
+  const { resume, fingerprint, checksum } = input
+  if (!resume || fingerprint === undefined) return undefined
+  const { uploads, clock } = services
+  const candidates = await listUploads(services, principal, { subject, fingerprint, limit: 20 })
+  const found = candidates.find(
+    (session) =>
+      session.state !== 'initiating' &&
+      session.expiresAt > clock() &&
+      session.method !== 'credentials' &&
+      (session.method === 'form') === (method === 'form') &&
+      session.policyName === policyName &&
+      session.plan.sizeBytes === plan.sizeBytes &&
+      session.contentType === contentType &&
+      standing(session).checksum === checksum,
+  )
+  if (!found) return undefined
+  // Marks it active so that the sweep does not expire it. If it has just ended, the caller creates a new one.
+  const session = await uploads.touch(app.id, found.id, clock())
+  return session && !hasEnded(session.state) ? session : undefined
+}
+
+/** Covers the body, the policy and the grant: the same body from another grant is another request. */
+const hashOf = ({ principal, input, policyName }: Decision) =>
+  digestHex(JSON.stringify([input, policyName, grantOf(principal)]))
+
+async function findOrCreate(
+  services: CreateServices,
+  decision: Decision,
+  key: string | undefined,
+): Promise<Found> {
+  const { uploads, clock } = services
+  const { principal, subject, app } = decision
+  const requestHash = await hashOf(decision)
   const idempotent =
-    idempotencyKey === undefined
+    key === undefined
       ? undefined
-      : { appId: app.id, subject, credential: principal.kind, key: idempotencyKey, requestHash }
-  const resumable = await findResumable(services, principal, input, decision)
-  // A repeat is answered with what the first was answered with, whatever can be resumed by now.
-  if (
-    resumable &&
-    (!idempotent || (await services.uploads.keepKey(idempotent, resumable.id, services.clock())))
-  ) {
-    return { kind: 'resumed', session: resumable, app }
+      : { appId: app.id, subject, credential: principal.kind, key, requestHash }
+  const resumable = await findResumable(services, decision)
+  // A key that is in use already wins: its repeats get the first answer even if a session can be resumed by now.
+  if (resumable && (!idempotent || (await uploads.keepKey(idempotent, resumable.id, clock())))) {
+    return { kind: 'resumed', session: resumable }
   }
-  const upload = await newUpload(services, principal, input, decision, {
-    idempotent,
-    method: input.method,
-  })
-  const reservation = await reserve(services, upload)
+  const reservation = await reserve(services, await newUpload(services, decision, idempotent))
   if (reservation.kind === 'reserved') {
-    return { kind: 'created', session: await begin(services, reservation.session), app }
+    return { kind: 'created', session: await begin(services, reservation.session) }
   }
   if (reservation.requestHash !== requestHash) {
     throw new Problem('idempotency-key-reused', {
       detail: 'This Idempotency-Key was used with another body. Use a new key for a new upload.',
     })
   }
-  // Of a resume it stands for a session that the grant need not reach any more.
-  if (!reaches(principal, reservation.session, services.clock())) throw noSuchUpload()
-  return { kind: 'repeated', session: await awaitFirst(services, reservation.session), app }
+  // The key of a resume may stand for a session that the grant no longer reaches.
+  if (!reaches(principal, reservation.session, clock())) throw noSuchUpload()
+  return { kind: 'repeated', session: await awaitFirst(services, reservation.session) }
 }
 
-export async function reserve({ uploads, apps, clock }: CreateServices, upload: NewUpload) {
-  try {
-    return await uploads.reserve(upload, clock())
-  } catch (error) {
-    const exhausted = error instanceof Problem && error.code === 'grant-exhausted'
-    if (exhausted && upload.grantId && (await apps.grantIsRevoked(upload.appId, upload.grantId))) {
-      throw grantRevoked()
-    }
-    throw error
-  }
-}
-
-/** Begins the storage upload and opens the session, unless the session is no longer waiting for it. */
+/** Begins the storage upload and opens the session, unless another request or the sweep has moved the session on. */
 async function begin(services: CreateServices, session: UploadSession): Promise<UploadSession> {
   const { uploads, clock, newId, nudgeDeliveries, storeNamed } = services
   const store = storeNamed(session.store)
@@ -225,14 +157,14 @@ async function begin(services: CreateServices, session: UploadSession): Promise<
     nudgeDeliveries()
     return opened
   }
-  // It is abandoned by its key, too: where this abort does not arrive, the sweep finds it.
+  // If this abort does not reach the store, the sweep finds the storage upload by its key.
   if (storageUploadId) {
     await abortUntilGone(services, session.store, { key: session.key, storageUploadId }).catch(
       ignoreStoreFailure,
     )
   }
   const current = await uploads.find(session.appId, session.id)
-  // A repeat took over.
+  // A repeat took over, so its outcome counts.
   if (current?.state === 'initiating') return awaitFirst(services, current)
   if (current && !hasEnded(current.state)) return current
   throw new Problem('upload-not-open', {
@@ -240,21 +172,7 @@ async function begin(services: CreateServices, session: UploadSession): Promise<
   })
 }
 
-export async function failReservation(
-  services: CreateServices,
-  session: UploadSession,
-  { code: failure }: Problem,
-): Promise<void> {
-  const failed = await endSession(services, session, 'failed', {
-    failure,
-    from: ['initiating'],
-    nothingBegun: true,
-  })
-  if (!failed) return
-  await releaseStorage(services, failed)
-}
-
-/** A repeat waits for the first request, and takes its place where that one is gone. */
+/** A repeat waits for the first request, and takes over if that one has died. */
 async function awaitFirst(services: CreateServices, first: UploadSession): Promise<UploadSession> {
   const { uploads, clock, delay } = services
   let session = first

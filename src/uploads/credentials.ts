@@ -1,5 +1,5 @@
-// Authorised upload by the client's own SDK: temporary credentials for one key, behind a session, or for a prefix.
-// Such a client sets no stamp, so the session's key has to hold its id: the exact key stands in for the stamp.
+// Temporary credentials for a client's own SDK: for one key, behind a session, or for a prefix.
+// Such a client sets no stamp, so the session's key must hold its id: the exact key stands in for the stamp.
 import { uploadEvent } from '../core/event.ts'
 import { keyFault } from '../core/object-key.ts'
 import type {
@@ -9,21 +9,43 @@ import type {
 } from '../core/ports/object-store.ts'
 import type { Services } from '../core/ports/services.ts'
 import { isStoreFailure } from '../core/ports/store-failure.ts'
-import { checkUse, type GrantPrincipal, type Principal } from '../core/principal.ts'
-import { Problem } from '../core/problem.ts'
-import { grantOf, noSuchUpload, reaches } from '../core/reach.ts'
+import type { GrantPrincipal, Principal } from '../core/principal.ts'
+import { invalidField, Problem } from '../core/problem.ts'
 import { CREDENTIAL_SECONDS } from '../core/sweep-rules.ts'
 import type { UploadSession } from '../core/upload-session.ts'
-import { type CreateServices, failReservation, newUpload, reserve } from './create.ts'
-import { type CreateInput, checkUnexpired, decide, grantExpired, subjectOf } from './decide.ts'
-import { invalid, notOpen, refusal, uploadExpired } from './problems.ts'
+import type { CreateServices } from './create.ts'
+import {
+  applyPolicy,
+  type CreateInput,
+  DEFAULT_CONTENT_TYPE,
+  decide,
+  grantExpired,
+} from './decide.ts'
+import { findUpload } from './find.ts'
+import { handOut, type SessionTokens } from './hand-out.ts'
+import { failReservation, newUpload, reserve } from './new-upload.ts'
+import { notOpen, refusal, uploadExpired } from './problems.ts'
+
+/** What is asked for: exactly one of `filename`, `uploadId` and `prefix`. */
+export interface CredentialsInput
+  extends Pick<CreateInput, 'sizeBytes' | 'contentType' | 'policy' | 'subject'> {
+  /** Begins a session. */
+  filename?: string
+  /** Renews those of a session. */
+  uploadId?: string
+  /** For everything below a folder of the App. */
+  prefix?: string
+}
 
 export interface Issued extends TemporaryCredentials {
   session?: UploadSession
   scope: CredentialScope
   store: ObjectStore
-  /** Of the App; absent where no token is minted for the session. */
-  allowedOrigins?: string[]
+}
+
+export interface IssuedToPrincipal extends Issued {
+  /** Of the session, if there is one. */
+  tokens?: SessionTokens
 }
 
 const notOffered = (detail: string) => new Problem('forbidden', { detail })
@@ -41,47 +63,60 @@ function checkIssuer(store: ObjectStore): asserts store is CanIssue {
   throw notOffered('This store issues no temporary credentials: its operator sets STORE_ROLE_ARN.')
 }
 
-/** `field` is what the caller can shorten. */
+/** `field` is the one that the caller can shorten. */
 async function issue(store: CanIssue, scope: CredentialScope, id: string, field: string) {
   try {
     return await store.issueCredentials(scope, sessionName(id), CREDENTIAL_SECONDS)
   } catch (failure) {
     if (!isStoreFailure(failure)) throw failure
     if (failure.code !== 'PolicyTooLong') throw refusal(failure)
-    throw invalid(field, 'makes a key that is too long for a session policy')
+    throw invalidField(field, 'makes a key that is too long for a session policy')
   }
 }
 
-/** A session with `method: credentials`, and credentials for its key. */
-export async function createWithCredentials(
+/** Issues credentials to a principal, with the tokens of the session if there is one. */
+export async function issueCredentials(
+  services: CreateServices,
+  principal: Principal,
+  { prefix, uploadId, filename, ...input }: CredentialsInput,
+): Promise<IssuedToPrincipal> {
+  if (uploadId !== undefined) {
+    const session = await findUpload(services, principal, uploadId)
+    const issued = await renew(services, session)
+    return { ...issued, tokens: (await handOut(services, principal, session)).tokens }
+  }
+  return filename === undefined
+    ? issueForPrefix(services, principal, prefix!, input.policy)
+    : create(services, principal, { ...input, filename, method: 'credentials' })
+}
+
+/** Creates a session with `method: credentials`, and issues credentials for its key. */
+async function create(
   services: CreateServices,
   principal: Principal,
   input: CreateInput,
-): Promise<Issued> {
-  checkUnexpired(principal)
-  subjectOf(principal, input)
+): Promise<IssuedToPrincipal> {
   const decision = await decide(services, principal, input)
   const { policy, store, app } = decision
   if (policy.credentials !== true) {
     throw notOffered('The policy does not offer credentials: create an upload instead.')
   }
   checkIssuer(store)
-  const upload = await newUpload(services, principal, input, decision, {
-    method: 'credentials',
-  })
+  const upload = await newUpload(services, decision)
   if (!upload.key.includes(upload.id)) {
     throw notOffered('For credentials the policy’s keyTemplate must contain {uploadId}.')
   }
-  if (widens(upload.key)) throw invalid('/filename', 'must not make a key with *, ? or ${')
+  if (widens(upload.key)) throw invalidField('/filename', 'must not make a key with *, ? or ${')
   const { session: reserved } = await reserve(services, upload)
   const scope = { key: reserved.key }
-  // Nobody has them before the session is open, so a failure here leaves nothing that could still arrive.
+  // The client gets them only once the session is open, so a failure here leaves nothing that could still write.
   const issued = await issue(store, scope, reserved.id, '/filename').catch(async (problem) => {
     if (problem instanceof Problem) await failReservation(services, reserved, problem)
     throw problem
   })
   const session = await open(services, reserved)
-  return { ...issued, session, scope, store, allowedOrigins: app.allowedOrigins }
+  const { tokens } = await handOut(services, principal, session, app)
+  return { ...issued, session, scope, store, tokens }
 }
 
 async function open(services: CreateServices, reserved: UploadSession): Promise<UploadSession> {
@@ -94,21 +129,8 @@ async function open(services: CreateServices, reserved: UploadSession): Promise<
   return opened
 }
 
-/** Fresh credentials for a session that was begun with some: the owner's, or the App's own key. */
-export async function renewCredentials(
-  services: CreateServices,
-  principal: Principal,
-  uploadId: string,
-): Promise<Issued> {
-  const { uploads, apps, clock } = services
-  const now = clock()
-  const session = await uploads.touch(principal.appId, uploadId, now, grantOf(principal))
-  if (!session || !reaches(principal, session, now)) throw noSuchUpload()
-  const app = await apps.findApp(session.appId)
-  return { ...(await renewed(services, session)), allowedOrigins: app?.allowedOrigins }
-}
-
-async function renewed(
+/** Issues fresh credentials for a session that was begun with some. */
+async function renew(
   { storeNamed, clock }: Pick<Services, 'storeNamed' | 'clock'>,
   session: UploadSession,
 ): Promise<Issued> {
@@ -126,37 +148,37 @@ async function renewed(
   return { ...(await issue(store, scope, session.id, '/uploadId')), session, scope, store }
 }
 
-/** For the App's own backend: everything below one folder of the App. No session stands behind it. */
-export async function credentialsForPrefix(
+/** Issues credentials to the App's own backend for everything below one folder of the App. No session stands behind them. */
+async function issueForPrefix(
   services: CreateServices,
   principal: Principal,
-  { prefix, policy }: { prefix: string; policy?: string },
-): Promise<Issued> {
+  prefix: string,
+  policyName: string | undefined,
+): Promise<IssuedToPrincipal> {
   if (principal.kind !== 'api-key') {
     throw notOffered('Only an api key gets credentials for a prefix.')
   }
   const folder = prefix.replace(/\/+$/, '')
   const fault = widens(folder) ? 'must not have *, ? or ${' : keyFault(folder)
-  if (fault) throw invalid('/prefix', fault)
-  const decision = await decide(services, principal, { filename: folder, policy, sizeBytes: 0 })
-  if (decision.policy.credentials !== true) {
-    throw notOffered('The policy does not offer credentials.')
-  }
-  const { store, app } = decision
+  if (fault) throw invalidField('/prefix', fault)
+  const { app, policy, store } = await applyPolicy(services, principal, policyName, {
+    sizeBytes: 0,
+    contentType: DEFAULT_CONTENT_TYPE,
+  })
+  if (policy.credentials !== true) throw notOffered('The policy does not offer credentials.')
   checkIssuer(store)
   const scope = { prefix: `${app.keyPrefix}/${folder}/` }
   return { ...(await issue(store, scope, app.id, '/prefix')), scope, store }
 }
 
-/** Fresh credentials for the newest unfinished session of a grant: what mobile SDKs ask for again and again. */
-export async function credentialsOfGrant(
+/** Issues fresh credentials for the newest unfinished session of a grant, as often as a mobile SDK asks. */
+export async function issueForGrant(
   services: Pick<Services, 'uploads' | 'storeNamed' | 'clock'>,
   principal: GrantPrincipal,
 ): Promise<Issued> {
   const { uploads, clock } = services
-  checkUse(principal, 'credentials')
   const { appId, subject, grant, expired } = principal
-  // Only what it began: the SDK has one key, and no way to learn of another.
+  // Only its own sessions: the SDK has one key and cannot learn of another.
   const filter = { subject, reach: { grantId: grant.grant }, state: 'open' as const, limit: 1 }
   const [newest] = await uploads.list(appId, filter)
   const session = newest && (await uploads.touch(appId, newest.id, clock()))
@@ -166,5 +188,5 @@ export async function credentialsOfGrant(
       detail: 'This grant has no open upload: begin one with POST /v1/credentials.',
     })
   }
-  return renewed(services, session)
+  return renew(services, session)
 }

@@ -1,13 +1,18 @@
-// Whether and how an upload may be made: credential, policy, store and plan, before anything is reserved.
+// Decides whether and how an upload may be made: credential, policy, store and plan, before anything is reserved.
 import { type PartPlan, planParts } from '../core/part-plan.ts'
-import { checkPolicy, largestSize, POLICY_DEFAULTS, type Policy } from '../core/policy.ts'
+import {
+  type ContentPolicyRequest,
+  checkPolicy,
+  largestSize,
+  POLICY_DEFAULTS,
+  type Policy,
+} from '../core/policy.ts'
 import type { App } from '../core/ports/apps.ts'
 import type { ObjectStore } from '../core/ports/object-store.ts'
 import type { Services } from '../core/ports/services.ts'
 import { type Principal, policyNameFor } from '../core/principal.ts'
-import { Problem } from '../core/problem.ts'
+import { invalidField, Problem } from '../core/problem.ts'
 import type { UploadMethod } from '../core/upload-session.ts'
-import { invalid } from './problems.ts'
 
 export const DEFAULT_CONTENT_TYPE = 'application/octet-stream'
 
@@ -21,31 +26,49 @@ export interface CreateInput {
   metadata?: Record<string, string>
   resume?: boolean
   policy?: string
-  method?: 'form'
+  /** Only where the client chooses; else the size and the store decide. */
+  method?: 'form' | 'credentials'
   subject?: string
 }
 
-export function subjectOf(principal: Principal, { subject }: CreateInput): string {
-  if (principal.kind === 'api-key') {
-    if (subject === undefined) {
-      throw invalid('/subject', 'is needed with an api key: whose upload is it?')
-    }
-    return subject
-  }
-  if (subject !== undefined) throw invalid('/subject', 'comes from the credential: leave it out')
-  return principal.subject
+/** The policy that applies to a principal's request, and the store that it names. */
+export interface AppliedPolicy {
+  app: App
+  policyName: string
+  policy: Policy
+  store: ObjectStore
 }
+
+/** An upload that may be made. */
+export interface Decision extends AppliedPolicy {
+  principal: Principal
+  input: CreateInput
+  subject: string
+  contentType: string
+  method: UploadMethod
+  plan: PartPlan
+}
+
+type DecideServices = Pick<Services, 'apps' | 'storeNamed' | 'hasStore'>
 
 export const grantExpired = () =>
   new Problem('unauthenticated', { detail: 'The grant has expired. Ask the app for a new one.' })
 
-/** An expired grant creates nothing, and resumes nothing. */
-export function checkUnexpired(principal: Principal): void {
-  if (principal.kind === 'grant' && principal.expired) throw grantExpired()
+function subjectOf(principal: Principal, { subject }: CreateInput): string {
+  if (principal.kind === 'api-key') {
+    if (subject === undefined) {
+      throw invalidField('/subject', 'is needed with an api key: whose upload is it?')
+    }
+    return subject
+  }
+  if (subject !== undefined) {
+    throw invalidField('/subject', 'comes from the credential: leave it out')
+  }
+  return principal.subject
 }
 
-/** One part that the signature lets nobody write twice goes as a single PUT; everything else as multipart. */
-export function methodFor(policy: Policy, plan: PartPlan, store: ObjectStore): UploadMethod {
+/** Uses a single PUT for one part that its signature protects from being overwritten, and multipart for everything else. */
+function methodFor(policy: Policy, plan: PartPlan, store: ObjectStore): UploadMethod {
   if (plan.sizeBytes === null || plan.partCount > 1) return 'multipart'
   const fits = plan.sizeBytes <= (policy.singleMaxBytes ?? POLICY_DEFAULTS.singleMaxBytes)
   return fits && store.createOnlyPut && policy.overwrite !== 'replace' ? 'single' : 'multipart'
@@ -54,10 +77,10 @@ export function methodFor(policy: Policy, plan: PartPlan, store: ObjectStore): U
 /** A form brings the whole object at once: one part, as large as a part may be. */
 function planForm(policy: Policy, store: ObjectStore, { sizeBytes }: CreateInput): PartPlan {
   if (!store.presignForm) {
-    throw invalid('/method', 'form uploads are not offered by this store: leave it out')
+    throw invalidField('/method', 'form uploads are not offered by this store: leave it out')
   }
   if (policy.overwrite === 'replace') {
-    throw invalid('/method', 'a form only creates, and the policy replaces: leave it out')
+    throw invalidField('/method', 'a form only creates, and the policy replaces: leave it out')
   }
   const most = Math.min(largestSize(policy, store.limits), store.limits.maxPartSizeBytes)
   if (sizeBytes === undefined) {
@@ -72,20 +95,34 @@ function planForm(policy: Policy, store: ObjectStore, { sizeBytes }: CreateInput
   return { sizeBytes, partSizeBytes: Math.max(1, sizeBytes), partCount: Math.min(1, sizeBytes) }
 }
 
-export interface Decision {
-  app: App
-  policyName: string
-  policy: Policy
-  store: ObjectStore
-  plan: PartPlan
+function planUpload(policy: Policy, store: ObjectStore, input: CreateInput): PartPlan {
+  const { minPartSizeBytes, maxPartSizeBytes } = store.limits
+  const wanted = input.partSizeBytes
+  if (wanted !== undefined && (wanted < minPartSizeBytes || wanted > maxPartSizeBytes)) {
+    throw invalidField(
+      '/partSizeBytes',
+      `must be between ${minPartSizeBytes} and ${maxPartSizeBytes} bytes for this store`,
+    )
+  }
+  return planParts(
+    {
+      sizeBytes: input.sizeBytes,
+      maxSizeBytes: largestSize(policy, store.limits),
+      preferredPartSizeBytes: wanted ?? policy.partSizeBytes ?? POLICY_DEFAULTS.partSizeBytes,
+      minPartSizeBytes: policy.minPartSizeBytes,
+    },
+    store.limits,
+  )
 }
 
-export async function decide(
-  { apps, storeNamed, hasStore }: Pick<Services, 'apps' | 'storeNamed' | 'hasStore'>,
+/** Throws `policy-not-found`, `forbidden`, `storage-unavailable`, and the policy's own refusals of the content. */
+export async function applyPolicy(
+  { apps, storeNamed, hasStore }: DecideServices,
   principal: Principal,
-  input: CreateInput,
-): Promise<Decision> {
-  const policyName = policyNameFor(principal, input.policy)
+  requested: string | undefined,
+  content: ContentPolicyRequest,
+): Promise<AppliedPolicy> {
+  const policyName = policyNameFor(principal, requested)
   const found = await apps.findPolicy(principal.appId, policyName)
   if (!found?.policy) {
     throw new Problem('policy-not-found', {
@@ -103,30 +140,23 @@ export async function decide(
     })
   }
   const store = storeNamed(storeName)
-  checkPolicy(
-    policy,
-    { sizeBytes: input.sizeBytes, contentType: input.contentType ?? DEFAULT_CONTENT_TYPE },
-    store.limits,
-  )
-  if (input.method === 'form') {
-    return { app: found.app, policyName, policy, store, plan: planForm(policy, store, input) }
-  }
-  const { minPartSizeBytes, maxPartSizeBytes } = store.limits
-  const asked = input.partSizeBytes
-  if (asked !== undefined && (asked < minPartSizeBytes || asked > maxPartSizeBytes)) {
-    throw invalid(
-      '/partSizeBytes',
-      `must be between ${minPartSizeBytes} and ${maxPartSizeBytes} bytes for this store`,
-    )
-  }
-  const plan = planParts(
-    {
-      sizeBytes: input.sizeBytes,
-      maxSizeBytes: largestSize(policy, store.limits),
-      preferredPartSizeBytes: asked ?? policy.partSizeBytes ?? POLICY_DEFAULTS.partSizeBytes,
-      minPartSizeBytes: policy.minPartSizeBytes,
-    },
-    store.limits,
-  )
-  return { app: found.app, policyName, policy, store, plan }
+  checkPolicy(policy, content, store.limits)
+  return { app: found.app, policyName, policy, store }
+}
+
+/** Throws what `applyPolicy` throws, `unauthenticated` for an expired grant, and `invalid-request`. */
+export async function decide(
+  services: DecideServices,
+  principal: Principal,
+  input: CreateInput,
+): Promise<Decision> {
+  if (principal.kind === 'grant' && principal.expired) throw grantExpired()
+  const subject = subjectOf(principal, input)
+  const { sizeBytes, contentType = DEFAULT_CONTENT_TYPE } = input
+  const applied = await applyPolicy(services, principal, input.policy, { sizeBytes, contentType })
+  const { policy, store } = applied
+  const planFor = input.method === 'form' ? planForm : planUpload
+  const plan = planFor(policy, store, input)
+  const method = input.method ?? methodFor(policy, plan, store)
+  return { ...applied, principal, input, subject, contentType, method, plan }
 }

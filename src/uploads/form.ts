@@ -1,10 +1,10 @@
-// The form of a `form` upload: signed for its owner each time that the session is asked for. It creates and never overwrites,
-// and cannot be revoked at the store, so it lives shortly.
+// Signs the form of a `form` upload, anew in each answer to its owner. A form creates and never overwrites. The store cannot
+// revoke it, so it is short-lived.
 import type { SignedForm } from '../core/ports/object-store.ts'
 import type { Services } from '../core/ports/services.ts'
 import type { Holder } from '../core/reach.ts'
 import { objectSpec, type UploadSession } from '../core/upload-session.ts'
-import { callbackRequest, mintTokens } from './tokens.ts'
+import { callbackRequest, mintCompletionToken } from './tokens.ts'
 import { validityFor } from './validity.ts'
 
 const FORM_SECONDS = 15 * 60
@@ -13,14 +13,11 @@ export interface UploadForm extends SignedForm {
   expiresAt: Date
 }
 
-type FormServices = Pick<
-  Services,
-  'clock' | 'storeNamed' | 'tokenKeys' | 'publicUrl' | 'callbackUrls'
->
+type FormServices = Pick<Services, 'clock' | 'storeNamed' | 'tokenKeys' | 'callbackUrls'>
 
 /**
- * Undefined for other methods, and where the session is not open. Where the policy offers direct completion, the store
- * reports the object: the form then carries the completion token, which its owner has anyway.
+ * Undefined for other methods, and where the session is not open. If the policy offers direct completion, the form carries the
+ * completion token, which its owner has anyway, so that the store can report the object.
  */
 export async function signUploadForm(
   services: FormServices,
@@ -47,7 +44,8 @@ export async function signUploadForm(
 
 async function callbackFor(services: FormServices, session: UploadSession, holder: Holder) {
   if (session.policy.direct !== true) return undefined
-  const { completionToken } = await mintTokens(services, session, holder)
-  if (completionToken === undefined) return undefined // Completion is the backend's.
-  return callbackRequest(services, session.store, completionToken)
+  const completionToken = await mintCompletionToken(services, session, holder)
+  return completionToken === undefined
+    ? undefined
+    : callbackRequest(services, session.store, completionToken)
 }

@@ -1,21 +1,26 @@
-// Presigns a set of parts from an upload token alone: no database, no store.
-import { type Part, partsAt } from '../core/part-plan.ts'
+// Presigns a set of parts from the claims of an upload token alone: no database, no store.
+import { type Part, type PartPlan, partRange, partsAt } from '../core/part-plan.ts'
 import type { ObjectStore, PartToSign, SignedRequest } from '../core/ports/object-store.ts'
 import type { Services } from '../core/ports/services.ts'
-import { Problem } from '../core/problem.ts'
+import type { Credential } from '../core/principal.ts'
+import { invalidField, Problem } from '../core/problem.ts'
+import { noSuchUpload } from '../core/reach.ts'
 import type { UploadToken } from '../core/token.ts'
-import { invalid, tokenExpired } from './problems.ts'
+import { tokenExpired } from './problems.ts'
 import { validityFor } from './validity.ts'
 
 /**
- * A single PUT is create-only and cannot be revoked at the store, and where the length is not bound a URL takes any number of
- * bytes: such URLs never live longer.
+ * For URLs that could do harm if they lived longer: a single PUT cannot be revoked at the store, and a URL whose signature does
+ * not bind the length takes any number of bytes.
  */
 const MAX_LOOSE_URL_SECONDS = 15 * 60
 
 export interface PresignPartsInput {
-  partNumbers: readonly number[]
-  /** Only where the size is unknown: the shorter last part. */
+  /** Either these, or `count` numbers from `from` on, as far as the plan goes. */
+  partNumbers?: readonly number[]
+  from?: number
+  count?: number
+  /** The shorter last part of an upload of unknown size. */
   last?: Part
   ttlSeconds?: number
   /** Part number → checksum of that part. */
@@ -32,14 +37,21 @@ export interface SignedParts {
   expiresAt: Date
 }
 
-function checkLast({ plan }: UploadToken, { last, partNumbers }: PresignPartsInput): void {
+const numbersOf = (plan: PartPlan, { partNumbers, from = 1, count = 1 }: PresignPartsInput) =>
+  partNumbers ? [...new Set(partNumbers)] : partRange(plan, from, count)
+
+function checkLast(
+  { plan }: UploadToken,
+  partNumbers: readonly number[],
+  last: Part | undefined,
+): void {
   if (!last) return
-  if (plan.sizeBytes !== null) throw invalid('/last', 'is only for uploads of unknown size')
+  if (plan.sizeBytes !== null) throw invalidField('/last', 'is only for uploads of unknown size')
   if (last.sizeBytes > plan.partSizeBytes) {
-    throw invalid('/last/sizeBytes', `is more than a part's ${plan.partSizeBytes} bytes`)
+    throw invalidField('/last/sizeBytes', `is more than a part's ${plan.partSizeBytes} bytes`)
   }
   if (!partNumbers.includes(last.partNumber)) {
-    throw invalid('/last/partNumber', 'is not among the part numbers asked for')
+    throw invalidField('/last/partNumber', 'is not among the part numbers asked for')
   }
 }
 
@@ -54,15 +66,15 @@ function contentMd5(checksums: Record<string, string>, partNumber: number): stri
   return checksum.slice('md5:'.length)
 }
 
-/** Never longer than asked, than the policy says, than the session; a single PUT never longer than its token. */
-function limitsOf(token: UploadToken, asked: number | undefined, store: ObjectStore, now: Date) {
+/** A URL outlives neither the request's limit, nor the policy's, nor the session; that of a single PUT not even its token. */
+function limitsOf(token: UploadToken, wanted: number | undefined, store: ObjectStore, now: Date) {
   const since = Math.ceil(now.getTime() / 1000)
   const isSingle = token.method === 'single'
   if (isSingle && token.exp <= since) {
     throw tokenExpired()
   }
   return [
-    asked ?? token.urlSeconds,
+    wanted ?? token.urlSeconds,
     token.urlSeconds,
     token.end - since,
     isSingle ? token.exp - since : Number.POSITIVE_INFINITY,
@@ -83,8 +95,9 @@ export function presignParts(
       detail: `This upload goes by ${token.method === 'form' ? 'a form' : 'temporary credentials'}: it has no parts to sign.`,
     })
   }
-  checkLast(token, input)
-  const parts = partsAt(token.plan, input.partNumbers, input.last).map(
+  const partNumbers = numbersOf(token.plan, input)
+  checkLast(token, partNumbers, input.last)
+  const parts = partsAt(token.plan, partNumbers, input.last).map(
     (part): PartToSign => ({
       ...part,
       contentMd5: contentMd5(input.checksums ?? {}, part.partNumber),
@@ -102,4 +115,15 @@ export function presignParts(
     })),
     expiresAt: new Date(now.getTime() + validity.seconds * 1000),
   }
+}
+
+/** Presigns parts for the holder of an upload token. Throws `upload-not-found` for the id of another upload. */
+export function presignPartsFor(
+  services: Pick<Services, 'storeNamed' | 'clock'>,
+  { token }: Extract<Credential, { kind: 'upload' }>,
+  uploadId: string,
+  input: PresignPartsInput,
+): SignedParts {
+  if (token.upload !== uploadId) throw noSuchUpload()
+  return presignParts(services, token, input)
 }

@@ -48,13 +48,6 @@ export const objectExists = () =>
       'Another object has this key, and the policy says never to overwrite. Abort this upload and use another name.',
   })
 
-/** The field that `pointer` names (RFC 6901) cannot be taken; `detail` continues a sentence that begins with it. */
-export const invalid = (pointer: string, detail: string) =>
-  new Problem('invalid-request', {
-    detail: `${pointer.slice(1)} ${detail}`,
-    members: { errors: [{ pointer, detail }] },
-  })
-
 export const uploadExpired = () =>
   new Problem('upload-expired', { detail: 'The upload has expired. Create a new one.' })
 

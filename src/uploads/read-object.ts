@@ -1,18 +1,41 @@
-// Reading back: a short-lived signed GET, only while HEAD shows the very object that completed the session. Under a key that
-// several sessions share, whatever lies there now may be another subject's.
+// Signs a short-lived GET of a completed object, if HEAD still shows the very object that completed the session. Sessions can
+// share a key, so the object there now may be another subject's.
 import { isRecorded } from '../core/own-object.ts'
 import type { Services } from '../core/ports/services.ts'
 import { isStoreFailure } from '../core/ports/store-failure.ts'
+import type { Credential } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
+import { mayReadObject } from '../core/reach.ts'
 import type { UploadSession } from '../core/upload-session.ts'
+import { findUpload } from './find.ts'
 import { refusal } from './problems.ts'
 import { validityFor } from './validity.ts'
 
 const URL_SECONDS = 300
 
-/** Answers the URL. Throws `upload-not-open`, `object-mismatch`, and `storage-unavailable` where the store does not tell. */
-export async function signObject(
-  { storeNamed, clock }: Pick<Services, 'storeNamed' | 'clock'>,
+type ReadServices = Pick<Services, 'uploads' | 'storeNamed' | 'clock'>
+
+/**
+ * The URL of the object. Throws `upload-not-found`, `grant-revoked`, `forbidden`, `upload-not-open`, `object-mismatch`, and
+ * `storage-unavailable` where the store does not answer.
+ */
+export async function readObject(
+  services: ReadServices,
+  credential: Credential,
+  uploadId: string,
+): Promise<string> {
+  const session = await findUpload(services, credential, uploadId)
+  if (!mayReadObject(credential, session)) {
+    throw new Problem('forbidden', {
+      detail:
+        'A grant or an upload token reads an object only where the policy says readBack and the grant created the upload.',
+    })
+  }
+  return signObject(services, session)
+}
+
+async function signObject(
+  { storeNamed, clock }: ReadServices,
   session: UploadSession,
 ): Promise<string> {
   const { state, key, filename } = session

@@ -1,14 +1,14 @@
-// The capabilities of a session: what its owner, or whoever holds its upload token, is handed with every answer.
+// The upload token and the completion token of a session, and the conditions for direct completion.
 import { POLICY_DEFAULTS } from '../core/policy.ts'
 import type { CallbackRequest } from '../core/ports/object-store.ts'
 import type { Services } from '../core/ports/services.ts'
 import { getsReadBack, type Holder } from '../core/reach.ts'
-import { mintToken, uploadTokenSeconds } from '../core/token.ts'
+import { mintToken, type UploadToken, uploadTokenSeconds } from '../core/token.ts'
 import { hasEnded, objectSpec, type UploadSession } from '../core/upload-session.ts'
 
 const seconds = (date: Date): number => Math.floor(date.getTime() / 1000)
 
-/** What a store is asked to report to us, with the token that it brings along. */
+/** Asks a store to report an upload to us, and to bring this token along. */
 export const callbackRequest = (
   { callbackUrls }: Pick<Services, 'callbackUrls'>,
   storeName: string,
@@ -18,7 +18,7 @@ export const callbackRequest = (
   token,
 })
 
-/** True where a client may complete at the store itself: never for a stream, a replacement or the backend's completion. */
+/** True where a client may complete at the store itself. A stream, a replacement and the backend's completion exclude it. */
 export function offersDirect(
   { storeNamed }: Pick<Services, 'storeNamed'>,
   session: UploadSession,
@@ -34,53 +34,53 @@ export function offersDirect(
   )
 }
 
-export interface SessionTokens {
-  uploadToken: string
-  completionToken?: string
-  complete: { url: string; direct: boolean }
-}
-
 /**
- * Only an owner gets a completion token, where the backend does not complete. No token outlives the session; one of an ended session still reads its
- * status and signs nothing, so that no URL is younger than the end of its session by more than a token's life.
+ * What an upload token says of its session. It does not outlive the session. For one that has ended it still reads the status
+ * but signs nothing, so that no URL is younger than the end of its session by more than a token's life.
  */
-export async function mintTokens(
-  services: Pick<Services, 'tokenKeys' | 'clock' | 'publicUrl' | 'storeNamed'>,
+export function uploadClaims(
+  { clock }: Pick<Services, 'clock'>,
   session: UploadSession,
   holder: Holder,
   origins?: string[],
-): Promise<SessionTokens> {
-  const { tokenKeys, clock, publicUrl } = services
+): UploadToken {
   const end = seconds(session.expiresAt)
-  const shared = {
-    app: session.appId,
-    upload: session.id,
-    ...(holder.grantId ? { grant: holder.grantId } : {}),
-    ...(origins ? { origins } : {}),
-  }
-  const uploadToken = await mintToken(tokenKeys, 'upload', {
-    ...shared,
+  const now = seconds(clock())
+  return {
+    ...sharedClaims(session, holder, origins),
     method: session.method,
     store: session.store,
     key: session.key,
     storage: session.storageUploadId,
     generation: session.generation,
     plan: session.plan,
-    end: hasEnded(session.state) ? Math.min(end, seconds(clock())) : end,
+    end: hasEnded(session.state) ? Math.min(end, now) : end,
     urlSeconds: session.policy.urlSeconds ?? POLICY_DEFAULTS.urlSeconds,
     ...(getsReadBack(holder, session) ? { readBack: true } : {}),
     ...(session.method === 'single' ? { object: objectSpec(session) } : {}),
-    exp: Math.min(seconds(clock()) + uploadTokenSeconds(session.method), end),
-  })
-  const backendCompletes = holder.backendCompletes || session.policy.completion === 'backend'
-  const complete = {
-    url: `${publicUrl()}/v1/uploads/${session.id}/complete`,
-    direct: !backendCompletes && offersDirect(services, session),
+    exp: Math.min(now + uploadTokenSeconds(session.method), end),
   }
-  if (!holder.isOwner || backendCompletes) return { uploadToken, complete }
-  return {
-    uploadToken,
-    completionToken: await mintToken(tokenKeys, 'completion', { ...shared, exp: end }),
-    complete,
-  }
+}
+
+const sharedClaims = (session: UploadSession, holder: Holder, origins?: string[]) => ({
+  app: session.appId,
+  upload: session.id,
+  ...(holder.grantId ? { grant: holder.grantId } : {}),
+  ...(origins ? { origins } : {}),
+})
+
+/** True where clients of this holder leave completion to the App's backend. */
+export const backendCompletes = (session: UploadSession, holder: Holder): boolean =>
+  holder.backendCompletes || session.policy.completion === 'backend'
+
+/** Undefined for a holder that is no owner, or where the backend completes. */
+export async function mintCompletionToken(
+  { tokenKeys }: Pick<Services, 'tokenKeys'>,
+  session: UploadSession,
+  holder: Holder,
+  origins?: string[],
+): Promise<string | undefined> {
+  if (!holder.isOwner || backendCompletes(session, holder)) return undefined
+  const exp = seconds(session.expiresAt)
+  return mintToken(tokenKeys, 'completion', { ...sharedClaims(session, holder, origins), exp })
 }

@@ -1,18 +1,33 @@
-// What each route promises, tried on all that the OpenAPI document names.
+// What each route promises, tried on every route that is declared.
 import { SignJWT } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { PROBLEMS, Problem } from '../../src/core/problem.ts'
 import { httpApp } from '../../src/http/app.ts'
+import { routesOf } from '../../src/http/route.ts'
 import { ADMIN_KEY, type Harness, startHarness } from '../support/harness.ts'
 import { query } from '../support/invariants.ts'
-import { everyRoute, pathOf, type Route } from '../support/routes.ts'
+import {
+  type Caller,
+  everyRoute,
+  ORIGIN,
+  pathOf,
+  type Route,
+  requestOf,
+  type Sent,
+  startTenant,
+  type Tenant,
+} from '../support/routes.ts'
 
 let harness: Harness
 let routes: Route[]
+let tenant: Tenant
+let stranger: Tenant
 
 beforeAll(async () => {
   harness = await startHarness()
-  routes = await everyRoute(harness)
+  tenant = await startTenant(harness)
+  stranger = await startTenant(harness)
+  routes = await everyRoute(harness, tenant)
 })
 afterAll(() => harness.stop())
 
@@ -21,6 +36,194 @@ beforeEach(() => {
   seen = harness.lines.length
 })
 const errors = () => harness.lines.slice(seen).filter((line) => line.includes('"level":"error"'))
+
+const CALLERS: Caller[] = [
+  'admin',
+  'api-key',
+  'jwt',
+  'grant',
+  'credentials',
+  'upload',
+  'completion',
+]
+
+const send = ({ method, path, credential, body }: Sent, headers?: Record<string, string>) =>
+  harness.call(method, path, credential, body, headers)
+
+/** The code of a refusal, also of one that is told to a client that reads no problems. */
+const codeOf = ({ body }: { body: Record<string, any> }) => body.code ?? body.ErrorCode
+
+/** What a route is about, made anew. A session comes along in any case, for its tokens. */
+async function thingsOf(route: Route, { of = tenant } = {}) {
+  const made = (await route.sample.make?.(of)) ?? {}
+  return { ...made, session: made.session ?? (await of.newSession()) }
+}
+
+describe('every route', () => {
+  it('is declared: none is registered beside', () => {
+    const registered = harness.app.routes
+      .filter(({ method }) => method !== 'ALL')
+      .map(({ method, path }) => `${method} ${path}`)
+    const declared = routesOf(harness.app).map(
+      ({ method, path }) => `${method.toUpperCase()} ${path.replace(/\{(\w+)\}/g, ':$1')}`,
+    )
+
+    expect(registered).toEqual(declared)
+  })
+
+  it('of the API is documented, and only probes and pages are not', () => {
+    const undocumented = routesOf(harness.app).filter((route) => 'undocumented' in route)
+
+    expect(undocumented.map(({ path }) => path).sort()).toEqual([
+      '/.well-known/jwks.json',
+      '/docs/problems',
+      '/healthz',
+      '/openapi.json',
+      '/readyz',
+    ])
+  })
+
+  it('needs a credential, but for the callbacks of stores', () => {
+    const open = routes.filter(({ callers }) => callers.length === 0)
+    expect(open.map(({ name }) => name)).toEqual(['POST /v1/callbacks/{store}'])
+  })
+
+  it('answers each kind of credential that it declares, as it declares', async () => {
+    for (const route of routes) {
+      for (const caller of route.callers) {
+        const { status, body } = await send(requestOf(route, tenant, caller, await thingsOf(route)))
+        const at = { name: route.name, caller, refused: body.StatusCode === 500 }
+        expect({ ...at, status }, JSON.stringify(body)).toEqual({
+          name: route.name,
+          caller,
+          refused: false,
+          status: expect.toSatisfy((given) => given in (route.description as any).answers),
+        })
+      }
+    }
+  }, 60_000)
+
+  it('refuses every other kind of credential, and none at all', async () => {
+    let tried = 0
+    for (const route of routes.filter(({ callers }) => callers.length)) {
+      const things = await thingsOf(route)
+      const inPath = route.description.credentials === 'grantInPath'
+      const byAdmin = route.callers.includes('admin')
+      for (const caller of CALLERS.filter((kind) => !route.callers.includes(kind))) {
+        const answer = await send(requestOf(route, tenant, caller, things))
+        const unknown = caller === 'admin' || byAdmin || (inPath && caller !== 'grant')
+        const code = unknown
+          ? 'unauthenticated'
+          : route.callers.includes('completion')
+            ? 'completion-token-invalid'
+            : 'forbidden'
+        expect([route.name, caller, codeOf(answer)]).toEqual([route.name, caller, code])
+        expect(answer.status).toBe(inPath ? 200 : unknown ? 401 : 403)
+        tried++
+      }
+      const request = requestOf(route, tenant, route.callers[0]!, things)
+      for (const credential of [undefined, 'rubbish']) {
+        const path = inPath ? pathOf(route, { grant: 'rubbish' }) : request.path
+        const answer = await send({ ...request, path, credential })
+        expect([route.name, codeOf(answer)]).toEqual([route.name, 'unauthenticated'])
+        if (inPath) continue
+        expect(answer.status).toBe(401)
+        expect(answer.headers.get('www-authenticate')).toContain('Bearer')
+      }
+    }
+    expect(tried).toBeGreaterThan(80)
+  }, 60_000)
+
+  it('asks for the credential before it looks at a query or a body', async () => {
+    for (const { method, name, callers, credential, ...route } of routes) {
+      if (callers.length === 0 || credential === undefined) continue
+      const path = `${pathOf({ method, name, callers, credential, ...route })}?nothing=1`
+      const { status, body } = await harness.call(method, path, undefined, route.body && '{')
+      expect({ name, status, code: body.code }).toEqual({
+        name,
+        status: 401,
+        code: 'unauthenticated',
+      })
+    }
+  })
+
+  it('refuses an origin that the app does not list', async () => {
+    const elsewhere = { origin: 'https://evil.example' }
+    let tried = 0
+    for (const route of routes.filter(({ credential }) => credential !== undefined)) {
+      if (route.callers.includes('admin')) continue
+      const things = await thingsOf(route)
+      for (const caller of route.callers) {
+        const request = requestOf(route, tenant, caller, things)
+        const { status, body } = await send(request, elsewhere)
+        const { name } = route
+        expect({ name, caller, status, code: body.code }).toEqual({
+          name,
+          caller,
+          status: 403,
+          code: 'forbidden',
+        })
+        tried++
+      }
+    }
+    expect(tried).toBeGreaterThan(25)
+  }, 60_000)
+
+  it('does not have what is another app’s', async () => {
+    let tried = 0
+    for (const route of routes.filter(({ sample }) => sample.make)) {
+      const own = await thingsOf(route)
+      const foreign = { ...(await thingsOf(route, { of: stranger })), body: own.body }
+      const byAdmin = route.callers.includes('admin')
+      for (const caller of route.callers) {
+        const inPath = byAdmin ? { ...own, id: 'app_none' } : foreign
+        const answer = await send(requestOf(route, tenant, caller, inPath, { own }))
+        expect([route.name, caller, answer.status, codeOf(answer)]).toEqual(
+          caller === 'completion'
+            ? [route.name, caller, 403, 'completion-token-invalid']
+            : [route.name, caller, 404, expect.stringMatching(/not-found$/)],
+        )
+        tried++
+        if (!route.sample.bodyNames) continue
+        const inBody = await thingsOf(route, { of: stranger })
+        const mixed = await send(requestOf(route, tenant, caller, own, { inBody, own }))
+        expect([route.name, mixed.status, codeOf(mixed)]).toEqual([
+          route.name,
+          404,
+          'upload-not-found',
+        ])
+      }
+    }
+    expect(tried).toBeGreaterThan(20)
+  }, 60_000)
+
+  it('takes the body that it declares, and nothing else', async () => {
+    for (const route of routes.filter(({ body }) => body)) {
+      const { name, method, credential, body, description } = route
+      const tries: Array<[string, unknown, Record<string, string>, number]> = [
+        ['no JSON', '{', {}, 400],
+        ['no object', '[]', {}, 400],
+        ['an unknown field', { ...body, nothing: 1 }, {}, 400],
+        ['another type', JSON.stringify(body), { 'content-type': 'text/plain' }, 415],
+        ['too large', 'x'.repeat(200_000), {}, 413],
+      ]
+      if (!description.bodyIsOptional) tries.push(['none', undefined, {}, 415])
+      for (const [what, bad, headers, expected] of tries) {
+        const { status } = await harness.call(method, pathOf(route), credential, bad, headers)
+        expect([name, what, status]).toEqual([name, what, expected])
+      }
+    }
+  })
+
+  it('takes the query that it declares, and nothing else', async () => {
+    for (const route of routes.filter(({ query }) => query.length)) {
+      const { name, method, credential } = route
+      const path = `${pathOf(route)}?nothing=1`
+      const { status, body } = await harness.call(method, path, credential)
+      expect([name, status, body.code]).toEqual([name, 400, 'invalid-request'])
+    }
+  })
+})
 
 describe('text that a database cannot store is refused before anything is asked', () => {
   const NUL = 'a\u0000b'
@@ -217,15 +420,15 @@ describe('the page that the type of a problem points at', () => {
 })
 
 describe('a browser of any origin can read each refusal', () => {
-  const ORIGIN = { origin: 'https://page.example' }
+  const FROM_PAGE = { origin: ORIGIN }
   const READABLE = 'access-control-allow-origin'
   type Try = (route: Route) => Promise<{ status: number; headers: Headers }>
-  const send = (
+  const sendFromPage = (
     route: Route,
     more: { path?: string; credential?: string; body?: unknown } = {},
   ) => {
     const given = { path: pathOf(route), credential: route.credential, body: route.body, ...more }
-    return harness.call(route.method, given.path, given.credential, given.body, ORIGIN)
+    return harness.call(route.method, given.path, given.credential, given.body, FROM_PAGE)
   }
   const failing = (error: () => Error) => {
     const app = httpApp({
@@ -234,33 +437,37 @@ describe('a browser of any origin can read each refusal', () => {
       },
     })
     return async (route: Route) =>
-      app.request(pathOf(route), { method: route.method, headers: ORIGIN })
+      app.request(pathOf(route), { method: route.method, headers: FROM_PAGE })
   }
 
   const refusals: Array<[string, number[], Try]> = [
-    ['without a credential', [401], (route) => send(route, { credential: undefined })],
-    ['with another', [401, 403, 404], (route) => send(route, { credential: 'rubbish' })],
+    ['without a credential', [401], (route) => sendFromPage(route, { credential: undefined })],
+    ['with another', [401, 403, 404], (route) => sendFromPage(route, { credential: 'rubbish' })],
     [
       'of what is not there',
       [404, 403],
-      async (route) => send(route, { path: `${pathOf(route)}/x/y/z` }),
+      async (route) => sendFromPage(route, { path: `${pathOf(route)}/x/y/z` }),
     ],
     [
       'of a malformed query',
       [400, 401, 404],
-      (route) => send(route, { path: `${pathOf(route)}?limit=%00` }),
+      (route) => sendFromPage(route, { path: `${pathOf(route)}?limit=%00` }),
     ],
     [
       'of a body that is too large',
       [413],
-      (route) => send(route, route.body && { body: 'x'.repeat(200_000) }),
+      (route) => sendFromPage(route, route.body && { body: 'x'.repeat(200_000) }),
     ],
-    ['of a body that is no JSON', [400], (route) => send(route, route.body && { body: '{' })],
+    [
+      'of a body that is no JSON',
+      [400],
+      (route) => sendFromPage(route, route.body && { body: '{' }),
+    ],
     [
       'of a method that is not offered',
       [404],
       async (route) =>
-        harness.app.request(pathOf(route), { method: 'TRACEROUTE', headers: ORIGIN }),
+        harness.app.request(pathOf(route), { method: 'TRACEROUTE', headers: FROM_PAGE }),
     ],
     [
       'while the service is not configured',
@@ -287,7 +494,7 @@ describe('a browser of any origin can read each refusal', () => {
     await query(harness, 'alter table apps rename to elsewhere')
     const answers = []
     for (const route of routes)
-      answers.push([route.name, (await send(route)).headers.get(READABLE)])
+      answers.push([route.name, (await sendFromPage(route)).headers.get(READABLE)])
     await query(harness, 'alter table elsewhere rename to apps')
 
     expect(answers).toEqual(routes.map(({ name }) => [name, '*']))

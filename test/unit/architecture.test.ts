@@ -149,6 +149,29 @@ describe('imports', () => {
     expect(strays).toEqual([])
   })
 
+  it('of http leave authentication and reading to route.ts, and declare every route there', () => {
+    const http = files.filter(({ name }) => room(name) === 'http' && name !== 'http/route.ts')
+    const readers = imports.filter(
+      ({ from, target, typeOnly }) =>
+        !typeOnly &&
+        from !== 'http/route.ts' &&
+        ['http/authenticate.ts', 'http/body.ts', 'auth/index.ts'].includes(target),
+    )
+    expect(readers.map(({ from, target }) => `${from} ${target}`).sort()).toEqual([
+      'http/authenticate.ts auth/index.ts',
+      // The bytes that the store signed.
+      'http/callbacks.ts http/body.ts',
+    ])
+    const beside = http.filter(({ text }) =>
+      /\bapi\.(on|all|get|post|put|patch|delete)\(/.test(text),
+    )
+    expect(beside.map(({ name }) => name)).toEqual([])
+    const guards = http.filter(({ text }) =>
+      /\b(checkUse|openToken|equalInConstantTime)\(/.test(text),
+    )
+    expect(guards.map(({ name }) => name)).toEqual(['http/authenticate.ts'])
+  })
+
   it('of the Worker reach nothing that needs Node', () => {
     const reached = new Set(['worker.ts'])
     for (const name of reached) {

@@ -7,7 +7,7 @@ import { Problem } from '../../core/problem.ts'
 import type { Holder } from '../../core/reach.ts'
 import { type Declaration, objectSpec, type UploadSession } from '../../core/upload-session.ts'
 import { notOpen, refusal } from '../problems.ts'
-import { callbackRequest, mintTokens, offersDirect } from '../tokens.ts'
+import { callbackRequest, mintCompletionToken, offersDirect } from '../tokens.ts'
 import { validityFor } from '../validity.ts'
 import { checkInput } from './declaration.ts'
 import { checkParts, listToCheck } from './stored-parts.ts'
@@ -16,7 +16,7 @@ const URL_SECONDS = 15 * 60
 
 type DirectServices = Pick<
   Services,
-  'uploads' | 'clock' | 'storeNamed' | 'tokenKeys' | 'publicUrl' | 'callbackUrls'
+  'uploads' | 'clock' | 'storeNamed' | 'tokenKeys' | 'callbackUrls'
 >
 
 export interface DirectCompletion extends SignedRequest {
@@ -59,7 +59,7 @@ export async function signDirectCompletion(
     }
     throw notOpen(current, now)
   }
-  const { completionToken } = await mintTokens(services, recorded, holder)
+  const completionToken = await mintCompletionToken(services, recorded, holder)
   const signed = store.presignComplete!(
     upload,
     callbackRequest(services, store.name, completionToken!),

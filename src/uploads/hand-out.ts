@@ -1,0 +1,58 @@
+// What a credential is handed with a session: tokens, the link to complete it, and the form of a form upload.
+import type { App } from '../core/ports/apps.ts'
+import type { Services } from '../core/ports/services.ts'
+import type { Credential } from '../core/principal.ts'
+import { holderOf } from '../core/reach.ts'
+import { mintToken, type UploadToken } from '../core/token.ts'
+import type { UploadSession } from '../core/upload-session.ts'
+import { signUploadForm, type UploadForm } from './form.ts'
+import { backendCompletes, mintCompletionToken, offersDirect, uploadClaims } from './tokens.ts'
+
+export type HandOutServices = Pick<
+  Services,
+  'apps' | 'clock' | 'storeNamed' | 'tokenKeys' | 'publicUrl' | 'callbackUrls'
+>
+
+export interface SessionTokens {
+  uploadToken: string
+  completionToken?: string
+  complete: { url: string; direct: boolean }
+}
+
+export interface Handout {
+  tokens: SessionTokens
+  /** The claims of the upload token, to sign parts with. */
+  claims: UploadToken
+  form?: UploadForm
+}
+
+/** Origins for tokens to name: those of the App, unless it allows any. A token hands its own on. */
+async function originsFor({ apps }: HandOutServices, credential: Credential, app?: App) {
+  if (credential.kind === 'upload') return credential.token.origins
+  const allowed = (app ?? (await apps.findApp(credential.appId)))?.allowedOrigins
+  return allowed?.includes('*') ? undefined : allowed
+}
+
+/** `app` saves a query where the caller has it. */
+export async function handOut(
+  services: HandOutServices,
+  credential: Credential,
+  session: UploadSession,
+  app?: App,
+): Promise<Handout> {
+  const holder = holderOf(credential)
+  const origins = await originsFor(services, credential, app)
+  const claims = uploadClaims(services, session, holder, origins)
+  return {
+    claims,
+    tokens: {
+      uploadToken: await mintToken(services.tokenKeys, 'upload', claims),
+      completionToken: await mintCompletionToken(services, session, holder, origins),
+      complete: {
+        url: `${services.publicUrl()}/v1/uploads/${session.id}/complete`,
+        direct: !backendCompletes(session, holder) && offersDirect(services, session),
+      },
+    },
+    form: holder.isOwner ? await signUploadForm(services, session, holder) : undefined,
+  }
+}
