@@ -1,5 +1,5 @@
 // What an answer shows of a session: never the storage upload id, the store's name or another credential's business.
-import { standing, type UploadSession } from '../core/upload-session.ts'
+import type { UploadSession } from '../core/upload-session.ts'
 
 export const sessionView = (session: UploadSession) => ({
   id: session.id,
@@ -12,7 +12,7 @@ export const sessionView = (session: UploadSession) => ({
   policy: session.policyName,
   plan: session.plan,
   fingerprint: session.fingerprint,
-  checksum: standing(session).checksum,
+  checksum: session.checksum,
   metadata: session.metadata,
   object: session.object,
   failure: session.failure,

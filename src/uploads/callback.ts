@@ -6,7 +6,7 @@ import type { Services } from '../core/ports/services.ts'
 import { isStoreFailure } from '../core/ports/store-failure.ts'
 import { Problem } from '../core/problem.ts'
 import { isExpired, openToken } from '../core/token.ts'
-import { hasEnded, standing, type UploadSession } from '../core/upload-session.ts'
+import { hasEnded, type UploadSession } from '../core/upload-session.ts'
 import { finish } from './ending/finish.ts'
 import { lookForObject } from './ending/own-object.ts'
 
@@ -100,8 +100,8 @@ export async function receiveCallback(
 function strayOutcome({ body }: CallbackRow, session: UploadSession): string | undefined {
   if (hasEnded(session.state)) return session.state
   if (body.object !== session.key) return 'other-object'
-  const size = session.plan.sizeBytes ?? standing(session).sizeBytes
-  return size !== undefined && body.size !== String(size) ? 'other-size' : undefined
+  const { sizeBytes } = session.plan
+  return sizeBytes !== null && body.size !== String(sizeBytes) ? 'other-size' : undefined
 }
 
 /** Looks for the session's own object; what the callback says of it proves nothing. Throws StoreFailure. */

@@ -14,7 +14,6 @@ import { grantOf, grantReach, grantRevoked, noSuchUpload, reaches } from '../cor
 import {
   hasEnded,
   objectSpec,
-  standing,
   type UploadMethod,
   type UploadSession,
 } from '../core/upload-session.ts'
@@ -137,7 +136,7 @@ async function findResumable(
       session.policyName === policyName &&
       session.plan.sizeBytes === plan.sizeBytes &&
       session.contentType === (input.contentType ?? DEFAULT_CONTENT_TYPE) &&
-      standing(session).checksum === input.checksum,
+      session.checksum === input.checksum,
   )
   if (!found) return undefined
   // Its client is back: the sweep must not take it for idle now. Where it has just ended, a new one is made.

@@ -5,6 +5,7 @@ import { Problem } from '../../core/problem.ts'
 import type { StoredUpload } from '../../core/stored.ts'
 import {
   type Declaration,
+  declarationOf,
   hasEnded,
   objectSpec,
   type UploadSession,
@@ -143,7 +144,8 @@ async function listChecked(
   { storeNamed }: Pick<Services, 'storeNamed'>,
   session: UploadSession,
 ): Promise<Listed | undefined> {
-  const { method, key, storageUploadId, plan, checksum } = session
+  const { method, key, storageUploadId, plan } = session
+  const { checksum } = declarationOf(session)
   const size = expectedSize(session)
   if (method === 'credentials' || size === undefined) return undefined
   if (!storageUploadId) {

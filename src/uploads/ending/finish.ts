@@ -5,8 +5,8 @@ import type { Services } from '../../core/ports/services.ts'
 import type { MeasuredObject } from '../../core/stored.ts'
 import {
   type CompletedObject,
+  declarationOf,
   hasEnded,
-  standing,
   type UploadSession,
 } from '../../core/upload-session.ts'
 import { endSession } from './end.ts'
@@ -15,7 +15,7 @@ import { type ReleaseServices, releaseStorage } from './release.ts'
 
 /** Who finishes need not be who made the object: of a direct completion only what binds the session is known. */
 const declaredBy = (session: UploadSession, byOwnAttempt: boolean) =>
-  byOwnAttempt || !session.direct ? session.checksum : standing(session).checksum
+  byOwnAttempt || !session.direct ? declarationOf(session).checksum : session.checksum
 
 /** An object of parts has what we began it with; what goes up whole may have more than its policy says. */
 function besidePolicy(
@@ -62,8 +62,7 @@ export async function finish(
   const { uploads, clock, newId, nudgeDeliveries } = services
   const now = clock()
   const object = completedObject(session, stored, declaredBy(session, byOwnAttempt))
-  const declared = { checksum: object.declared, priorDeclared: undefined }
-  const after = { ...session, ...declared, state: 'completed' as const, object, endedAt: now }
+  const after = { ...session, state: 'completed' as const, object, endedAt: now }
   const event = uploadEvent('upload.completed', newId('evt'), now, after)
   const finished = await uploads.finish(session, object, event, now)
   if (finished) {

@@ -3,7 +3,7 @@ import { incompleteAnswer, isOwn, withEtag } from '../../core/own-object.ts'
 import type { ObjectStore } from '../../core/ports/object-store.ts'
 import type { Services } from '../../core/ports/services.ts'
 import type { MeasuredObject, StoredObject } from '../../core/stored.ts'
-import { standing, type UploadSession } from '../../core/upload-session.ts'
+import { declarationOf, type UploadSession } from '../../core/upload-session.ts'
 
 export type Presence =
   /** The session's object: our stamp, the expected size and checksum. */
@@ -14,8 +14,8 @@ export type Presence =
   | { kind: 'foreign' }
   | { kind: 'absent' }
 
-export const expectedSize = ({ plan, finalSizeBytes }: UploadSession): number | undefined =>
-  plan.sizeBytes ?? finalSizeBytes
+export const expectedSize = (session: UploadSession): number | undefined =>
+  session.plan.sizeBytes ?? declarationOf(session).sizeBytes
 
 /** Unsigned decimal, as stores give it. */
 const crc64Of = (checksum: string | undefined): string | undefined =>
@@ -52,18 +52,17 @@ function expected(session: UploadSession, made: Made | undefined): Expected {
     const crc64 = crc64Of(checksum)
     return crc64 === undefined ? undefined : [crc64]
   }
-  if (session.method !== 'multipart') {
-    const { sizeBytes, checksum } = standing(session)
-    return { sizeBytes: session.plan.sizeBytes ?? sizeBytes, crc64: only(checksum) }
-  }
-  if (made) {
+  if (made && session.method === 'multipart') {
     const { sizeBytes, crc64 } = made
-    return { sizeBytes, crc64: crc64 === undefined ? only(session.checksum) : [crc64] }
+    return {
+      sizeBytes,
+      crc64: crc64 === undefined ? only(declarationOf(session).checksum) : [crc64],
+    }
   }
   const checked = session.direct ? session.checkedCrc64 : undefined
   return {
     sizeBytes: session.plan.sizeBytes ?? undefined,
-    crc64: checked ?? only(standing(session).checksum),
+    crc64: checked ?? only(session.checksum),
   }
 }
 
