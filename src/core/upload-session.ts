@@ -50,7 +50,7 @@ export const MAX_GENERATIONS = 3
 /** Failed, because the store never told what became of it. Nothing of it is deleted: an operator decides. */
 export const OUTCOME_UNKNOWN = 'outcome-unknown'
 
-export const isKept = ({ failure }: Pick<UploadSession, 'failure'>): boolean =>
+export const isRetained = ({ failure }: Pick<UploadSession, 'failure'>): boolean =>
   failure === OUTCOME_UNKNOWN
 
 export interface CompletedObject {

@@ -8,7 +8,7 @@ import { Problem } from '../core/problem.ts'
 import { isExpired, openToken } from '../core/token.ts'
 import { hasEnded, type UploadSession } from '../core/upload-session.ts'
 import { finish } from './ending/finish.ts'
-import { lookForObject } from './ending/own-object.ts'
+import { checkObject } from './ending/own-object.ts'
 
 export type CallbackServices = Pick<
   Services,
@@ -116,7 +116,7 @@ export async function processCallback(
     await callbacks.markProcessed(row, stray, clock())
     return session
   }
-  const presence = await lookForObject(services, session)
+  const presence = await checkObject(services, session)
   // Anything but the session's own object is the sweep's to judge: a callback never fails a session.
   const reached =
     presence.kind === 'own' ? await finish(services, session, presence.object) : session

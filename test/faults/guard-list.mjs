@@ -390,7 +390,7 @@ export const GUARDS = [
   {
     name: 'what went up whole is compared with what its completion declares',
     in: 'src/uploads/completion/complete.ts',
-    from: "if (session.method !== 'multipart') checkWhole(session, presence.object)",
+    from: "if (session.method !== 'multipart') checkWhole(session, check.object)",
     to: '',
     suite: integration('whole-object', 'a single PUT completed with a wrong checksum'),
     by: /stays open with its object/,
@@ -444,7 +444,7 @@ export const GUARDS = [
   {
     name: 'what nobody knows the outcome of is kept',
     in: 'src/uploads/ending/release.ts',
-    from: 'if (isKept(session)) return session',
+    from: 'if (isRetained(session)) return session',
     to: '',
     suite: integration('unknown-outcome', 'at the end of a session'),
     by: /is not removed by a callback that comes even later/,

@@ -1,4 +1,4 @@
-// What is declared of an upload: by its creation or a direct completion, which bind it, or by one attempt to complete it.
+// Compares what a completion declares (a size, a checksum) with its session and with the stored object.
 import { Problem } from '../../core/problem.ts'
 import type { MeasuredObject } from '../../core/stored.ts'
 import {
@@ -8,7 +8,7 @@ import {
   type UploadSession,
 } from '../../core/upload-session.ts'
 
-/** Problems that need no look at the store. */
+/** Throws the problems that need no request to the store. */
 export function checkInput(session: UploadSession, { sizeBytes, checksum }: Declaration): void {
   const { plan, method } = session
   // Of what arrives whole, HEAD shows the size.
@@ -35,8 +35,8 @@ export function checkInput(session: UploadSession, { sizeBytes, checksum }: Decl
 }
 
 /**
- * Of what went up whole: the attempt declares another size or CRC64 than its object has. The object is the session's own and stays:
- * it was put once and cannot be put again. Throws `checksum-mismatch` and `parts-mismatch`.
+ * Compares the attempt's declaration with an object that was not made of parts. The object stays in any case, because it cannot
+ * be put again. Throws `checksum-mismatch` and `parts-mismatch`.
  */
 export function checkWhole(session: UploadSession, { sizeBytes, crc64 }: MeasuredObject): void {
   const { checksum, sizeBytes: declaredBytes } = declarationOf(session)
@@ -56,7 +56,7 @@ export function checkWhole(session: UploadSession, { sizeBytes, crc64 }: Measure
   }
 }
 
-/** Where the store tells no such checksum, what was declared of the object stands for it. */
+/** If the store reports no such checksum, the one declared for the object is compared. */
 function contradicts(checksum: string, object: CompletedObject | undefined): boolean {
   const [kind, value = ''] = checksum.split(':')
   const stored = object?.checksums.crc64
@@ -65,9 +65,12 @@ function contradicts(checksum: string, object: CompletedObject | undefined): boo
   return declared?.split(':')[0] === kind && declared !== checksum
 }
 
-/** Who repeats a completion gets its outcome; who declares other bytes than were completed must not take them for theirs. */
-export function asDeclared(completed: UploadSession, { sizeBytes, checksum }: Declaration) {
-  const { object, id } = completed
+/** A repeated completion returns the first outcome. One that declares different bytes is rejected: those were never stored. */
+export function rejectConflict(
+  session: UploadSession,
+  { sizeBytes, checksum }: Declaration,
+): UploadSession {
+  const { object, id } = session
   const stored = object?.checksums.crc64
   const isOther = checksum !== undefined && contradicts(checksum, object)
   if (isOther || (sizeBytes !== undefined && sizeBytes !== object?.sizeBytes)) {
@@ -76,10 +79,10 @@ export function asDeclared(completed: UploadSession, { sizeBytes, checksum }: De
       members: { sizeBytes: object?.sizeBytes, ...(stored ? { stored: `crc64:${stored}` } : {}) },
     })
   }
-  return completed
+  return session
 }
 
-/** The store may have been asked to complete by whoever held the lease before. */
+/** The lease's earlier holder may have asked the store to complete. */
 export const isTakenOver = ({ attempt, attemptDeclared }: UploadSession) =>
   attempt !== attemptDeclared?.attempt
 
