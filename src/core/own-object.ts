@@ -13,9 +13,13 @@ export function withEtag(object: StoredObject): StoredObject & { etag: string } 
   return { ...object, etag }
 }
 
-/** We may have had the store make the object, of parts or as an empty one: it is then ours, even if HEAD shows no stamp. */
-const mayHaveBeenMade = ({ method, plan, finalSizeBytes, attemptAt }: UploadSession): boolean =>
-  attemptAt !== undefined && (method === 'multipart' || (plan.sizeBytes ?? finalSizeBytes) === 0)
+/** Whether we may have had the store make the object, of parts or as an empty one: then it may be ours without a stamp. */
+function mayHaveBeenMade(session: UploadSession): boolean {
+  const { method, plan, object, attemptAt, attemptDeclared } = session
+  if (attemptAt === undefined) return false
+  const sizeBytes = plan.sizeBytes ?? object?.sizeBytes ?? attemptDeclared?.sizeBytes
+  return method === 'multipart' || sizeBytes === 0
+}
 
 /**
  * By the stamp, which only we can sign. A client with credentials sets none: there the exact key, which holds the session's id,

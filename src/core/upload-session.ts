@@ -50,7 +50,7 @@ export const MAX_GENERATIONS = 3
 /** Failed, because the store never told what became of it. Nothing of it is deleted: an operator decides. */
 export const OUTCOME_UNKNOWN = 'outcome-unknown'
 
-export const isKept = ({ failure }: Pick<UploadSession, 'failure'>): boolean =>
+export const isRetained = ({ failure }: Pick<UploadSession, 'failure'>): boolean =>
   failure === OUTCOME_UNKNOWN
 
 export interface CompletedObject {
@@ -84,13 +84,12 @@ export interface UploadSession {
   filename: string
   contentType: string
   plan: PartPlan
-  /** What the client said at completion, where the plan does not know the size. */
-  finalSizeBytes?: number
   reservedBytes: number
   fingerprint?: string
+  /** Binds the session: declared at its creation, or for a direct completion that was signed. Once completed, of its object. */
   checksum?: string
-  /** What stood declared before the attempt that is under way, and the number it began with: who takes over has another. */
-  priorDeclared?: { sizeBytes?: number; checksum?: string; attempt?: number }
+  /** What the attempt to complete under way declares. A takeover of its lease keeps this, and gets another attempt number. */
+  attemptDeclared?: AttemptDeclaration
   metadata?: Record<string, string>
   /** What the store is asked to make of the object once it is there. */
   processing?: ProcessingTask[]
@@ -121,10 +120,6 @@ export interface UploadSession {
   revision: number
 }
 
-/** What is declared of a session, whoever completes it: the attempt under way may come to nothing, with what it declares. */
-export const standing = ({ priorDeclared, finalSizeBytes, checksum }: UploadSession) =>
-  priorDeclared ?? { sizeBytes: finalSizeBytes, checksum }
-
 export interface EndOptions {
   /** Why it failed: a permanent code. */
   failure?: string
@@ -150,6 +145,17 @@ export interface Declaration {
   sizeBytes?: number
   checksum?: string
 }
+
+export interface AttemptDeclaration extends Declaration {
+  /** The number of the attempt that declared it. */
+  attempt?: number
+}
+
+/** What the attempt under way is checked against: what binds the session, and otherwise what the attempt declares. */
+export const declarationOf = ({ checksum, attemptDeclared }: UploadSession): Declaration => ({
+  sizeBytes: attemptDeclared?.sizeBytes,
+  checksum: checksum ?? attemptDeclared?.checksum,
+})
 
 export const objectSpec = (session: UploadSession): ObjectSpec => ({
   key: session.key,

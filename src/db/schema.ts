@@ -15,6 +15,7 @@ import {
 import type { ClaimConditions } from '../core/claims.ts'
 import type { Policy } from '../core/policy.ts'
 import type { ProcessingTask } from '../core/processing.ts'
+import type { AttemptDeclaration } from '../core/upload-session.ts'
 import { appId, at, bytes } from './schema/tenant.ts'
 
 export * from './schema/outbox.ts'
@@ -113,7 +114,6 @@ export const uploads = pgTable(
     filename: text('filename').notNull(),
     contentType: text('content_type').notNull(),
     sizeBytes: bytes('size_bytes'),
-    finalSizeBytes: bytes('final_size_bytes'),
     partSizeBytes: bytes('part_size_bytes').notNull(),
     partCount: integer('part_count'),
     maxPartCount: integer('max_part_count'),
@@ -131,11 +131,8 @@ export const uploads = pgTable(
     attempt: integer('attempt').notNull().default(0),
     attemptAt: at('attempt_at'),
     priorAttemptAt: at('prior_attempt_at'),
-    priorDeclared: jsonb('prior_declared').$type<{
-      sizeBytes: number | null
-      checksum: string | null
-      attempt?: number
-    }>(),
+    /** Null while the session is open. One that fails keeps it: an object of that size may be its own. */
+    attemptDeclared: jsonb('attempt_declared').$type<AttemptDeclaration>(),
     missingSince: at('missing_since'),
     direct: boolean('direct').notNull().default(false),
     checkedCrc64: text('checked_crc64').array(),

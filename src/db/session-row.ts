@@ -3,6 +3,7 @@ import type { PartPlan } from '../core/part-plan.ts'
 import type { Policy } from '../core/policy.ts'
 import type { ProcessingTask } from '../core/processing.ts'
 import type {
+  AttemptDeclaration,
   CompletedObject,
   CredentialKind,
   UploadMethod,
@@ -27,14 +28,13 @@ export interface UploadRow {
   filename: string
   content_type: string
   size_bytes: number | null
-  final_size_bytes: number | null
   part_size_bytes: number
   part_count: number | null
   max_part_count: number | null
   reserved_bytes: number
   fingerprint: string | null
   checksum: string | null
-  prior_declared: { sizeBytes: number | null; checksum: string | null; attempt?: number } | null
+  attempt_declared: AttemptDeclaration | null
   metadata: Record<string, string> | null
   processing: ProcessingTask[] | null
   storage_upload_id: string | null
@@ -89,17 +89,10 @@ export const toSession = (row: UploadRow): UploadSession => ({
   filename: row.filename,
   contentType: row.content_type,
   plan: planOf(row),
-  finalSizeBytes: row.final_size_bytes ?? undefined,
   reservedBytes: row.reserved_bytes,
   fingerprint: row.fingerprint ?? undefined,
   checksum: row.checksum ?? undefined,
-  priorDeclared: row.prior_declared
-    ? {
-        sizeBytes: row.prior_declared.sizeBytes ?? undefined,
-        checksum: row.prior_declared.checksum ?? undefined,
-        attempt: row.prior_declared.attempt,
-      }
-    : undefined,
+  attemptDeclared: row.attempt_declared ?? undefined,
   metadata: row.metadata ?? undefined,
   processing: row.processing ?? undefined,
   storageUploadId: row.storage_upload_id ?? undefined,

@@ -24,17 +24,10 @@ const mayHeal = ({ storageUploadId }: UploadSession, now: Date): SQL =>
 const mayOpen = ({ leaseUntil }: UploadSession): SQL =>
   sql`state = 'initiating' and lease_until = ${instant(leaseUntil)}`
 
-/**
- * What the first to complete declares holds until its attempt has come to nothing: whoever takes over settles that attempt, and
- * must not have its object judged by what somebody else declares.
- */
-const declares = ({ sizeBytes, checksum }: Declaration): SQL => sql`
-          final_size_bytes = case when state = 'open'
-            then coalesce(${sizeBytes ?? null}::bigint, final_size_bytes) else final_size_bytes end,
-          checksum = case when state = 'open' then coalesce(checksum, ${checksum ?? null}) else checksum end,
-          prior_declared = case when state = 'open'
-            then jsonb_build_object('sizeBytes', final_size_bytes, 'checksum', checksum, 'attempt', attempt + 1)
-            else prior_declared end`
+/** The number is that of the attempt which the same statement begins. */
+const declares = ({ sizeBytes, checksum }: Declaration): SQL =>
+  sql`jsonb_strip_nulls(jsonb_build_object('sizeBytes', ${sizeBytes ?? null}::bigint,
+            'checksum', ${checksum ?? null}::text, 'attempt', attempt + 1))`
 
 /** At most so many listings of the parts are kept, the last ones. */
 const MOST_CHECKED = 16
@@ -46,13 +39,6 @@ const withChecked = (crc64: string | undefined): SQL => {
             else (array_append(array_remove(checked_crc64, ${checked}), ${checked}))
               [greatest(1, coalesce(cardinality(checked_crc64), 0) + 2 - ${MOST_CHECKED}::int):] end`
 }
-
-/** As before the attempt. */
-const UNDECLARED = sql`
-          final_size_bytes = case when prior_declared is null
-            then final_size_bytes else (prior_declared ->> 'sizeBytes')::bigint end,
-          checksum = case when prior_declared is null then checksum else prior_declared ->> 'checksum' end,
-          prior_declared = null`
 
 export function uploadsDb(database: Database): UploadsDb {
   return {
@@ -83,13 +69,14 @@ export function uploadsDb(database: Database): UploadsDb {
         event,
       }),
 
+    // A takeover resolves the first attempt, whose object must not be judged by what somebody else declares.
     claimCompletion: (appId, id, declared, now, leaseUntil) =>
       transition(database, {
         appId,
         uploadId: id,
         set: sql`state = 'completing', lease_until = ${instant(leaseUntil)}, attempt = attempt + 1,
           prior_attempt_at = attempt_at, attempt_at = ${instant(now)}, active_at = ${instant(now)},
-          ${declares(declared)},
+          attempt_declared = case when state = 'open' then ${declares(declared)} else attempt_declared end,
           missing_since = case when state = 'open' then null else missing_since end,
           sweep_at = ${instant(after(leaseUntil, 60_000))}`,
         guard: sql`(state = 'open' and expires_at > ${instant(now)})
@@ -101,7 +88,7 @@ export function uploadsDb(database: Database): UploadsDb {
         appId: session.appId,
         uploadId: session.id,
         set: sql`state = 'open', lease_until = null, missing_since = null,
-          attempt_at = ${options.wasAttempt ? sql`attempt_at` : sql`prior_attempt_at`}, ${UNDECLARED},
+          attempt_at = ${options.wasAttempt ? sql`attempt_at` : sql`prior_attempt_at`}, attempt_declared = null,
           sweep_at = ${instant(firstLookAt(session, now))}`,
         guard: sql`state = 'completing' and attempt = ${session.attempt}`,
       }),
@@ -143,7 +130,7 @@ export function uploadsDb(database: Database): UploadsDb {
         appId: session.appId,
         uploadId: session.id,
         set: sql`state = 'completed', object = ${json(object)}, checksum = ${object.declared ?? null},
-          prior_declared = null, lease_until = null,
+          attempt_declared = null, lease_until = null,
           ended_at = ${instant(now)}, storage_released_at = ${instant(now)}, sweep_at = ${instant(now)},
           leftovers_at = case when method = 'credentials' then ${instant(now)} else leftovers_at end`,
         guard: sql`${among(statesBefore('completed'))}

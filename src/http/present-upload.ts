@@ -1,5 +1,5 @@
 // Presents what the flows of a session return. Never the storage upload id, the store's name or another credential's business.
-import { standing, type UploadSession } from '../core/upload-session.ts'
+import type { UploadSession } from '../core/upload-session.ts'
 import type { Created } from '../uploads/create.ts'
 import type { Handout } from '../uploads/hand-out.ts'
 import type { SignedParts } from '../uploads/parts.ts'
@@ -16,7 +16,7 @@ export const presentSession = (session: UploadSession) => ({
   policy: session.policyName,
   plan: session.plan,
   fingerprint: session.fingerprint,
-  checksum: standing(session).checksum,
+  checksum: session.checksum,
   metadata: session.metadata,
   object: session.object,
   failure: session.failure,

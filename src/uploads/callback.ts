@@ -6,9 +6,9 @@ import type { Services } from '../core/ports/services.ts'
 import { isStoreFailure } from '../core/ports/store-failure.ts'
 import { Problem } from '../core/problem.ts'
 import { isExpired, openToken } from '../core/token.ts'
-import { hasEnded, standing, type UploadSession } from '../core/upload-session.ts'
+import { hasEnded, type UploadSession } from '../core/upload-session.ts'
 import { finish } from './ending/finish.ts'
-import { lookForObject } from './ending/own-object.ts'
+import { checkObject } from './ending/own-object.ts'
 
 export type CallbackServices = Pick<
   Services,
@@ -100,8 +100,8 @@ export async function receiveCallback(
 function strayOutcome({ body }: CallbackRow, session: UploadSession): string | undefined {
   if (hasEnded(session.state)) return session.state
   if (body.object !== session.key) return 'other-object'
-  const size = session.plan.sizeBytes ?? standing(session).sizeBytes
-  return size !== undefined && body.size !== String(size) ? 'other-size' : undefined
+  const { sizeBytes } = session.plan
+  return sizeBytes !== null && body.size !== String(sizeBytes) ? 'other-size' : undefined
 }
 
 /** Looks for the session's own object; what the callback says of it proves nothing. Throws StoreFailure. */
@@ -116,7 +116,7 @@ export async function processCallback(
     await callbacks.markProcessed(row, stray, clock())
     return session
   }
-  const presence = await lookForObject(services, session)
+  const presence = await checkObject(services, session)
   // Anything but the session's own object is the sweep's to judge: a callback never fails a session.
   const reached =
     presence.kind === 'own' ? await finish(services, session, presence.object) : session

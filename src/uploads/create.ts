@@ -8,7 +8,7 @@ import { ignoreStoreFailure, isStoreFailure } from '../core/ports/store-failure.
 import type { Principal } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import { grantOf, noSuchUpload, reaches } from '../core/reach.ts'
-import { hasEnded, objectSpec, standing, type UploadSession } from '../core/upload-session.ts'
+import { hasEnded, objectSpec, type UploadSession } from '../core/upload-session.ts'
 import { type CreateInput, type Decision, decide } from './decide.ts'
 import { abortOrphans, abortUntilGone } from './ending/release.ts'
 import { type HandOutServices, type Handout, handOut } from './hand-out.ts'
@@ -92,7 +92,7 @@ async function findResumable(
       session.policyName === policyName &&
       session.plan.sizeBytes === plan.sizeBytes &&
       session.contentType === contentType &&
-      standing(session).checksum === checksum,
+      session.checksum === checksum,
   )
   if (!found) return undefined
   // Marks it active so that the sweep does not expire it. If it has just ended, the caller creates a new one.

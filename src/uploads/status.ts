@@ -1,4 +1,4 @@
-// What is stored and what is missing. A storage upload that the store has lost is looked into: finished, or healed.
+// Reports which parts are stored and which are missing. A session whose storage upload is gone is finished or healed.
 import { missingParts, type PartPlan } from '../core/part-plan.ts'
 import type { Services } from '../core/ports/services.ts'
 import { ignoreStoreFailure, isStoreFailure } from '../core/ports/store-failure.ts'
@@ -9,9 +9,9 @@ import {
   objectSpec,
   type UploadSession,
 } from '../core/upload-session.ts'
-import { endSession } from './ending/end.ts'
+import { currentSession, endSession } from './ending/end.ts'
 import { failMismatch, finish } from './ending/finish.ts'
-import { lookForObject } from './ending/own-object.ts'
+import { checkObject } from './ending/own-object.ts'
 import { abortUntilGone } from './ending/release.ts'
 import { notOpen, refusal, uploadExpired } from './problems.ts'
 
@@ -29,13 +29,13 @@ export interface UploadStatus {
   session: UploadSession
   storedParts: { count: number; bytes: number }
   missing: Array<[from: number, to: number | null]>
-  /** One page of parts, where asked for. */
+  /** One page of parts, if the caller asked for one. */
   parts?: StoredPart[]
   nextPart?: number
   healed: boolean
 }
 
-const without = (session: UploadSession, healed = false): UploadStatus => ({
+const storedNothing = (session: UploadSession, healed = false): UploadStatus => ({
   session,
   storedParts: { count: 0, bytes: 0 },
   missing: session.state === 'open' ? missingParts(session.plan, []) : [],
@@ -52,14 +52,14 @@ const completed = (session: UploadSession): UploadStatus => ({
 const partCountOf = (plan: PartPlan, { object }: UploadSession): number =>
   plan.partCount ?? Math.ceil((object?.sizeBytes ?? 0) / plan.partSizeBytes)
 
-/** Throws `upload-completing` while a lost storage upload must not be re-created yet. */
+/** Throws `upload-completing` while a lost storage upload must not be begun anew yet. */
 export async function uploadStatus(
   services: StatusServices,
   session: UploadSession,
   page?: PartPage,
 ): Promise<UploadStatus> {
   if (session.state === 'completed') return completed(session)
-  if (session.state !== 'open' && session.state !== 'completing') return without(session)
+  if (session.state !== 'open' && session.state !== 'completing') return storedNothing(session)
   try {
     return await storedStatus(services, session, page)
   } catch (failure) {
@@ -115,35 +115,35 @@ async function singleStatus(
   services: StatusServices,
   session: UploadSession,
 ): Promise<UploadStatus> {
-  const presence = await lookForObject(services, session)
-  if (presence.kind !== 'own') return without(session)
-  const { sizeBytes } = presence.object
-  return { ...without(session), storedParts: { count: 1, bytes: sizeBytes }, missing: [] }
+  const check = await checkObject(services, session)
+  if (check.kind !== 'own') return storedNothing(session)
+  const { sizeBytes } = check.object
+  return { ...storedNothing(session), storedParts: { count: 1, bytes: sizeBytes }, missing: [] }
 }
 
-/** HEAD first: what is lost may have been completed. Only then is a new storage upload begun behind the same session. */
+/** The storage upload is gone. It may have been completed, so HEAD comes before another one is begun. */
 async function lost(services: StatusServices, session: UploadSession): Promise<UploadStatus> {
-  const presence = await lookForObject(services, session)
-  if (presence.kind === 'own') {
-    const finished = await finish(services, session, presence.object)
-    return finished.state === 'completed' ? completed(finished) : without(finished)
+  const check = await checkObject(services, session)
+  if (check.kind === 'own') {
+    const finished = await finish(services, session, check.object)
+    return finished.state === 'completed' ? completed(finished) : storedNothing(finished)
   }
-  if (presence.kind === 'mismatch') {
-    return without(await failMismatch(services, session, presence.object))
+  if (check.kind === 'mismatch') {
+    return storedNothing(await failMismatch(services, session, check.object))
   }
   const now = services.clock()
-  if (session.state === 'completing') return without(session)
+  if (session.state === 'completing') return storedNothing(session)
   if (attemptIsRecent(session, now)) throw notOpen(session, now)
   if (session.expiresAt <= now) {
     throw uploadExpired()
   }
-  if (session.generation >= MAX_GENERATIONS) return without(await giveUp(services, session))
+  if (session.generation >= MAX_GENERATIONS) return storedNothing(await giveUp(services, session))
   return heal(services, session)
 }
 
 async function heal(services: StatusServices, session: UploadSession): Promise<UploadStatus> {
   const { uploads, storeNamed, clock, log } = services
-  if (!(await uploads.beginHeal(session, clock()))) return current(services, session)
+  if (!(await uploads.beginHeal(session, clock()))) return currentStatus(services, session)
   const store = storeNamed(session.store)
   const storageUploadId = await store.initiate(objectSpec(session))
   const healed = await uploads.heal(session, storageUploadId, clock())
@@ -152,22 +152,22 @@ async function heal(services: StatusServices, session: UploadSession): Promise<U
       upload: session.id,
       generation: healed.generation,
     })
-    return without(healed, true)
+    return storedNothing(healed, true)
   }
-  // Another request was faster: what it made is the session's, what we made goes.
+  // Another request was faster, so this storage upload belongs to no session.
   await abortUntilGone(services, session.store, { key: session.key, storageUploadId }).catch(
     ignoreStoreFailure,
   )
-  return current(services, session)
+  return currentStatus(services, session)
 }
 
-const current = async ({ uploads }: StatusServices, session: UploadSession) =>
-  without((await uploads.find(session.appId, session.id)) ?? session)
+const currentStatus = async (services: StatusServices, session: UploadSession) =>
+  storedNothing(await currentSession(services, session))
 
 async function giveUp(services: StatusServices, session: UploadSession): Promise<UploadSession> {
   const failed = await endSession(services, session, 'failed', {
     failure: 'storage-upload-lost',
     from: ['open'],
   })
-  return failed ?? (await services.uploads.find(session.appId, session.id)) ?? session
+  return failed ?? currentSession(services, session)
 }

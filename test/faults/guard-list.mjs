@@ -309,8 +309,8 @@ export const GUARDS = [
   {
     name: 'an object of parts is not judged by what another completion declares',
     in: 'src/uploads/ending/own-object.ts',
-    from: 'crc64: checked ?? only(standing(session).checksum),',
-    to: 'crc64: only(session.checksum) ?? checked,',
+    from: 'crc64: checked ?? only(session.checksum),',
+    to: 'crc64: only(declarationOf(session).checksum) ?? checked,',
     suite: races('that declares other bytes', 'races-declarations'),
     by: /that declares other bytes leaves the object of the direct one/,
     says: /expected \{ status: 202, .* to match object \{ status: 422/,
@@ -345,8 +345,8 @@ export const GUARDS = [
   {
     name: 'who takes over a completion does not change what it declares',
     in: 'src/db/uploads.ts',
-    from: "checksum = case when state = 'open' then coalesce(checksum, ${checksum ?? null}) else checksum end,",
-    to: 'checksum = coalesce(${checksum ?? null}, checksum),',
+    from: "case when state = 'open' then ${declares(declared)} else attempt_declared end,",
+    to: '${declares(declared)},',
     suite: races('a checksum that the store does not tell', 'races-declarations'),
     by: /a checksum that the store does not tell: the object of the first stays/,
     says: /expected 200 to be 422/,
@@ -381,8 +381,8 @@ export const GUARDS = [
   {
     name: 'a wrong checksum of one attempt deletes nothing that went up whole',
     in: 'src/uploads/ending/own-object.ts',
-    from: 'crc64: only(checksum) }',
-    to: 'crc64: only(session.checksum) }',
+    from: 'crc64: checked ?? only(session.checksum),',
+    to: 'crc64: checked ?? only(declarationOf(session).checksum),',
     suite: integration('whole-object', 'a single PUT completed with a wrong checksum'),
     by: /stays open with its object/,
     says: /expected \{ status: 409, .* to match object \{ status: 422/,
@@ -390,7 +390,7 @@ export const GUARDS = [
   {
     name: 'what went up whole is compared with what its completion declares',
     in: 'src/uploads/completion/complete.ts',
-    from: "if (session.method !== 'multipart') checkWhole(session, presence.object)",
+    from: "if (session.method !== 'multipart') checkWhole(session, check.object)",
     to: '',
     suite: integration('whole-object', 'a single PUT completed with a wrong checksum'),
     by: /stays open with its object/,
@@ -444,7 +444,7 @@ export const GUARDS = [
   {
     name: 'what nobody knows the outcome of is kept',
     in: 'src/uploads/ending/release.ts',
-    from: 'if (isKept(session)) return session',
+    from: 'if (isRetained(session)) return session',
     to: '',
     suite: integration('unknown-outcome', 'at the end of a session'),
     by: /is not removed by a callback that comes even later/,

@@ -185,7 +185,7 @@ describe('complete ∥ complete that declares something else', () => {
 
     expect(await field.complete(created, wrong)).toMatchObject({ status: 422 })
     const session = await field.find(created.id)
-    expect([session!.finalSizeBytes, session!.checksum]).toEqual([undefined, undefined])
+    expect([session!.attemptDeclared, session!.checksum]).toEqual([undefined, undefined])
     const right = { sizeBytes: BYTES.length, checksum: sum(BYTES) }
     expect(await field.complete(created, right)).toMatchObject({ status: 200 })
     await expectOneOutcome(field.harness, field.app, created.id, 'completed')

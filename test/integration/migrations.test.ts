@@ -100,6 +100,52 @@ it('a subject whose sessions have ended has no open uploads, also where their st
   await fresh.drop()
 })
 
+it('what an attempt declares leaves the checksum that binds its session', async () => {
+  const fresh = await emptyDatabase()
+  const sql = postgres(fresh.url, { max: 1, onnotice: () => {} })
+  const before = await migrationsBefore('attempt_declared')
+  await applyMigrations(drizzle(sql), { migrationsFolder: before })
+  await sql`insert into apps values ('app_1', 'one', 'one', '[]', now())`
+  const prior = (checksum: string | null) => ({ sizeBytes: null, checksum, attempt: 2 })
+  const rows = [
+    ['bound', 'open', 'crc64:1', null, null],
+    ['attempted', 'completing', 'crc64:2', 7, prior(null)],
+    ['both', 'completing', 'crc64:3', null, prior('crc64:3')],
+    ['silent', 'completing', null, null, prior(null)],
+    ['failed', 'failed', 'crc64:4', 0, prior(null)],
+    ['done', 'completed', 'crc64:5', 7, null],
+  ] as const
+  for (const [id, state, checksum, size, declared] of rows) {
+    await sql`
+      insert into uploads (app_id, upload_id, subject, credential, policy_name, policy, state, method, store,
+        object_key, filename, content_type, part_size_bytes, reserved_bytes, created_at, active_at, expires_at, sweep_at,
+        checksum, final_size_bytes, prior_declared)
+      values ('app_1', ${id}, 'ada', 'api-key', 'default', '{}', ${state}, 'multipart', 'default',
+        'k', 'f', 't', 1, 10, now(), now(), now(), now(), ${checksum}, ${size}, ${declared && JSON.stringify(declared)})`
+  }
+
+  await migrate(fresh.url)
+
+  const moved = await sql`select upload_id, checksum, attempt_declared from uploads`
+  const byId = Object.fromEntries(
+    moved.map(({ upload_id, checksum, attempt_declared }) => [
+      upload_id,
+      [checksum, attempt_declared],
+    ]),
+  )
+  expect(byId).toEqual({
+    bound: ['crc64:1', null],
+    attempted: [null, { sizeBytes: 7, checksum: 'crc64:2', attempt: 2 }],
+    both: ['crc64:3', { checksum: 'crc64:3', attempt: 2 }],
+    silent: [null, { attempt: 2 }],
+    failed: [null, { sizeBytes: 0, checksum: 'crc64:4', attempt: 2 }],
+    done: ['crc64:5', null],
+  })
+  await sql.end()
+  await rm(before, { recursive: true, force: true })
+  await fresh.drop()
+})
+
 it('issuers keep their subjects, and the operator is told of those that share them', async () => {
   const fresh = await emptyDatabase()
   const sql = postgres(fresh.url, { max: 1, onnotice: () => {} })

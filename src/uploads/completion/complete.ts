@@ -1,27 +1,30 @@
-// Completion, relayed or direct. The store's own listing is checked before the object exists; HEAD decides what is ambiguous.
+// Completes an upload, relayed or directly stored. The stored parts are checked before the object exists, and HEAD decides
+// an attempt whose outcome is not known.
 import type { Services } from '../../core/ports/services.ts'
 import { isStoreFailure } from '../../core/ports/store-failure.ts'
 import { Problem } from '../../core/problem.ts'
 import type { StoredUpload } from '../../core/stored.ts'
 import {
   type Declaration,
+  declarationOf,
   hasEnded,
   objectSpec,
   type UploadSession,
 } from '../../core/upload-session.ts'
+import { currentSession } from '../ending/end.ts'
 import { failMismatch, finish } from '../ending/finish.ts'
-import { expectedSize, lookForObject, type Made } from '../ending/own-object.ts'
+import { checkObject, expectedSize, type ObjectCheck } from '../ending/own-object.ts'
 import { notOpen, objectExists, refusal, uploadExpired, uploadLost } from '../problems.ts'
 import {
-  asDeclared,
   checkInput,
   checkWhole,
   isTakenOver,
+  rejectConflict,
   wouldDeclareOtherwise,
 } from './declaration.ts'
-import { checkParts, type ListedParts, listToCheck } from './stored-parts.ts'
+import { checkParts, type ListedParts, listToCheck, NO_PARTS } from './stored-parts.ts'
 
-/** Longer than the store is waited for, so that a lease ends only when its holder is gone. */
+/** Longer than any wait for the store, so that a lease ends only when its holder is gone. */
 const LEASE_MS = 90_000
 const WAIT_MS = 25_000
 const POLL_MS = 250
@@ -31,83 +34,129 @@ export type CompleteServices = Pick<
   'uploads' | 'clock' | 'newId' | 'nudgeDeliveries' | 'storeNamed' | 'budget' | 'delay' | 'log'
 >
 
-/**
- * Ends in `completed` or `completing`; any other outcome is a Problem. Repeating it is always safe:
- * it answers what has been reached.
- */
+/** Returns the session `completed`, or as it is after the longest wait. Any other outcome is a Problem. Safe to repeat. */
 export async function completeUpload(
   services: CompleteServices,
-  found: UploadSession,
+  session: UploadSession,
   input: Declaration,
 ): Promise<UploadSession> {
-  if (found.state === 'completed') return asDeclared(found, input)
-  if (hasEnded(found.state)) throw notOpen(found, services.clock())
-  checkInput(found, input)
-  const waitedSince = services.clock().getTime()
+  const { state } = session
+  const outcome = hasEnded(state) ? session : await completeUnfinished(services, session, input)
+  if (outcome.state === 'completed') return rejectConflict(outcome, input)
+  if (hasEnded(outcome.state)) throw notOpen(outcome, services.clock())
+  return outcome
+}
+
+/** Makes an attempt, or waits for the one under way and takes the next turn if that one came to nothing. */
+async function completeUnfinished(
+  services: CompleteServices,
+  session: UploadSession,
+  input: Declaration,
+): Promise<UploadSession> {
+  checkInput(session, input)
+  const { uploads, clock, delay } = services
+  const startedAt = clock().getTime()
   for (let waited = 0; ; waited += POLL_MS) {
-    const reached = await attemptCompletion(services, found, input)
-    if (reached) return reached.state === 'completed' ? asDeclared(reached, input) : reached
-    const now = services.clock()
-    const current = await services.uploads.find(found.appId, found.id)
-    if (current?.state === 'completed') return asDeclared(current, input)
-    if (!current || hasEnded(current.state)) throw notOpen(current ?? found, now)
+    const outcome = await attemptCompletion(services, session, input)
+    if (outcome) return outcome
+    const now = clock()
+    const current = await uploads.find(session.appId, session.id)
+    if (!current || current.state === 'initiating') throw notOpen(current ?? session, now)
+    if (hasEnded(current.state)) return current
     if (current.state === 'open' && current.expiresAt <= now) {
       throw uploadExpired()
     }
-    if (current.state === 'initiating') throw notOpen(current, now)
-    if (waited >= WAIT_MS || now.getTime() - waitedSince >= WAIT_MS) return current
-    // Open again: the first attempt came to nothing, so this one is next.
-    if (current.state === 'completing') await services.delay(POLL_MS)
+    if (waited >= WAIT_MS || now.getTime() - startedAt >= WAIT_MS) return current
+    if (current.state === 'completing') await delay(POLL_MS)
   }
 }
 
-/** One attempt, if no other is going on: undefined where the session cannot be claimed. */
+/** Makes one attempt. Returns undefined if the session cannot be claimed now, or if it is open again for another attempt. */
 export async function attemptCompletion(
   services: CompleteServices,
   { appId, id }: UploadSession,
   input: Declaration,
 ): Promise<UploadSession | undefined> {
-  const now = services.clock()
+  const { uploads, clock } = services
+  const now = clock()
   const lease = new Date(now.getTime() + LEASE_MS)
-  const claimed = await services.uploads.claimCompletion(appId, id, input, now, lease)
-  return claimed && completeClaimed(services, claimed, input)
+  const session = await uploads.claimCompletion(appId, id, input, now, lease)
+  if (!session) return undefined
+  try {
+    return await completeClaimed(services, session)
+  } catch (failure) {
+    return withdraw(services, session, input, failure)
+  }
 }
 
-/**
- * The holder of the lease. Problems found before the store was asked to complete leave no trace of an attempt. Undefined where
- * there has to be another: somebody else's came to nothing.
- */
 async function completeClaimed(
   services: CompleteServices,
+  claimed: UploadSession,
+): Promise<UploadSession | undefined> {
+  const listed = await listChecked(services, claimed)
+  const session = await recordListing(services, claimed, listed)
+  if (!session) return undefined
+  const answer = await makeObject(services, session, listed)
+  return resolveAttempt(services, session, answer, listed)
+}
+
+/** After a definite refusal the session is open as before the attempt, so that another one can follow. */
+async function withdraw(
+  { uploads, clock }: CompleteServices,
   session: UploadSession,
   input: Declaration,
+  failure: unknown,
 ): Promise<UploadSession | undefined> {
-  const { uploads, clock } = services
-  try {
-    const listed = await listChecked(services, session)
-    const checked = await withChecked(services, session, listed)
-    return checked && (await settle(services, checked, await makeObject(services, checked, listed)))
-  } catch (failure) {
-    const error = isStoreFailure(failure) ? refusal(failure) : failure
-    if (!(error instanceof Problem)) throw error
-    // ListParts failed too, so the earlier attempt is still undecided. This one asked the store for nothing and was none.
-    if (isStoreFailure(failure) && isTakenOver(session)) {
-      await uploads.releaseLease(session, { missing: false, wasAttempt: false }, clock())
-      throw error
-    }
-    if (!(await uploads.reopen(session, { wasAttempt: false }, clock()))) {
-      return meanwhile(services, session, error)
-    }
+  const problem = isStoreFailure(failure) ? refusal(failure) : failure
+  if (!(problem instanceof Problem)) throw problem
+  // ListParts failed too, so the earlier attempt is still undecided. This one asked the store for nothing and was none.
+  if (isStoreFailure(failure) && isTakenOver(session)) {
+    await uploads.releaseLease(session, { missing: false, wasAttempt: false }, clock())
+    throw problem
+  }
+  if (await uploads.reopen(session, { wasAttempt: false }, clock())) {
+    // It was the earlier attempt's declaration that failed. The caller's own has its turn.
     if (wouldDeclareOtherwise(session, input)) return undefined
-    throw error
+    throw problem
+  }
+  // The lease was lost, so the answer is what others made of the session.
+  const current = await uploads.find(session.appId, session.id)
+  if (current?.state === 'completed') return current
+  const endedByOthers = current && hasEnded(current.state) && current.failure !== problem.code
+  throw endedByOthers ? notOpen(current, clock()) : problem
+}
+
+interface Listed extends ListedParts {
+  upload?: StoredUpload
+  /** The store no longer knows the storage upload. */
+  gone?: boolean
+}
+
+/** Lists and checks the parts; undefined if the object is not made of parts. Throws Problem and StoreFailure. */
+async function listChecked(
+  { storeNamed }: Pick<Services, 'storeNamed'>,
+  session: UploadSession,
+): Promise<Listed | undefined> {
+  const { method, key, storageUploadId, plan } = session
+  const size = expectedSize(session)
+  if (method === 'credentials' || size === undefined) return undefined
+  if (!storageUploadId && size > 0) return undefined
+  const upload = storageUploadId ? { key, storageUploadId } : undefined
+  try {
+    const listed = upload ? await listToCheck(storeNamed(session.store), upload) : NO_PARTS
+    checkParts(plan, size, listed, declarationOf(session).checksum)
+    return { ...listed, upload }
+  } catch (failure) {
+    if (isStoreFailure(failure, 'no-such-upload')) return { ...NO_PARTS, upload, gone: true }
+    throw failure
   }
 }
 
 /**
- * A direct completion may be out for other parts than are listed now. Then it is recorded that the object may be of these, before
- * the store is asked: undefined where the lease was lost meanwhile.
+ * Records, before the store is asked, that the object may be of these parts, if a direct completion was signed for others.
+ * Returns undefined if the lease was lost.
  */
-async function withChecked(
+async function recordListing(
   { uploads, clock }: CompleteServices,
   session: UploadSession,
   listed: Listed | undefined,
@@ -118,135 +167,82 @@ async function withChecked(
   return uploads.recordChecked(session, listed.crc64, clock())
 }
 
-/** The lease was lost, so what others made of the session is the answer, not what we saw of it. */
-async function meanwhile(
-  { uploads, clock }: CompleteServices,
-  session: UploadSession,
-  problem: Problem,
-): Promise<UploadSession> {
-  const current = await uploads.find(session.appId, session.id)
-  if (current?.state === 'completed') return current
-  const endedByOthers = current && hasEnded(current.state) && current.failure !== problem.code
-  throw endedByOthers ? notOpen(current, clock()) : problem
-}
+/** How the store answered: `exists` if the key was taken, `gone` if it no longer knows the storage upload. */
+type Answer = 'made' | 'exists' | 'gone' | 'unknown'
 
-interface Listed extends ListedParts {
-  upload: StoredUpload
-  /** The store no longer knows the storage upload. */
-  gone?: boolean
-}
-
-const NO_PARTS: ListedParts = { parts: [], sizeBytes: 0, crc64: '0' }
-
-/** What the object is to be made of, checked; undefined where it is not made of parts. Throws StoreFailure. */
-async function listChecked(
-  { storeNamed }: Pick<Services, 'storeNamed'>,
-  session: UploadSession,
-): Promise<Listed | undefined> {
-  const { method, key, storageUploadId, plan, checksum } = session
-  const size = expectedSize(session)
-  if (method === 'credentials' || size === undefined) return undefined
-  if (!storageUploadId) {
-    if (size === 0) checkParts(plan, 0, NO_PARTS, checksum)
-    return undefined
-  }
-  const upload = { key, storageUploadId }
-  try {
-    const listed = await listToCheck(storeNamed(session.store), upload)
-    checkParts(plan, size, listed, checksum)
-    return { ...listed, upload }
-  } catch (failure) {
-    if (isStoreFailure(failure, 'no-such-upload')) return { ...NO_PARTS, upload, gone: true }
-    throw failure
-  }
-}
-
-/** What is known of the object after the store was asked for it. */
-type Outcome =
-  /** Made by this attempt, or stored by the client itself. */
-  | { kind: 'made'; made?: Made }
-  /** There was one already. */
-  | { kind: 'exists' }
-  /** The store no longer knows the storage upload: there is an object, or nothing. */
-  | { kind: 'gone' }
-  | { kind: 'unknown' }
-
-/** Has the store make the object. A definite no is a Problem. */
+/** Has the store make the object, unless the client has stored it itself. Throws a Problem for a definite refusal. */
 async function makeObject(
   { storeNamed }: Pick<Services, 'storeNamed'>,
   session: UploadSession,
   listed: Listed | undefined,
-): Promise<Outcome> {
+): Promise<Answer> {
+  if (!listed) return 'made'
+  if (listed.gone) return 'gone'
   const store = storeNamed(session.store)
+  const { upload, parts } = listed
   try {
-    if (listed?.gone) return { kind: 'gone' }
-    // With credentials, the client's own SDK completes; HEAD tells.
-    if (session.method !== 'credentials' && expectedSize(session) === 0) {
-      await store.putEmpty(objectSpec(session))
-      return { kind: 'made', made: NO_PARTS }
-    }
-    if (listed) await store.complete(listed.upload, listed.parts, objectSpec(session))
-    return { kind: 'made', made: listed }
+    if (upload && parts.length) await store.complete(upload, parts, objectSpec(session))
+    else await store.putEmpty(objectSpec(session))
+    return 'made'
   } catch (failure) {
     if (!isStoreFailure(failure)) throw failure
-    if (failure.kind === 'no-such-upload') return { kind: 'gone' }
-    if (failure.kind === 'ambiguous') return { kind: 'unknown' }
-    if (failure.code === 'FileAlreadyExists') return { kind: 'exists' } // HEAD tells whose it is.
+    if (failure.kind === 'no-such-upload') return 'gone'
+    if (failure.kind === 'ambiguous') return 'unknown'
+    if (failure.code === 'FileAlreadyExists') return 'exists'
     throw refusal(failure)
   }
 }
 
 /**
- * HEAD decides. Without the session's own object the outcome stays open only where the store may still bring it. Undefined where
- * somebody else has changed the session, and there has to be another attempt.
+ * Decides the attempt by HEAD. Without the session's own object, the outcome stays open only if the store may still make it.
+ * Returns undefined if others have reopened the session, so that another attempt is needed.
  */
-async function settle(
+async function resolveAttempt(
   services: CompleteServices,
   session: UploadSession,
-  outcome: Outcome,
+  answer: Answer,
+  listed: Listed | undefined,
 ): Promise<UploadSession | undefined> {
   const { uploads, clock, log } = services
-  const made = outcome.kind === 'made' ? outcome.made : undefined
   // A store that refused made nothing this time: an object without a stamp is then ours only by an earlier attempt.
-  const asked =
-    outcome.kind === 'exists' ? { ...session, attemptAt: session.priorAttemptAt } : session
-  const presence = await lookForObject(services, asked, made).catch((failure: unknown) => {
+  const asked = answer === 'exists' ? { ...session, attemptAt: session.priorAttemptAt } : session
+  const made = answer === 'made' ? listed : undefined
+  const check = await checkObject(services, asked, made).catch((failure: unknown) => {
     if (!isStoreFailure(failure)) throw failure
     return undefined
   })
-  if (presence?.kind === 'own') {
-    if (session.method !== 'multipart') checkWhole(session, presence.object)
-    const finished = await finish(services, session, presence.object, outcome.kind === 'made')
-    return reached(finished, clock())
+  if (check?.kind === 'own') {
+    if (session.method !== 'multipart') checkWhole(session, check.object)
+    return outcomeOrThrow(await finish(services, session, check.object, answer === 'made'), clock())
   }
-  if (presence?.kind === 'mismatch') {
-    const failed = await failMismatch(services, session, presence.object)
-    if (failed.state !== 'failed') return reached(failed, clock())
+  if (check?.kind === 'mismatch') {
+    const failed = await failMismatch(services, session, check.object)
+    if (failed.state !== 'failed') return outcomeOrThrow(failed, clock())
     throw new Problem('object-mismatch', {
-      detail: `The stored object ${presence.reason}. It was removed; create a new upload.`,
+      detail: `The stored object ${check.reason}. It was removed; create a new upload.`,
     })
   }
-  if (presence?.kind === 'foreign' && (outcome.kind === 'made' || outcome.kind === 'exists')) {
-    throw objectExists()
-  }
-  if (presence && outcome.kind === 'made' && session.method !== 'multipart') {
+  if (check) rejectWithoutObject(session, answer, check)
+  log('warn', 'the outcome of a completion is not known yet', { upload: session.id })
+  const missing = check !== undefined && answer === 'gone'
+  const released = await uploads.releaseLease(session, { missing, wasAttempt: true }, clock())
+  return released ?? outcomeOrThrow(await currentSession(services, session), clock())
+}
+
+/** Throws the reason why there is no object of this session, unless the store may still make it. */
+function rejectWithoutObject(session: UploadSession, answer: Answer, { kind }: ObjectCheck): void {
+  if (kind === 'foreign' && (answer === 'made' || answer === 'exists')) throw objectExists()
+  if (answer === 'made' && session.method !== 'multipart') {
     throw new Problem('parts-mismatch', {
       detail: 'The file is not stored yet. Send it, then complete.',
       members: { missing: [1], unexpected: [], wrongSize: [] },
     })
   }
-  const gone = outcome.kind === 'gone' && presence !== undefined
-  if (gone && !session.priorAttemptAt) throw uploadLost()
-  log('warn', 'the outcome of a completion is not known yet', { upload: session.id })
-  const released = await uploads.releaseLease(session, { missing: gone, wasAttempt: true }, clock())
-  return released ?? reached(await current(services, session), clock())
+  if (answer === 'gone' && !session.priorAttemptAt) throw uploadLost()
 }
 
-const current = async ({ uploads }: Pick<Services, 'uploads'>, session: UploadSession) =>
-  (await uploads.find(session.appId, session.id)) ?? session
-
-/** Whoever was faster has settled it; undefined where that is no end. */
-function reached(session: UploadSession, now: Date): UploadSession | undefined {
+/** Returns undefined for a session that is open again. */
+function outcomeOrThrow(session: UploadSession, now: Date): UploadSession | undefined {
   if (session.state === 'completed' || session.state === 'completing') return session
   if (hasEnded(session.state)) throw notOpen(session, now)
   return undefined

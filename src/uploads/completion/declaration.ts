@@ -1,24 +1,18 @@
-// What is declared of an upload: by its creation or a direct completion, which bind it, or by one attempt to complete it.
+// Compares what a completion declares (a size, a checksum) with its session and with the stored object.
 import { Problem } from '../../core/problem.ts'
 import type { MeasuredObject } from '../../core/stored.ts'
 import {
   type CompletedObject,
   type Declaration,
-  standing,
+  declarationOf,
   type UploadSession,
 } from '../../core/upload-session.ts'
 
-/** Problems that need no look at the store. */
+/** Throws the problems that need no request to the store. */
 export function checkInput(session: UploadSession, { sizeBytes, checksum }: Declaration): void {
-  const { plan } = session
-  const declared = standing(session)
-  const arrivesWhole = session.method !== 'multipart' // HEAD tells its size.
-  if (
-    !arrivesWhole &&
-    plan.sizeBytes === null &&
-    sizeBytes === undefined &&
-    declared.sizeBytes === undefined
-  ) {
+  const { plan, method } = session
+  // Of what arrives whole, HEAD shows the size.
+  if (method === 'multipart' && plan.sizeBytes === null && sizeBytes === undefined) {
     throw new Problem('size-required', {
       detail: 'Say sizeBytes: this upload began without a size.',
     })
@@ -32,7 +26,8 @@ export function checkInput(session: UploadSession, { sizeBytes, checksum }: Decl
   if (plan.sizeBytes === null && (sizeBytes ?? 0) > session.reservedBytes) {
     throw new Problem('file-too-large', { detail: 'More bytes than were reserved.' })
   }
-  if (checksum !== undefined && declared.checksum !== undefined && checksum !== declared.checksum) {
+  const bound = session.checksum
+  if (checksum !== undefined && bound !== undefined && checksum !== bound) {
     throw new Problem('checksum-mismatch', {
       detail: 'Another checksum was declared for this upload before.',
     })
@@ -40,17 +35,15 @@ export function checkInput(session: UploadSession, { sizeBytes, checksum }: Decl
 }
 
 /**
- * Of what went up whole: the attempt declares another size or CRC64 than its object has. The object is the session's own and stays:
- * it was put once and cannot be put again. Throws `checksum-mismatch` and `parts-mismatch`.
+ * Compares the attempt's declaration with an object that was not made of parts. The object stays in any case, because it cannot
+ * be put again. Throws `checksum-mismatch` and `parts-mismatch`.
  */
-export function checkWhole(
-  { checksum, finalSizeBytes }: UploadSession,
-  { sizeBytes, crc64 }: MeasuredObject,
-): void {
-  if (finalSizeBytes !== undefined && finalSizeBytes !== sizeBytes) {
+export function checkWhole(session: UploadSession, { sizeBytes, crc64 }: MeasuredObject): void {
+  const { checksum, sizeBytes: declaredBytes } = declarationOf(session)
+  if (declaredBytes !== undefined && declaredBytes !== sizeBytes) {
     throw new Problem('parts-mismatch', {
       detail: 'The stored object has another size. Complete with its size, or abort this upload.',
-      members: { sizeBytes: finalSizeBytes, storedBytes: sizeBytes },
+      members: { sizeBytes: declaredBytes, storedBytes: sizeBytes },
     })
   }
   if (!checksum?.startsWith('crc64:') || crc64 === undefined) return
@@ -63,7 +56,7 @@ export function checkWhole(
   }
 }
 
-/** Where the store tells no such checksum, what was declared of the object stands for it. */
+/** If the store reports no such checksum, the one declared for the object is compared. */
 function contradicts(checksum: string, object: CompletedObject | undefined): boolean {
   const [kind, value = ''] = checksum.split(':')
   const stored = object?.checksums.crc64
@@ -72,9 +65,12 @@ function contradicts(checksum: string, object: CompletedObject | undefined): boo
   return declared?.split(':')[0] === kind && declared !== checksum
 }
 
-/** Who repeats a completion gets its outcome; who declares other bytes than were completed must not take them for theirs. */
-export function asDeclared(completed: UploadSession, { sizeBytes, checksum }: Declaration) {
-  const { object, id } = completed
+/** A repeated completion returns the first outcome. One that declares different bytes is rejected: those were never stored. */
+export function rejectConflict(
+  session: UploadSession,
+  { sizeBytes, checksum }: Declaration,
+): UploadSession {
+  const { object, id } = session
   const stored = object?.checksums.crc64
   const isOther = checksum !== undefined && contradicts(checksum, object)
   if (isOther || (sizeBytes !== undefined && sizeBytes !== object?.sizeBytes)) {
@@ -83,17 +79,16 @@ export function asDeclared(completed: UploadSession, { sizeBytes, checksum }: De
       members: { sizeBytes: object?.sizeBytes, ...(stored ? { stored: `crc64:${stored}` } : {}) },
     })
   }
-  return completed
+  return session
 }
 
-/** The store may have been asked to complete by whoever held the lease before. */
-export const isTakenOver = ({ attempt, priorDeclared }: UploadSession) =>
-  attempt !== priorDeclared?.attempt
+/** The lease's earlier holder may have asked the store to complete. */
+export const isTakenOver = ({ attempt, attemptDeclared }: UploadSession) =>
+  attempt !== attemptDeclared?.attempt
 
-/** An attempt that was taken over is settled by what its first holder declared; one's own turn may declare something else. */
+/** Whether the caller took over an attempt that declares something else than the caller does. */
 export function wouldDeclareOtherwise(session: UploadSession, input: Declaration): boolean {
-  const declared = standing(session)
-  const checksum = declared.checksum ?? input.checksum
-  const sizeBytes = input.sizeBytes ?? declared.sizeBytes
-  return checksum !== session.checksum || sizeBytes !== session.finalSizeBytes
+  const held = declarationOf(session)
+  const own = declarationOf({ ...session, attemptDeclared: input })
+  return held.checksum !== own.checksum || held.sizeBytes !== own.sizeBytes
 }

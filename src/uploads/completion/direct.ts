@@ -1,11 +1,12 @@
-// Direct completion: after the same check as for the relayed one, the client gets a signed Complete whose callback
-// brings the completion token back to us.
+// Direct completion: after the check of a relayed one, the client gets a signed request to the store, whose callback returns
+// the completion token to us.
 import type { SignedRequest } from '../../core/ports/object-store.ts'
 import type { Services } from '../../core/ports/services.ts'
 import { isStoreFailure } from '../../core/ports/store-failure.ts'
 import { Problem } from '../../core/problem.ts'
 import type { Holder } from '../../core/reach.ts'
 import { type Declaration, objectSpec, type UploadSession } from '../../core/upload-session.ts'
+import { currentSession } from '../ending/end.ts'
 import { notOpen, refusal } from '../problems.ts'
 import { callbackRequest, mintCompletionToken, offersDirect } from '../tokens.ts'
 import { validityFor } from '../validity.ts'
@@ -23,7 +24,7 @@ export interface DirectCompletion extends SignedRequest {
   expiresAt: Date
 }
 
-/** Throws `forbidden` where direct completion is not offered, and whatever the relayed one throws before it asks the store. */
+/** Throws `forbidden` if direct completion is not offered, and every problem that a relayed completion finds before it. */
 export async function signDirectCompletion(
   services: DirectServices,
   session: UploadSession,
@@ -48,12 +49,12 @@ export async function signDirectCompletion(
   })
   const checksum = session.checksum ?? input.checksum
   checkParts(session.plan, session.plan.sizeBytes!, listed, checksum)
-  // The store may be asked at any moment from now on, with parts that others may have written since: HEAD compares again.
+  // From now on the client may ask the store at any moment, and parts may have changed: HEAD compares again.
   const checked = { crc64: listed.crc64, checksum }
   const recorded = await uploads.recordDirect(session.appId, session.id, checked, clock())
   if (!recorded) {
-    const current = (await uploads.find(session.appId, session.id)) ?? session
-    // Bound to a checksum meanwhile, by another direct completion: checked against that.
+    const current = await currentSession(services, session)
+    // Another direct completion has bound the session to a checksum: check against that one.
     if (current.checksum !== session.checksum) {
       return signDirectCompletion(services, current, input, holder)
     }

@@ -1,4 +1,4 @@
-// Compares what the store lists with the plan, page by page, and folds the parts' CRC64 on the way.
+// Lists the stored parts page by page, combines their checksums, and compares them with the plan.
 import { combineCrc64 } from '../../bytes/crc64.ts'
 import { incompleteAnswer } from '../../core/own-object.ts'
 import { type PartPlan, partDifferences } from '../../core/part-plan.ts'
@@ -10,7 +10,7 @@ import type { StoredPart, StoredUpload } from '../../core/stored.ts'
 import type { StoredSoFar } from '../../core/sweep-rules.ts'
 import type { UploadSession } from '../../core/upload-session.ts'
 
-/** What completing needs to remember of a part. */
+/** A completion needs no more of a part, and may hold ten thousand. */
 export type ListedPart = Pick<StoredPart, 'partNumber' | 'sizeBytes' | 'etag'>
 
 export interface ListedParts {
@@ -21,6 +21,8 @@ export interface ListedParts {
   /** The newest part's LastModified. */
   newestAt?: Date
 }
+
+export const NO_PARTS: ListedParts = { parts: [], sizeBytes: 0, crc64: '0' }
 
 /** Throws StoreFailure. */
 export async function listAllParts(store: ObjectStore, upload: StoredUpload): Promise<ListedParts> {
@@ -43,7 +45,7 @@ export async function listAllParts(store: ObjectStore, upload: StoredUpload): Pr
   return { parts, sizeBytes, crc64: folded?.toString(), newestAt }
 }
 
-/** As listAllParts, for a judgement: throws StoreFailure, too, where the CRC64 is missing that this store tells of each part. */
+/** As listAllParts. Throws StoreFailure also if a part lacks the CRC64 that this store reports of every part. */
 export async function listToCheck(store: ObjectStore, upload: StoredUpload): Promise<ListedParts> {
   const listed = await listAllParts(store, upload)
   const lacksCrc64 = listed.crc64 === undefined && store.verifiableChecksums.includes('crc64')
@@ -51,10 +53,10 @@ export async function listToCheck(store: ObjectStore, upload: StoredUpload): Pro
   return listed
 }
 
-/** Problems name at most this many parts. */
+/** A problem lists at most so many parts of each kind. */
 const MOST_NAMED = 100
 
-/** Throws `parts-mismatch` or `checksum-mismatch` where completing would make anything but the planned object. */
+/** Throws `parts-mismatch` or `checksum-mismatch` if these parts would not make the planned object. */
 export function checkParts(
   plan: PartPlan,
   sizeBytes: number,
@@ -88,16 +90,16 @@ export function checkParts(
   }
 }
 
-/** Uploads that a client's own SDK may have begun under its key and that are looked into. */
+/** A client's own SDK may begin any number of uploads under its key: only so many are listed. */
 const MOST_UPLOADS = 50
-/** Outgoing requests that must be left before another is looked into: its pages, and what ends the look. */
+/** Another upload is listed only if so many outgoing requests are left: for its pages, and for the calls after them. */
 const REQUESTS_AHEAD = 14
 
-export type LookServices = Pick<Services, 'storeNamed' | 'clock' | 'budget'>
+export type ListServices = Pick<Services, 'storeNamed' | 'clock' | 'budget'>
 
-/** What the store holds of a session so far; undefined where it no longer knows the storage upload. Throws StoreFailure. */
+/** Returns undefined if the store no longer knows the storage upload. Throws StoreFailure. */
 export async function storedSoFar(
-  services: LookServices,
+  services: ListServices,
   session: UploadSession,
 ): Promise<StoredSoFar | undefined> {
   const { key, storageUploadId, method } = session
@@ -105,7 +107,6 @@ export async function storedSoFar(
   try {
     if (storageUploadId) return await listAllParts(store, { key, storageUploadId })
   } catch (failure) {
-    // A lost storage upload is healed by the client's next GET; until then the session ages.
     if (isStoreFailure(failure, 'no-such-upload')) return undefined
     throw failure
   }
@@ -113,20 +114,20 @@ export async function storedSoFar(
 }
 
 async function storedByOwnSdk(
-  { storeNamed, clock, budget }: LookServices,
+  { storeNamed, clock, budget }: ListServices,
   session: UploadSession,
 ): Promise<StoredSoFar> {
   const store = storeNamed(session.store)
   let sizeBytes = 0
   let newest = 0
-  let looked = 0
+  let count = 0
   for (const upload of await store.listUploads(session.key)) {
-    // What is not looked into may be active.
-    if (looked === MOST_UPLOADS || (looked && budget.left < REQUESTS_AHEAD)) {
+    // An upload that was not listed may be active.
+    if (count === MOST_UPLOADS || (count && budget.left < REQUESTS_AHEAD)) {
       return { parts: [], sizeBytes, newestAt: clock() }
     }
     const listed = await listAllParts(store, upload)
-    looked++
+    count++
     sizeBytes += listed.sizeBytes
     newest = Math.max(newest, upload.initiatedAt.getTime(), listed.newestAt?.getTime() ?? 0)
   }

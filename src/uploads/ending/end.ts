@@ -1,11 +1,11 @@
-// Ends a session in any way but `completed`: the guarded transition with its event, in one statement.
+// Ends a session in any way but `completed`, and reads the session again after a lost race.
 import { uploadEvent } from '../../core/event.ts'
 import type { Services } from '../../core/ports/services.ts'
 import type { EndOptions, UploadSession } from '../../core/upload-session.ts'
 
 export type EndServices = Pick<Services, 'uploads' | 'clock' | 'newId' | 'nudgeDeliveries'>
 
-/** Answers the session as it ended, or undefined where the guard refused. */
+/** Writes the end and its event in one statement. Returns undefined if the guard refused. */
 export async function endSession(
   { uploads, clock, newId, nudgeDeliveries }: EndServices,
   session: UploadSession,
@@ -19,3 +19,9 @@ export async function endSession(
   if (ended) nudgeDeliveries()
   return ended
 }
+
+/** The session as others have left it, after a guard refused a change of it. */
+export const currentSession = async (
+  { uploads }: Pick<Services, 'uploads'>,
+  session: UploadSession,
+): Promise<UploadSession> => (await uploads.find(session.appId, session.id)) ?? session

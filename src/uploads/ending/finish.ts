@@ -1,23 +1,23 @@
-// The only way to `completed`: the session's own object is really in the store, and one statement says so.
+// The only way to `completed`: the session's own object is in the store, and one statement records it.
 import { uploadEvent } from '../../core/event.ts'
 import type { ShownHeaders } from '../../core/object-headers.ts'
 import type { Services } from '../../core/ports/services.ts'
 import type { MeasuredObject } from '../../core/stored.ts'
 import {
   type CompletedObject,
+  declarationOf,
   hasEnded,
-  standing,
   type UploadSession,
 } from '../../core/upload-session.ts'
-import { endSession } from './end.ts'
+import { currentSession, endSession } from './end.ts'
 import { declaredOf } from './own-object.ts'
 import { type ReleaseServices, releaseStorage } from './release.ts'
 
-/** Who finishes need not be who made the object: of a direct completion only what binds the session is known. */
+/** Nobody knows which attempt a direct completion's object belongs to, so only the binding checksum was declared for it. */
 const declaredBy = (session: UploadSession, byOwnAttempt: boolean) =>
-  byOwnAttempt || !session.direct ? session.checksum : standing(session).checksum
+  byOwnAttempt || !session.direct ? declarationOf(session).checksum : session.checksum
 
-/** An object of parts has what we began it with; what goes up whole may have more than its policy says. */
+/** Headers beside the policy's. An object of parts has exactly those that we began it with. */
 function besidePolicy(
   { method, policy }: UploadSession,
   { headers = {} }: MeasuredObject,
@@ -50,8 +50,8 @@ function completedObject(
 export type FinishServices = ReleaseServices & Pick<Services, 'newId' | 'nudgeDeliveries'>
 
 /**
- * State, quota, log, event and deliveries in one statement. Whoever loses the race gets the winner's result. Where that is not
- * `completed`, the object came too late and goes: its storage may have been released before it was there.
+ * Records state, quota, log, event and deliveries in one statement. Returns the winner's session if another caller was faster.
+ * If that one has ended otherwise, the object came too late and is removed here, because its release may be over.
  */
 export async function finish(
   services: FinishServices,
@@ -62,22 +62,21 @@ export async function finish(
   const { uploads, clock, newId, nudgeDeliveries } = services
   const now = clock()
   const object = completedObject(session, stored, declaredBy(session, byOwnAttempt))
-  const declared = { checksum: object.declared, priorDeclared: undefined }
-  const after = { ...session, ...declared, state: 'completed' as const, object, endedAt: now }
+  const after = { ...session, state: 'completed' as const, object, endedAt: now }
   const event = uploadEvent('upload.completed', newId('evt'), now, after)
   const finished = await uploads.finish(session, object, event, now)
   if (finished) {
     nudgeDeliveries()
     return finished
   }
-  const current = (await uploads.find(session.appId, session.id)) ?? session
+  const current = await currentSession(services, session)
   const cameTooLate = hasEnded(current.state) && current.state !== 'completed'
   return cameTooLate ? releaseStorage(services, current) : current
 }
 
 /**
- * An own object that is not what it has to be: the session fails and the object goes. Completed ones are never touched. Answers
- * the session as it is, where it has changed meanwhile.
+ * Fails the session and removes its own object, which is not the expected one. Returns the current session if it has changed:
+ * an object that completed it is never touched.
  */
 export async function failMismatch(
   services: FinishServices,
@@ -90,6 +89,5 @@ export async function failMismatch(
     attempt: session.attempt,
     unlessChecked: crc64,
   })
-  if (!failed) return (await services.uploads.find(session.appId, session.id)) ?? session
-  return releaseStorage(services, failed)
+  return failed ? releaseStorage(services, failed) : currentSession(services, session)
 }

@@ -1,21 +1,21 @@
-// Whose object stands under a session's key: HEAD, the stamp, the expected size and checksum decide.
+// Checks by HEAD whether the object under a session's key is its own: by the stamp, the size and the checksum.
 import { incompleteAnswer, isOwn, withEtag } from '../../core/own-object.ts'
 import type { ObjectStore } from '../../core/ports/object-store.ts'
 import type { Services } from '../../core/ports/services.ts'
 import type { MeasuredObject, StoredObject } from '../../core/stored.ts'
-import { standing, type UploadSession } from '../../core/upload-session.ts'
+import { declarationOf, type UploadSession } from '../../core/upload-session.ts'
 
-export type Presence =
+export type ObjectCheck =
   /** The session's object: our stamp, the expected size and checksum. */
   | { kind: 'own'; object: MeasuredObject }
-  /** Our stamp, but not what was declared. */
+  /** Our stamp, but another size or checksum, or an encoding. */
   | { kind: 'mismatch'; object: MeasuredObject; reason: string }
   /** Somebody else's object under this key: never finished, failed or deleted by us. */
   | { kind: 'foreign' }
   | { kind: 'absent' }
 
-export const expectedSize = ({ plan, finalSizeBytes }: UploadSession): number | undefined =>
-  plan.sizeBytes ?? finalSizeBytes
+export const expectedSize = (session: UploadSession): number | undefined =>
+  session.plan.sizeBytes ?? declarationOf(session).sizeBytes
 
 /** Unsigned decimal, as stores give it. */
 const crc64Of = (checksum: string | undefined): string | undefined =>
@@ -24,13 +24,13 @@ const crc64Of = (checksum: string | undefined): string | undefined =>
 const differs = (object: StoredObject, crc64: string | undefined) =>
   crc64 !== undefined && object.crc64 !== undefined && object.crc64 !== crc64
 
-/** What is declared of this object; nothing where that was said of other bytes. */
+/** Drops a declared checksum that this object contradicts: it was declared for other bytes. */
 export const declaredOf = (
   checksum: string | undefined,
   object: StoredObject,
 ): string | undefined => (differs(object, crc64Of(checksum)) ? undefined : checksum)
 
-/** What an attempt had the store make, as it listed the parts. */
+/** The parts that an attempt listed before the store made the object. */
 export interface Made {
   sizeBytes: number
   crc64?: string
@@ -38,38 +38,36 @@ export interface Made {
 
 interface Expected {
   sizeBytes?: number
-  /** Any of these; undefined where every one will do. */
+  /** The object must have one of these; undefined if any checksum will do. */
   crc64?: string[]
 }
 
 /**
- * Of parts the store makes an object only for us, and only after a check: by size and declaration for a relayed completion, by
- * the CRC64 that was checked for a direct one, whose parts may be written over. What else is declared is of some attempt, not of
- * this object. What goes up whole is compared with what binds the session; what an attempt declares refuses that attempt alone.
+ * The size and checksum that bind the session. An attempt that had the object made expects the parts that it listed. With a
+ * direct completion, whose parts may be written over, the object must have a checksum of parts that were checked.
  */
 function expected(session: UploadSession, made: Made | undefined): Expected {
   const only = (checksum: string | undefined) => {
     const crc64 = crc64Of(checksum)
     return crc64 === undefined ? undefined : [crc64]
   }
-  if (session.method !== 'multipart') {
-    const { sizeBytes, checksum } = standing(session)
-    return { sizeBytes: session.plan.sizeBytes ?? sizeBytes, crc64: only(checksum) }
-  }
-  if (made) {
+  if (made && session.method === 'multipart') {
     const { sizeBytes, crc64 } = made
-    return { sizeBytes, crc64: crc64 === undefined ? only(session.checksum) : [crc64] }
+    return {
+      sizeBytes,
+      crc64: crc64 === undefined ? only(declarationOf(session).checksum) : [crc64],
+    }
   }
   const checked = session.direct ? session.checkedCrc64 : undefined
   return {
     sizeBytes: session.plan.sizeBytes ?? undefined,
-    crc64: checked ?? only(standing(session).checksum),
+    crc64: checked ?? only(session.checksum),
   }
 }
 
 const tellsCrc64 = ({ verifiableChecksums }: ObjectStore) => verifiableChecksums.includes('crc64')
 
-/** Throws StoreFailure where the answer lacks a value that this store tells of every object. */
+/** Throws StoreFailure if the answer lacks a value that this store reports of every object. */
 function measured(store: ObjectStore, found: StoredObject): MeasuredObject {
   const { sizeBytes, ...object } = withEtag(found)
   const lacksCrc64 = object.crc64 === undefined && tellsCrc64(store)
@@ -88,14 +86,14 @@ function compare(
   session: UploadSession,
   found: StoredObject | undefined,
   made: Made | undefined,
-): Presence {
+): ObjectCheck {
   if (!found) return { kind: 'absent' }
   if (!isOwn(session, found)) return { kind: 'foreign' }
   const object = measured(store, found)
   const { sizeBytes, crc64 } = expected(session, made)
-  const mismatch = (reason: string): Presence => ({ kind: 'mismatch', object, reason })
+  const mismatch = (reason: string): ObjectCheck => ({ kind: 'mismatch', object, reason })
   if (sizeBytes !== undefined && object.sizeBytes !== sizeBytes) {
-    // Of parts we make objects without an encoding: a proxy has compressed the answer, and it is the proxy's length.
+    // We make objects of parts without an encoding: a proxy has compressed this answer, and the length is the proxy's.
     if (session.method === 'multipart' && object.contentEncoding) throw incompleteAnswer()
     return mismatch(`has ${object.sizeBytes} bytes instead of ${sizeBytes}`)
   }
@@ -111,14 +109,14 @@ function compare(
 }
 
 /**
- * Looks with HEAD for the object that was `made`, or any that may be the session's. Throws StoreFailure, also where the answer
- * lacks a value: whoever asks treats that as no answer.
+ * Checks the object by HEAD, against the parts it was `made` of if the caller knows them. Throws StoreFailure, also if the answer
+ * lacks a value: that is as good as no answer.
  */
-export async function lookForObject(
+export async function checkObject(
   { storeNamed }: Pick<Services, 'storeNamed'>,
   session: UploadSession,
   made?: Made,
-): Promise<Presence> {
+): Promise<ObjectCheck> {
   const store = storeNamed(session.store)
   return compare(store, session, await store.head(session.key), made)
 }

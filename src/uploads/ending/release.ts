@@ -1,22 +1,22 @@
-// Gives back what an ended session holds in the store, again and again until the store agrees; only then its quota.
+// Removes what an ended session has in the store, until nothing of it is left; only then is its quota given back.
 import { isOwn, withEtag } from '../../core/own-object.ts'
 import type { ListedUpload } from '../../core/ports/object-store.ts'
 import type { Services } from '../../core/ports/services.ts'
 import { isStoreFailure } from '../../core/ports/store-failure.ts'
 import type { StoredUpload } from '../../core/stored.ts'
 import { arrivalsUntil, nextReleaseLookAt } from '../../core/sweep-rules.ts'
-import { isKept, type UploadSession } from '../../core/upload-session.ts'
+import { isRetained, type UploadSession } from '../../core/upload-session.ts'
 
 export type ReleaseServices = Pick<Services, 'uploads' | 'clock' | 'storeNamed' | 'budget' | 'log'>
 
-/** An abort that meets a part still being written may leave it behind ("AbortMultipartUpload", OSS): so once more. */
+/** An abort may leave behind a part that is still being written ("AbortMultipartUpload", OSS), so it is repeated. */
 const TRIES = 3
-/** A client with credentials may have begun any number of uploads: the rest is aborted by later looks. */
-const ORPHANS_A_LOOK = 100
-/** Outgoing requests that must be left before another orphan is aborted: its aborts, and what ends the look. */
+/** A client with credentials may begin any number of uploads: the next try aborts the rest. */
+const ORPHANS_A_TRY = 100
+/** Another orphan is aborted only if so many outgoing requests are left: for its aborts, and for the calls after them. */
 const REQUESTS_AHEAD = 10
 
-/** Aborts until the store knows nothing of it. Answers false where it may still be there. Throws StoreFailure. */
+/** Returns false if the storage upload may still be there. Throws StoreFailure. */
 export async function abortUntilGone(
   { storeNamed }: Pick<Services, 'storeNamed'>,
   storeName: string,
@@ -35,9 +35,9 @@ export async function abortUntilGone(
 }
 
 /**
- * Storage uploads under the session's exact key that no row names: what an initiate without an answer left behind. Only a key
- * that holds the session's own id is surely ours; and what another living session of the App has begun there is not an
- * orphan, whoever chose the key. Answers what it aborted. Throws StoreFailure.
+ * Aborts storage uploads under the session's key that no row names, because the answer to their initiate was lost. Only a key
+ * that holds the session's id is surely ours. An upload of another unfinished session of the App is no orphan. Returns those
+ * that it aborted. Throws StoreFailure.
  */
 export async function abortOrphans(
   services: ReleaseServices,
@@ -47,15 +47,15 @@ export async function abortOrphans(
     return []
   const listed = await services.storeNamed(session.store).listUploads(session.key)
   if (!listed.length) return []
-  const others = (await services.uploads.whoseAre(session.appId, session.store, listed)).filter(
+  const others = (await services.uploads.findOwners(session.appId, session.store, listed)).filter(
     ({ id }) => id !== session.id,
   )
   const orphans = listed.filter(
     ({ storageUploadId }) => !others.some((other) => other.storageUploadId === storageUploadId),
   )
   const aborted: ListedUpload[] = []
-  for (const orphan of orphans.slice(0, ORPHANS_A_LOOK)) {
-    // Never none: what was aborted says that the store was not clean yet.
+  for (const orphan of orphans.slice(0, ORPHANS_A_TRY)) {
+    // At least one is aborted, so that the caller sees that the store was not clean.
     if (aborted.length && services.budget.left < REQUESTS_AHEAD) break
     services.log('info', 'an orphaned storage upload is aborted', { upload: session.id })
     await abortUntilGone(services, session.store, orphan)
@@ -64,7 +64,7 @@ export async function abortOrphans(
   return aborted
 }
 
-/** The session's own object, where it came after the end. Answers false where one is still there. Throws StoreFailure. */
+/** Deletes an own object that came after the session's end. Returns false if one is still there. Throws StoreFailure. */
 async function deleteOwn(
   { storeNamed }: ReleaseServices,
   session: UploadSession,
@@ -79,15 +79,15 @@ async function deleteOwn(
 }
 
 /**
- * One try. Answers the session, released or still to be released. A look that comes before everything has arrived that can
- * arrive clears the store and settles nothing. Throws StoreFailure.
+ * One try; the session that it returns has `storageReleasedAt` if all is done. While something may still arrive, it removes what
+ * is there and leaves the quota to a later try. Throws StoreFailure.
  */
 export async function tryRelease(
   services: ReleaseServices,
   session: UploadSession,
   found?: (orphans: readonly ListedUpload[]) => void,
 ): Promise<UploadSession> {
-  if (isKept(session)) return session
+  if (isRetained(session)) return session
   const { uploads, clock } = services
   const { key, storageUploadId } = session
   if (
@@ -108,7 +108,7 @@ export async function tryRelease(
   return (await uploads.releaseStorage(session, now)) ?? session
 }
 
-/** As tryRelease; where the store does not answer, the sweep tries again. */
+/** As tryRelease, but leaves a store that does not answer to the sweep. */
 export async function releaseStorage(
   services: ReleaseServices,
   session: UploadSession,

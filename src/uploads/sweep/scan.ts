@@ -2,7 +2,7 @@
 // aborted; what is not ours is counted and never touched, unless the operator says that the store is exclusively ours.
 import type { ListedUpload } from '../../core/ports/object-store.ts'
 import type { StorageScan } from '../../core/ports/scans.ts'
-import { hasEnded, isKept, type UploadSession } from '../../core/upload-session.ts'
+import { hasEnded, isRetained, type UploadSession } from '../../core/upload-session.ts'
 import { abortUntilGone } from '../ending/release.ts'
 import { countOrphans, guarded, isOver, type SweepRun, secondsSince } from './run.ts'
 
@@ -67,7 +67,7 @@ async function judge(
   let { foreignSoFar, oldestSoFar } = scan
   if (!listed.length) return { foreignSoFar, oldestSoFar, judged: 0 }
   const ids = listed.flatMap(({ key }) => key.match(SESSION_ID) ?? [])
-  const sessions = await uploads.whoseAre(scan.appId, scan.store, listed, [...new Set(ids)])
+  const sessions = await uploads.findOwners(scan.appId, scan.store, listed, [...new Set(ids)])
   const { exclusive } = storeNamed(scan.store)
   const before = clock().getTime() - EXCLUSIVE_AFTER_MS
   let judged = 0
@@ -102,7 +102,7 @@ async function abortLeft(run: SweepRun, upload: ListedUpload, owner: UploadSessi
   const isRecorded = owner.storageUploadId === upload.storageUploadId
   // A session that is not released yet has its own turn.
   if (!hasEnded(owner.state) || (isRecorded && !owner.storageReleasedAt)) return
-  if (isKept(owner)) return
+  if (isRetained(owner)) return
   countOrphans(run, [upload])
   await abortUntilGone(run.services, owner.store, upload)
 }

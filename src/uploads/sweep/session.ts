@@ -15,14 +15,14 @@ import {
 import {
   attemptIsRecent,
   type EndOptions,
-  isKept,
+  isRetained,
   OUTCOME_UNKNOWN,
   type UploadSession,
 } from '../../core/upload-session.ts'
 import { storedSoFar } from '../completion/stored-parts.ts'
 import { endSession } from '../ending/end.ts'
 import { failMismatch, finish } from '../ending/finish.ts'
-import { lookForObject } from '../ending/own-object.ts'
+import { checkObject } from '../ending/own-object.ts'
 import { abortOrphans, tryRelease } from '../ending/release.ts'
 import { autoComplete } from './auto-complete.ts'
 import { countOrphans, type SweepRun } from './run.ts'
@@ -88,7 +88,7 @@ async function lookAtKept({ services, counts }: SweepRun, session: UploadSession
 }
 
 async function release(run: SweepRun, session: UploadSession): Promise<void> {
-  if (isKept(session)) return lookAtKept(run, session)
+  if (isRetained(session)) return lookAtKept(run, session)
   const { counts } = run
   const released = await tryRelease(run.services, session, (orphans) => countOrphans(run, orphans))
   if (!released.storageReleasedAt) return
@@ -150,7 +150,7 @@ async function settleObject(
   services: SweepRun['services'],
   session: UploadSession,
 ): Promise<boolean> {
-  const presence = await lookForObject(services, session)
+  const presence = await checkObject(services, session)
   if (presence.kind === 'own') await finish(services, session, presence.object)
   else if (presence.kind === 'mismatch') await failMismatch(services, session, presence.object)
   else return false
