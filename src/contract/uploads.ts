@@ -36,7 +36,6 @@ export const createUpload = z
     message: 'is needed to resume',
   })
   .openapi('CreateUpload')
-export type CreateUploadBody = z.infer<typeof createUpload>
 
 const partSpec = z.strictObject({ partNumber, sizeBytes: z.int().min(1) })
 
@@ -62,7 +61,6 @@ export const presignParts = z
     'needs either partNumbers, or from and count',
   )
   .openapi('PresignParts')
-export type PresignPartsBody = z.infer<typeof presignParts>
 
 const signedPart = z
   .object({
@@ -183,7 +181,6 @@ export const completeUpload = z
     mode: z.literal('direct').optional(),
   })
   .openapi('CompleteUpload')
-export type CompleteUploadBody = z.infer<typeof completeUpload>
 
 export const completedUpload = z
   .union([
@@ -220,6 +217,7 @@ export const listUploadsQuery = z
     path: ['fingerprint'],
     message: 'finds unfinished uploads only: leave it or the state out',
   })
+
 export const statusQuery = z.strictObject({
   parts: z.enum(['true', 'false']).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(1000),
