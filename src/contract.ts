@@ -1,5 +1,5 @@
-// The contract: a zod schema for every request and response body. Types are inferred; OpenAPI is generated from it.
-// Objects are strict: an unknown field is `invalid-request`.
+// The contract: a zod schema for every request and response body, from which types and OpenAPI follow. Request bodies are
+// strict: an unknown field is `invalid-request`.
 import { z } from '@hono/zod-openapi'
 
 export * from './contract/apps.ts'

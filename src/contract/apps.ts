@@ -1,4 +1,4 @@
-// Apps and what belongs to them: issuers, grants, webhook endpoints.
+// Bodies of an App's settings: policies, issuers, grants, webhook endpoints.
 import { z } from '@hono/zod-openapi'
 import { WEBHOOK_EVENT_TYPES } from '../core/event.ts'
 import { MAX_UPLOADS_OF_A_GRANT } from '../core/principal.ts'
@@ -56,7 +56,7 @@ const algorithm = z.enum([
   'HS512',
 ])
 
-/** A name that zod's record would leave out, and with it the condition. */
+/** zod's record drops a key of this name, and would silently drop its condition. */
 const LOST = '__proto__'
 
 const claims = z

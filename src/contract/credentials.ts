@@ -1,4 +1,4 @@
-// Temporary credentials, in our own words and in those of the mobile SDKs.
+// Temporary credentials, in our format and in the one of the mobile SDKs.
 import { z } from '@hono/zod-openapi'
 import { contentType, isoDate, plain, policyNameSchema, sizeBytes, subject } from './fields.ts'
 import { completeLink } from './uploads.ts'
@@ -19,8 +19,6 @@ export const createCredentials = z
     'needs exactly one of filename, uploadId and prefix',
   )
   .openapi('CreateCredentials')
-
-export type CreateCredentialsBody = z.infer<typeof createCredentials>
 
 export const createdCredentials = z
   .object({

@@ -1,4 +1,4 @@
-// What is owed and what was tried: deliveries of an endpoint or of an upload, with their attempts.
+// Deliveries of an endpoint or of an upload, with their attempts.
 import { z } from '@hono/zod-openapi'
 import { PROCESSING_TARGETS } from '../core/processing.ts'
 import { isoDate } from './fields.ts'
@@ -10,7 +10,7 @@ const attempt = z.object({
   reason: z.string().optional(),
 })
 
-/** The rule that owes it, of a processing target. */
+/** The policy's rule behind a delivery to a processing target. */
 const processing = z.object({
   rule: z.int(),
   name: z.string().optional(),

@@ -1,11 +1,11 @@
-// The fields that bodies share, each with its limits. Text that no database can store never gets here (http/body).
+// Fields that several bodies share, with their limits. http/body refuses text that no database can store before these run.
 import { z } from '@hono/zod-openapi'
 import { utf8 } from '../bytes/encoding.ts'
 
-/** Bytes that all values of a `metadata` object may have together with their names. */
+/** The limit for a `metadata` object as JSON. */
 const MAX_METADATA_BYTES = 2048
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this refuses.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: this pattern refuses control characters.
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f]/
 
 export const plain = (max: number, min = 1) =>
@@ -15,7 +15,7 @@ export const plain = (max: number, min = 1) =>
     .max(max)
     .refine((text) => !CONTROLS.test(text), 'must not have control characters')
 
-/** A header value: Latin-1 without controls, so that every HTTP client can send it as it was signed. */
+/** A header value in printable ASCII, so that every HTTP client can send it as it was signed. */
 export const headerValue = (max: number) =>
   z
     .string()

@@ -1,4 +1,4 @@
-// A policy, as its app's operator writes it.
+// A policy as the operator writes it.
 import { z } from '@hono/zod-openapi'
 import { OBJECT_HEADER_RULES, objectHeaderFaults } from '../core/object-headers.ts'
 import { replacedTemplateFault, templateFault } from '../core/object-key.ts'

@@ -1,4 +1,4 @@
-// What a policy has made of an upload once it is complete: rules in order, each with its conditions and one target.
+// A policy's processing rules: each has conditions on a completed upload, and one target.
 import { z } from '@hono/zod-openapi'
 import {
   MAX_PROCESSING_RULES,
@@ -12,7 +12,7 @@ import { contentTypePattern, plain } from './fields.ts'
 const MAX_OPERATION = 1024
 const MAX_WAIT_SECONDS = 7 * 86_400
 
-const judged = (max: number, faultOf: (text: string) => string | undefined) =>
+const textWithout = (max: number, faultOf: (text: string) => string | undefined) =>
   z
     .string()
     .max(max)
@@ -21,10 +21,10 @@ const judged = (max: number, faultOf: (text: string) => string | undefined) =>
       if (fault) context.addIssue({ code: 'custom', message: fault })
     })
 
-const keyTemplate = judged(512, savedTemplateFault)
+const keyTemplate = textWithout(512, savedTemplateFault)
 const maxSeconds = z.int().min(60).max(MAX_WAIT_SECONDS).optional()
 const operation = (type: 'oss-image' | 'oss-async') =>
-  judged(MAX_OPERATION, (text) => operationFault(type, text))
+  textWithout(MAX_OPERATION, (text) => operationFault(type, text))
 const id = z.string().regex(/^[\w-]{1,64}$/)
 
 const target = z.discriminatedUnion('type', [
@@ -63,7 +63,7 @@ const rule = z.strictObject({
   target,
 })
 
-/** Names are unique, and no two rules that one upload may fit save under the same template. */
+/** Names are unique. Two rules that can match one upload must not save under the same template. */
 export const processingRules = z
   .array(rule)
   .max(MAX_PROCESSING_RULES)

@@ -61,7 +61,6 @@ export const presignParts = z
     'needs either partNumbers, or from and count',
   )
   .openapi('PresignParts')
-export type PresignPartsBody = z.infer<typeof presignParts>
 
 const signedPart = z
   .object({
@@ -218,6 +217,7 @@ export const listUploadsQuery = z
     path: ['fingerprint'],
     message: 'finds unfinished uploads only: leave it or the state out',
   })
+
 export const statusQuery = z.strictObject({
   parts: z.enum(['true', 'false']).optional(),
   limit: z.coerce.number().int().min(1).max(1000).default(1000),

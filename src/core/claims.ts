@@ -1,11 +1,11 @@
-// Conditions on the claims of a user JWT: every named claim must match one of its patterns.
+// Conditions on the claims of a user JWT. Every named claim must match one of its patterns.
 
-/** Patterns by the name of the claim. In a pattern `*` stands for any run of characters, also none; nothing else is special. */
+/** Patterns by claim name. `*` matches any run of characters, including none; every other character matches itself. */
 export type ClaimConditions = Readonly<Record<string, readonly string[]>>
 
 /**
- * The whole value, case-sensitive. Linear: each literal between two stars is looked for once, behind the one before it, since
- * its first place leaves most room for those that follow.
+ * Compares the whole value, case-sensitively, in linear time: each literal between two stars takes its first match after the
+ * previous one, because that leaves the most room for the rest.
  */
 export function matchesPattern(pattern: string, text: string): boolean {
   const [first = '', ...others] = pattern.split('*')
@@ -22,7 +22,7 @@ export function matchesPattern(pattern: string, text: string): boolean {
   return at <= end
 }
 
-/** What patterns are compared with: none for an object, null, or an integer that JavaScript has rounded. */
+/** The text to compare with patterns. Objects, null and integers that JavaScript has rounded have none. */
 function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value
   if (typeof value === 'boolean') return JSON.stringify(value)

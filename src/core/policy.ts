@@ -1,14 +1,13 @@
-// Policy: what a Principal may upload. A pure verdict over a Policy, a request and the limits of the store.
+// Policy: what a Principal may upload, and the check of a request against it and the store's limits.
 import { matchesContentType } from './content-type.ts'
 import type { ObjectHeaders } from './object-headers.ts'
-
 import { MiB, type PartLimits } from './part-plan.ts'
 import { Problem } from './problem.ts'
 import type { ProcessingRule } from './processing.ts'
 
 export interface Policy {
   maxSizeBytes?: number
-  /** Exact types, or a whole family as `image/*`; absent allows any. */
+  /** Exact types, or families such as `image/*`; absent allows any. */
   contentTypes?: string[]
   keyTemplate?: string
   minPartSizeBytes?: number
@@ -20,7 +19,7 @@ export interface Policy {
   overwrite?: 'never' | 'replace'
   completion?: 'client' | 'backend'
   direct?: boolean
-  /** `true` where a declared checksum matches; `unverified` also where none was declared. */
+  /** `true` needs a declared checksum that matches; `unverified` also accepts none. */
   autoComplete?: boolean | 'unverified'
   delta?: boolean
   readBack?: boolean
@@ -41,7 +40,7 @@ export const POLICY_DEFAULTS = {
   store: 'default',
 } as const
 
-/** Policy `default` of an app that is made without one. */
+/** The policy `default` of an app that is created without one. */
 export const standardPolicy = ({ readBack }: { readBack: boolean }): Policy => ({
   quota: { openUploads: 100 },
   ...(readBack ? { readBack } : {}),
@@ -62,7 +61,7 @@ const refuse = (
 export const largestSize = (policy: Policy, limits: PartLimits): number =>
   Math.min(policy.maxSizeBytes ?? limits.maxObjectSizeBytes, limits.maxObjectSizeBytes)
 
-/** Throws the Problem that says why the policy refuses, with the policy's own `userMessage`. */
+/** Throws why the policy refuses, with the policy's own `userMessage`. */
 export function checkPolicy(
   policy: Policy,
   request: ContentPolicyRequest,
@@ -92,7 +91,7 @@ export function checkPolicy(
   }
 }
 
-/** What a policy looks at. `sizeBytes` is absent for a stream of unknown size. */
+/** `sizeBytes` is absent for a stream of unknown size. */
 export interface ContentPolicyRequest {
   sizeBytes?: number
   contentType: string

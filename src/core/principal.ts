@@ -1,18 +1,18 @@
-// Principal: who is calling. Whatever the credential, the owner of a session is (app, subject).
+// Principal: who is calling. A session is owned by an app and a subject, whatever the kind of credential.
 import { Problem } from './problem.ts'
 import type { CompletionToken, GrantToken, UploadToken } from './token.ts'
 
 export interface JwtPrincipal {
   kind: 'jwt'
   appId: string
-  /** The issuer's prefix and the claim. */
+  /** The issuer's prefix followed by the claim. */
   subject: string
   issuerId: string
   /** The claim alone. */
   issuerSubject: string
-  /** Names of the policies that the registration allows, best first. */
+  /** Policies that the issuer's registration allows, best first. */
   policies: readonly string[]
-  /** The policy that the token itself names, where the registration reads one. */
+  /** The policy that the token names, if the registration reads a claim for it. */
   claimedPolicy?: string
 }
 
@@ -21,7 +21,7 @@ export interface GrantPrincipal {
   appId: string
   subject: string
   grant: GrantToken
-  /** An expired grant creates nothing; it stays the credential of the sessions that it created. */
+  /** An expired grant creates nothing, but remains a credential for the sessions that it created. */
   expired: boolean
 }
 
@@ -33,17 +33,17 @@ export interface ApiKeyPrincipal {
 
 export type Principal = JwtPrincipal | GrantPrincipal | ApiKeyPrincipal
 
-/** Anything that came as `Authorization: Bearer …` and was verified. */
+/** A verified bearer token of any kind. */
 export type Credential =
   | Principal
   | { kind: 'upload'; appId: string; token: UploadToken; expired: boolean }
   | { kind: 'completion'; appId: string; token: CompletionToken; expired: boolean }
 
 /** The name of the policy for a new upload. Throws `policy-not-found` or `forbidden`. */
-export function policyNameFor(principal: Principal, asked: string | undefined): string {
-  if (principal.kind === 'api-key') return asked ?? 'default'
+export function policyNameFor(principal: Principal, requested: string | undefined): string {
+  if (principal.kind === 'api-key') return requested ?? 'default'
   if (principal.kind === 'grant') {
-    if (asked !== undefined && asked !== principal.grant.policy) {
+    if (requested !== undefined && requested !== principal.grant.policy) {
       throw new Problem('forbidden', {
         detail: `This grant is for the policy "${principal.grant.policy}" only. Leave "policy" out.`,
       })
@@ -51,22 +51,22 @@ export function policyNameFor(principal: Principal, asked: string | undefined): 
     return principal.grant.policy
   }
   const { policies, claimedPolicy } = principal
-  if (asked !== undefined) {
-    if (policies.includes(asked)) return asked
+  if (requested !== undefined) {
+    if (policies.includes(requested)) return requested
     throw new Problem('policy-not-found', {
-      detail: `The policy "${asked}" is not among those that this issuer may use.`,
+      detail: `The policy "${requested}" is not among those that this issuer may use.`,
     })
   }
   if (claimedPolicy !== undefined && policies.includes(claimedPolicy)) return claimedPolicy
   return policies[0] ?? 'default'
 }
 
-/** What a grant counts to unless it says otherwise. */
+/** How many uploads a grant creates unless it says otherwise. */
 export const MAX_UPLOADS_OF_A_GRANT = 100
 
 export type GrantUse = GrantToken['use']
 
-/** A grant serves the calls of its `use` and no others. */
+/** Throws `forbidden` for a grant of another `use`. */
 export function checkUse(credential: Credential, use: GrantUse): void {
   if (credential.kind !== 'grant' || credential.grant.use === use) return
   throw new Problem('forbidden', {

@@ -1,5 +1,5 @@
-// What to do about each problem: the general advice beside the `detail` of one answer. docs/problems.md and the service's own
-// page /docs/problems are made from it. In backticks stands what is code.
+// Advice for each problem code, beside the `detail` of one answer. docs/problems.md and the page /docs/problems are made from
+// it. Backticks mark code.
 import type { ProblemCode } from './problem.ts'
 
 export const ADVICE: Record<ProblemCode, string> = {

@@ -1,10 +1,10 @@
-// What a credential reaches: which sessions, whether it reads their objects, and which tokens it is handed. Whether a grant was
-// revoked is checked by the statement that reads the session (`by` in UploadsDb).
+// Which sessions a credential reaches, whether it reads their objects, and which tokens it gets. The statement that reads the
+// session also checks whether a grant was revoked (`by` in UploadsDb).
 import type { Credential, GrantPrincipal, Principal } from './principal.ts'
 import { Problem } from './problem.ts'
 import { hasEnded, type UploadSession } from './upload-session.ts'
 
-/** An expired grant still reaches a session that it created for this long after the session has ended. */
+/** How long an expired grant still reaches a session that it created, once the session has ended. */
 const AFTER_END_MS = 24 * 3600_000
 
 export const noSuchUpload = () =>
@@ -15,12 +15,12 @@ export const noSuchUpload = () =>
 export const grantRevoked = () =>
   new Problem('grant-revoked', { detail: 'Ask the app for a new grant.' })
 
-/** The sessions that a grant reaches: always those that it created. */
+/** A grant always reaches the sessions that it created. */
 export interface GrantReach {
   grantId: string
   /** Also unfinished sessions of its subject under this policy. */
   unfinishedUnder?: string
-  /** Of the sessions that it created and that have ended, only those that ended since. */
+  /** Leaves out its own sessions that ended earlier. */
   endedSince?: Date
 }
 
@@ -37,7 +37,7 @@ function isWithin(reach: GrantReach, session: UploadSession): boolean {
   return !hasEnded(session.state) && session.policyName === reach.unfinishedUnder
 }
 
-/** True where the session exists for this credential at all. */
+/** False means that the session does not exist for this credential. */
 export function reaches(credential: Credential, session: UploadSession, now: Date): boolean {
   if (credential.appId !== session.appId) return false
   switch (credential.kind) {
@@ -57,11 +57,11 @@ export function reaches(credential: Credential, session: UploadSession, now: Dat
   }
 }
 
-/** A grant reads only what it created, and only where the policy says so. */
+/** A grant reads only objects of sessions that it created, and only if the policy allows it. */
 const grantReads = (grantId: string | undefined, { policy, grantId: creator }: UploadSession) =>
   policy.readBack === true && (grantId === undefined || grantId === creator)
 
-/** Of a session that the credential reaches: whether it may read the object. */
+/** Assumes that the credential reaches the session. */
 export function mayReadObject(credential: Credential, session: UploadSession): boolean {
   switch (credential.kind) {
     case 'api-key':
@@ -78,7 +78,7 @@ export function mayReadObject(credential: Credential, session: UploadSession): b
   }
 }
 
-/** A live grant copies from completed sessions of its subject and policy, too. The flow asks for `delta`. */
+/** A live grant also copies from completed sessions of its subject and policy. The flow checks `delta`. */
 export function mayCopyFrom(principal: Principal, source: UploadSession, now: Date): boolean {
   if (reaches(principal, source, now)) return true
   if (principal.kind !== 'grant' || principal.appId !== source.appId) return false
@@ -89,11 +89,11 @@ export function mayCopyFrom(principal: Principal, source: UploadSession, now: Da
   )
 }
 
-/** To whom the tokens of a session are handed. */
+/** Who gets the tokens of a session. */
 export interface Holder {
-  /** Tokens name the grant that they were handed to, and end with it. */
+  /** Tokens name the grant that got them, and are revoked with it. */
   grantId?: string
-  /** Holders of an upload token get no completion token for it. */
+  /** False for the holder of an upload token, who gets no completion token. */
   isOwner: boolean
   /** The grant leaves completion to the backend. */
   backendCompletes: boolean
@@ -108,7 +108,7 @@ export function holderOf(credential: Credential): Holder {
 export const getsReadBack = ({ grantId }: Holder, session: UploadSession): boolean =>
   grantReads(grantId, session)
 
-/** The grant whose revocation ends this credential. */
+/** The grant whose revocation revokes this credential. */
 export function grantOf(credential: Credential): string | undefined {
   switch (credential.kind) {
     case 'grant':

@@ -1,5 +1,5 @@
 // Tokens: grant, upload token and completion token, each a JWS with its own `typ` and its own key.
-// Minting and verifying get keys and time as arguments. RFC 7515 (JWS), RFC 5869 (HKDF), HS256 only.
+// Keys and time are arguments. RFC 7515 (JWS) with HS256 only, RFC 5869 (HKDF).
 import { CompactSign, compactVerify } from 'jose'
 import { fromUtf8, utf8 } from '../bytes/encoding.ts'
 import type { PartPlan } from './part-plan.ts'
@@ -14,14 +14,14 @@ export const TOKEN_TYPES = {
 export type TokenKind = keyof typeof TOKEN_TYPES
 
 const UPLOAD_TOKEN_SECONDS = 3600
-/** No store can revoke a single PUT, so neither its URL nor the token that signs it lives longer. */
+/** No store can revoke a single PUT, so its URL and the token that signs it are short-lived. */
 const SINGLE_TOKEN_SECONDS = 15 * 60
 
-/** Seconds that an upload token lives at most. */
+/** The longest life of an upload token. */
 export const uploadTokenSeconds = (method: UploadMethod): number =>
   method === 'single' ? SINGLE_TOKEN_SECONDS : UPLOAD_TOKEN_SECONDS
 
-/** Keys of one kind; the first signs, all verify. */
+/** Keys of one kind. The first signs; all verify. */
 export type KeyRing = ReadonlyArray<{ kid: string; secret: Uint8Array }>
 export type TokenKeys = Readonly<Record<TokenKind, KeyRing>>
 
@@ -37,7 +37,7 @@ export interface GrantToken extends Claims {
   policy: string
   use: 'api' | 'uppy' | 'credentials'
   completion?: 'client' | 'backend'
-  /** Only the sessions that it created: for apps whose users share a subject. */
+  /** Limits it to the sessions that it created, for apps whose users share a subject. */
   reach?: 'own'
   maxUploads?: number
   maxBytes?: number
@@ -45,7 +45,7 @@ export interface GrantToken extends Claims {
 
 export interface UploadToken extends Claims {
   upload: string
-  /** The grant that it was handed to. */
+  /** The grant that got it. */
   grant?: string
   method: UploadMethod
   store: string
@@ -54,18 +54,18 @@ export interface UploadToken extends Claims {
   storage?: string
   generation: number
   plan: PartPlan
-  /** The session's end, seconds since the epoch: no URL outlives it. */
+  /** The session's end in seconds since the epoch. No URL outlives it. */
   end: number
   urlSeconds: number
   readBack?: boolean
-  /** What a single PUT creates: its headers are signed. */
+  /** The object of a single PUT, whose headers are signed. */
   object?: ObjectSpec
   origins?: string[]
 }
 
 export interface CompletionToken extends Claims {
   upload: string
-  /** The grant that it was handed to. */
+  /** The grant that got it. */
   grant?: string
   origins?: string[]
 }
@@ -76,7 +76,7 @@ interface ClaimsOf {
   completion: CompletionToken
 }
 
-/** One key for one use out of a master key: HKDF-SHA256 with the label as info. */
+/** Derives the key of one use from a master key: HKDF-SHA256 with the label as info. */
 export async function deriveKey(
   master: Uint8Array<ArrayBuffer>,
   label: string,
@@ -116,7 +116,7 @@ export async function mintToken<Kind extends TokenKind>(
     .sign(secret)
 }
 
-/** Checks signature, algorithm, type and key. Undefined where any of them is wrong. Expiry is the caller's: see `isExpired`. */
+/** Undefined if signature, algorithm, type or key is wrong. Callers check the expiry with `isExpired`. */
 export async function openToken<Kind extends TokenKind>(
   keys: TokenKeys,
   kind: Kind,
@@ -133,7 +133,7 @@ export async function openToken<Kind extends TokenKind>(
       { algorithms: ['HS256'] },
     )
     if (protectedHeader.typ !== TOKEN_TYPES[kind]) return undefined
-    return JSON.parse(fromUtf8(payload)) as ClaimsOf[Kind] // minted by us: the signature proves the shape
+    return JSON.parse(fromUtf8(payload)) as ClaimsOf[Kind] // we minted it: the signature proves its shape
   } catch {
     return undefined
   }
@@ -144,7 +144,7 @@ export const isExpired = ({ exp }: Claims, now: Date): boolean => exp * 1000 <= 
 const segment = (token: string, index: number): Record<string, unknown> =>
   JSON.parse(atob(token.split('.')[index]!.replaceAll('-', '+').replaceAll('_', '/')))
 
-/** Which of our tokens this text claims to be, before anything is verified. */
+/** The kind of token that this text claims to be. Nothing is verified yet. */
 export function claimedKind(token: string): TokenKind | undefined {
   try {
     const { typ } = segment(token, 0)
@@ -154,7 +154,7 @@ export function claimedKind(token: string): TokenKind | undefined {
   }
 }
 
-/** What a log may show in place of a grant: its id as claimed, unverified, or nothing but that there was one. */
+/** Replaces a grant in a log by its unverified id, or by `{grant}` if it has none. */
 export function grantForLog(token: string): string {
   try {
     const { grant } = segment(token, 1)

@@ -66,8 +66,11 @@ async function checkOrigin(c: Request, credential: Credential): Promise<void> {
   })
 }
 
+const verify = (c: Request, token: string) =>
+  verifyCredential(c.get('services').authentication, token)
+
 async function verifyBearer(c: Request, kinds: readonly Kind[]): Promise<Credential> {
-  const credential = await verifyCredential(c.get('services').authentication, bearer(c))
+  const credential = await verify(c, bearer(c))
   if (!credential) {
     throw unauthenticated(
       'The credential is not valid: check its signature, issuer, audience, claims and expiry.',
@@ -82,15 +85,6 @@ async function verifyBearer(c: Request, kinds: readonly Kind[]): Promise<Credent
     throw tokenExpired()
   }
   return credential
-}
-
-async function verifyGrantInPath(c: Request): Promise<Credential> {
-  const credential = await verifyCredential(
-    c.get('services').authentication,
-    c.req.param('grant') ?? '',
-  )
-  if (credential?.kind === 'grant') return credential
-  throw unauthenticated('The grant is not valid.')
 }
 
 /** Compares in constant time. Without an ADMIN_KEY nobody is the operator. */
@@ -115,14 +109,15 @@ export async function authenticate(
     checkAdmin(c)
     return undefined
   }
-  const inPath = declared === 'grantInPath'
-  const credential = inPath
-    ? await verifyGrantInPath(c)
-    : await verifyBearer(
-        c,
-        declared.flatMap((scheme): readonly Kind[] => SCHEMES[scheme]),
-      )
+  if (declared === 'grantInPath') {
+    const grant = await verify(c, c.req.param('grant') ?? '')
+    if (grant?.kind !== 'grant') throw unauthenticated('The grant is not valid.')
+    checkUse(grant, use)
+    return grant
+  }
+  const kinds = declared.flatMap((scheme): readonly Kind[] => SCHEMES[scheme])
+  const credential = await verifyBearer(c, kinds)
   checkUse(credential, use)
-  if (!inPath) await checkOrigin(c, credential)
+  await checkOrigin(c, credential)
   return credential
 }

@@ -49,10 +49,7 @@ function documentRoute(api: Api, description: RouteDescription): void {
   if ('undocumented' in description) return
   const { method, path, summary, credentials, query, body, bodyIsOptional, answers } = description
   const parameters = parametersOf(path)
-  const responses = Object.entries(answers).map(([status, answer]) => [
-    status,
-    answerOf(status, answer),
-  ])
+  const responses = Object.entries(answers).map((entry) => [entry[0], answerOf(...entry)])
   api.openAPIRegistry.registerPath({
     method,
     path,
@@ -60,14 +57,10 @@ function documentRoute(api: Api, description: RouteDescription): void {
     security: securityOf(credentials),
     request: {
       query,
-      ...(body
-        ? {
-            body: {
-              required: !bodyIsOptional,
-              content: { 'application/json': { schema: body } },
-            },
-          }
-        : {}),
+      body: body && {
+        required: !bodyIsOptional,
+        content: { 'application/json': { schema: body } },
+      },
     },
     ...(parameters.length ? { parameters } : {}),
     responses: { ...Object.fromEntries(responses), default: PROBLEM },

@@ -2,7 +2,6 @@
 import type { UploadSession } from '../core/upload-session.ts'
 import type { Created } from '../uploads/create.ts'
 import type { Handout } from '../uploads/hand-out.ts'
-import type { SignedParts } from '../uploads/parts.ts'
 import type { UploadStatus } from '../uploads/status.ts'
 
 export const presentSession = (session: UploadSession) => ({
@@ -31,17 +30,6 @@ export const presentSigned = <Signed extends { expiresAt: Date }>(signed: Signed
   expiresAt: signed.expiresAt.toISOString(),
 })
 
-export const presentParts = ({ parts, expiresAt }: SignedParts) => ({
-  parts: parts.map(({ partNumber, method, url, headers, sizeBytes }) => ({
-    partNumber,
-    method,
-    url,
-    headers,
-    sizeBytes,
-  })),
-  expiresAt: expiresAt.toISOString(),
-})
-
 const presentHandout = ({ form, tokens }: Handout, now: Date) => ({
   form: form && presentSigned(form),
   ...tokens,
@@ -50,11 +38,10 @@ const presentHandout = ({ form, tokens }: Handout, now: Date) => ({
 
 export function presentCreated(created: Created, now: Date) {
   const { session, signed, status } = created
-  const window = signed && presentParts(signed)
   return {
     ...presentSession(session),
-    parts: window?.parts ?? [],
-    partsExpireAt: window?.expiresAt,
+    parts: signed?.parts ?? [],
+    partsExpireAt: signed?.expiresAt.toISOString(),
     ...presentHandout(created, now),
     ...(status && {
       storedParts: status.storedParts,

@@ -1,4 +1,4 @@
-// Renders every error as application/problem+json (RFC 9457). What is not a Problem becomes `internal`, and is logged.
+// Renders every error as application/problem+json (RFC 9457). An error that is no Problem is logged and becomes `internal`.
 import type { ErrorHandler } from 'hono'
 import { errorTrace } from '../core/error-text.ts'
 import { databaseFailure } from '../core/ports/database-failure.ts'
@@ -27,8 +27,8 @@ function render(c: Request, problem: Problem, basePath: string): Response {
 }
 
 /**
- * `type` is a reference without scheme and host: under whichever address a client reached the service, it leads to the page;
- * and it is the same at each of them, and while there is no configuration.
+ * `type` is a reference without scheme and host, so that it is the same at every address of the service, and needs no
+ * configuration.
  */
 export const problemRenderer = (
   basePath: (bindings: unknown) => string,
@@ -36,7 +36,7 @@ export const problemRenderer = (
   function renderProblem(thrown, c) {
     const error = databaseProblem(thrown) ?? thrown
     const problem = error instanceof Problem ? error : unexpected()
-    // Absent where there is no configuration to open them with.
+    // Absent if the configuration is not valid.
     const services: Environment['Variables']['services'] | undefined = c.get('services')
     const requestId = c.get('requestId')
     if (problem !== error) {
@@ -69,7 +69,7 @@ function databaseProblem(error: Error): Problem | undefined {
     failure &&
     new Problem('database-unavailable', {
       detail: DATABASE_DETAIL[failure],
-      // Its message alone: what drizzle wraps around it repeats the statement's parameters.
+      // Not drizzle's own error, because its message repeats the statement's parameters.
       cause: error.cause ?? error,
       retryAfterSeconds: failure === 'away' ? 5 : 2,
     })

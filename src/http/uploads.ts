@@ -13,13 +13,7 @@ import { presignPartsFor } from '../uploads/parts.ts'
 import { readObject } from '../uploads/read-object.ts'
 import { uploadStatus } from '../uploads/status.ts'
 import type { Request } from './environment.ts'
-import {
-  presentCreated,
-  presentParts,
-  presentSession,
-  presentSigned,
-  presentStatus,
-} from './present-upload.ts'
+import { presentCreated, presentSession, presentSigned, presentStatus } from './present-upload.ts'
 import { type Api, route } from './route.ts'
 
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/
@@ -84,7 +78,7 @@ export function uploadRoutes(api: Api): void {
       headers: NO_STORE,
     },
     (c, { services, credential, params, body }) =>
-      c.json(presentParts(presignPartsFor(services, credential, params.id, body))),
+      c.json(presentSigned(presignPartsFor(services, credential, params.id, body))),
   )
 
   route(

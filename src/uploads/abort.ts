@@ -1,11 +1,11 @@
-// Cancels a session and gives back what it holds. A completed object is never touched.
+// Aborts a session and releases its storage. A completed object is never touched.
 import type { Services } from '../core/ports/services.ts'
 import { attemptIsRecent, type UploadSession } from '../core/upload-session.ts'
 import { endSession } from './ending/end.ts'
 import { releaseStorage } from './ending/release.ts'
 import { notOpen } from './problems.ts'
 
-/** Throws `upload-completing`, `upload-not-open` and `upload-expired`. Repeated, it answers the same. */
+/** Idempotent. Throws `upload-completing`, `upload-not-open` and `upload-expired`. */
 export async function abortUpload(
   services: Pick<
     Services,
@@ -16,8 +16,8 @@ export async function abortUpload(
   const { uploads, clock } = services
   const now = clock()
   if (session.state === 'aborted') return session
-  if (session.state !== 'open' && session.state !== 'initiating') throw notOpen(session, now)
-  if (attemptIsRecent(session, now)) throw notOpen(session, now)
+  const canEnd = session.state === 'open' || session.state === 'initiating'
+  if (!canEnd || attemptIsRecent(session, now)) throw notOpen(session, now)
   const aborted = await endSession(services, session, 'aborted')
   if (!aborted) {
     const current = await uploads.find(session.appId, session.id)

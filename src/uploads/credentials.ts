@@ -50,7 +50,7 @@ export interface IssuedToPrincipal extends Issued {
 
 const notOffered = (detail: string) => new Problem('forbidden', { detail })
 
-/** `*` and `?` would widen the session policy beyond the one key, `${` could be read as a variable of RAM's. */
+/** In a session policy `*` and `?` match other keys, and RAM may read `${` as a variable. */
 const widens = (text: string) => /[*?]|\$\{/.test(text)
 
 /** RoleSessionName: 2 to 32 characters. An id without its kind has exactly 32. */

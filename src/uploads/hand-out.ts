@@ -1,4 +1,4 @@
-// What a credential is handed with a session: tokens, the link to complete it, and the form of a form upload.
+// Hands out a session to a credential: tokens, the link to complete it, and the form of a form upload.
 import type { App } from '../core/ports/apps.ts'
 import type { Services } from '../core/ports/services.ts'
 import type { Credential } from '../core/principal.ts'
@@ -26,7 +26,7 @@ export interface Handout {
   form?: UploadForm
 }
 
-/** Origins for tokens to name: those of the App, unless it allows any. A token hands its own on. */
+/** The App's origins, which tokens name unless any is allowed. An upload token passes its own on. */
 async function originsFor({ apps }: HandOutServices, credential: Credential, app?: App) {
   if (credential.kind === 'upload') return credential.token.origins
   const allowed = (app ?? (await apps.findApp(credential.appId)))?.allowedOrigins

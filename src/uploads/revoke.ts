@@ -1,15 +1,15 @@
-// Revokes a grant and, where asked, aborts what is open under it. The sweep gives back what that holds at the store.
+// Revokes a grant and, on request, aborts its open sessions. The sweep releases their storage.
 import { uploadEvent } from '../core/event.ts'
 import type { Services } from '../core/ports/services.ts'
 
-/** Sessions in one statement. */
+/** Sessions to abort in one statement. */
 const AT_ONCE = 100
 
-export type RevokeServices = Pick<Services, 'uploads' | 'clock' | 'newId' | 'nudgeDeliveries'>
+type RevokeServices = Pick<Services, 'uploads' | 'clock' | 'newId' | 'nudgeDeliveries'>
 
 /**
- * Answers how many sessions were aborted; undefined where there is no such grant. A revoked grant creates nothing, so the look
- * after the revocation finds whatever was created before it.
+ * The number of aborted sessions; undefined if there is no such grant. A revoked grant creates nothing, so the search after the
+ * revocation finds every session that was created before it.
  */
 export async function revokeGrant(
   { uploads, clock, newId, nudgeDeliveries }: RevokeServices,

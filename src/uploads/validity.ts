@@ -1,9 +1,9 @@
-// How long what is signed may live: the shortest of its limits, and never longer than the credential that signs it.
+// Bounds the life of a signed request by its limits and by the service's own credential at the store.
 import type { ObjectStore, Validity } from '../core/ports/object-store.ts'
 import { Problem } from '../core/problem.ts'
 import { uploadExpired } from './problems.ts'
 
-/** `limits` are seconds. Throws `storage-unavailable` where the credential has ended, `upload-expired` where a limit has. */
+/** `limits` are seconds. Throws `storage-unavailable` if the credential has ended, and `upload-expired` if a limit has. */
 export function validityFor(
   store: Pick<ObjectStore, 'maxUrlSeconds'>,
   now: Date,
