@@ -184,7 +184,7 @@ async function copyAll(
   await Promise.all(Array.from({ length: CONCURRENCY }, work))
   if (!failed) return copied
   // A lost storage upload took what was copied with it; any other failure concerns only the parts that are not named.
-  const partial = isStoreFailure(failed.failure) && failed.failure.kind !== 'no-such-upload'
+  const partial = isStoreFailure(failed.failure) && failed.failure.kind !== 'no-upload'
   if (partial && copied.length > 0) return copied
   throw failed.failure
 }
@@ -218,9 +218,5 @@ async function checkCopied(
   )
 }
 
-function copyProblem(failure: StoreFailure): Problem {
-  if (failure.code === 'NoSuchKey' || failure.code === 'PreconditionFailed') {
-    return sourceChanged(failure)
-  }
-  return refusal(failure)
-}
+const copyProblem = (failure: StoreFailure): Problem =>
+  failure.kind === 'no-object' ? sourceChanged(failure) : refusal(failure)

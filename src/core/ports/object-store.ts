@@ -160,7 +160,7 @@ export interface ObjectStore {
     validity: Validity,
   ): SignedRequest
   /**
-   * All pages, one at a time. Throws StoreFailure `no-such-upload` where the store no longer knows it, and `ambiguous` where a
+   * All pages, one at a time. Throws StoreFailure `no-upload` where the store no longer knows it, and `ambiguous` where a
    * part lacks its number, size, ETag or date.
    */
   listParts(upload: StoredUpload): AsyncIterable<StoredPart[]>
@@ -174,7 +174,7 @@ export interface ObjectStore {
     parts: ReadonlyArray<Pick<StoredPart, 'partNumber' | 'etag'>>,
     object: Pick<ObjectSpec, 'overwrite' | 'headers'>,
   ): Promise<void>
-  /** Throws StoreFailure `no-such-upload` where there is nothing (left) to abort. */
+  /** Throws StoreFailure `no-upload` where there is nothing (left) to abort. */
   abort(upload: StoredUpload): Promise<void>
   /**
    * Storage uploads in progress under exactly this key: what an initiate without an answer may have left. All of them up to

@@ -2,12 +2,17 @@
 // Source: Alibaba Cloud, "V3 request syntax and signature".
 import { StoreFailure } from '../../core/ports/store-failure.ts'
 import { type Acs3Credentials, signAcs3 } from '../../signing/acs3.ts'
-import { parseJson, sendToStore } from '../rest/send.ts'
+import { type FailureRules, parseJson, sendToStore } from '../rest/send.ts'
 
 const TIMEOUT_MS = 10_000
 
-/** "Throttling.User" and its like: a 429 that is answered with 400. */
-const API_FAILURES = { isThrottling: (code: string) => code.startsWith('Throttling') }
+/** Answered with 400, but worth the same request again; "Throttling.User" and others are a 429. */
+export const isTransient = (code: string): boolean =>
+  code.startsWith('Throttling') || code === 'RequestTimeout' || code === 'IncompleteBody'
+
+const FAILURES: FailureRules = {
+  kindOf: (code) => (isTransient(code) ? 'ambiguous' : undefined),
+}
 
 export interface ApiOptions {
   /** Scheme and host. */
@@ -59,7 +64,7 @@ export function apiCaller(version: string, options: ApiOptions): ApiCall {
         body: form && body,
         timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
       },
-      API_FAILURES,
+      FAILURES,
     )
     const parsed = parseJson(answer.body)
     if (!parsed) throw new StoreFailure('ambiguous', 'UnreadableAnswer', answer.status)

@@ -1,5 +1,5 @@
-// One call to a store: bounded in time and answer size, its failures sorted into the three kinds that flows act on.
-import { StoreFailure } from '../../core/ports/store-failure.ts'
+// One call to a store: bounded in time and answer size, its failures sorted into the kinds that flows act on.
+import { StoreFailure, type StoreFailureKind } from '../../core/ports/store-failure.ts'
 import { exchange } from '../../net/exchange.ts'
 import { MAX_XML_BYTES, parseXml, textOf } from './xml.ts'
 
@@ -24,8 +24,8 @@ export interface StoreAnswer {
 export interface FailureRules {
   /** The header that carries the error of a HEAD, as XML in base64. */
   errorHeader?: string
-  /** True for a code that asks to come again later, whatever the status. */
-  isThrottling?(code: string): boolean
+  /** What a code means. `ambiguous` is a 4xx that passes by itself, such as throttling. Undefined: the status decides. */
+  kindOf(code: string): StoreFailureKind | undefined
 }
 
 /** The code of an error answer: from its XML or JSON, or for HEAD from a header. */
@@ -57,19 +57,14 @@ export function parseJson(text: string): Record<string, unknown> | undefined {
 }
 
 const AMBIGUOUS_STATUS = new Set([408, 429])
-/** Answered with 400, but worth the same request again. */
-const AMBIGUOUS_CODE = new Set(['RequestTimeout', 'IncompleteBody'])
 
 function failureOf(answer: StoreAnswer, rules: FailureRules): StoreFailure {
+  const { status } = answer
   const code = errorCode(answer, rules)
-  if (code === 'NoSuchUpload') return new StoreFailure('no-such-upload', code, answer.status)
-  const definite =
-    answer.status >= 400 &&
-    answer.status < 500 &&
-    !AMBIGUOUS_STATUS.has(answer.status) &&
-    !AMBIGUOUS_CODE.has(code) &&
-    !rules.isThrottling?.(code)
-  return new StoreFailure(definite ? 'refused' : 'ambiguous', code, answer.status)
+  const kind = rules.kindOf(code) ?? 'refused'
+  const definite = status >= 400 && status < 500 && !AMBIGUOUS_STATUS.has(status)
+  // A lost upload is lost whatever the status. Any other code counts only if the status confirms that nothing happened.
+  return new StoreFailure(definite || kind === 'no-upload' ? kind : 'ambiguous', code, status)
 }
 
 /** Sends and reads the whole answer. Throws StoreFailure for all but 2xx; a status in `also` is answered too. */

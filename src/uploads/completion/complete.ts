@@ -156,7 +156,7 @@ async function listChecked(
     checkParts(plan, size, listed, checksum)
     return { ...listed, upload }
   } catch (failure) {
-    if (isStoreFailure(failure, 'no-such-upload')) return { ...NO_PARTS, upload, gone: true }
+    if (isStoreFailure(failure, 'no-upload')) return { ...NO_PARTS, upload, gone: true }
     throw failure
   }
 }
@@ -189,9 +189,9 @@ async function makeObject(
     return { kind: 'made', made: listed }
   } catch (failure) {
     if (!isStoreFailure(failure)) throw failure
-    if (failure.kind === 'no-such-upload') return { kind: 'gone' }
+    if (failure.kind === 'no-upload') return { kind: 'gone' }
     if (failure.kind === 'ambiguous') return { kind: 'unknown' }
-    if (failure.code === 'FileAlreadyExists') return { kind: 'exists' } // HEAD tells whose it is.
+    if (failure.kind === 'exists') return { kind: 'exists' } // HEAD tells whose it is.
     throw refusal(failure)
   }
 }

@@ -106,7 +106,7 @@ export async function storedSoFar(
     if (storageUploadId) return await listAllParts(store, { key, storageUploadId })
   } catch (failure) {
     // A lost storage upload is healed by the client's next GET; until then the session ages.
-    if (isStoreFailure(failure, 'no-such-upload')) return undefined
+    if (isStoreFailure(failure, 'no-upload')) return undefined
     throw failure
   }
   return method === 'credentials' ? storedByOwnSdk(services, session) : { parts: [], sizeBytes: 0 }
