@@ -26,7 +26,7 @@ import { checkedFetch } from './delivery/url-guard.ts'
 import type { RequestServices } from './http/environment.ts'
 import { mps } from './storage/aliyun/mps.ts'
 import { stsClient } from './storage/aliyun/sts.ts'
-import { parseCallbackBody, type RsaMd5Verify, verifyOssCallback } from './storage/oss/callback.ts'
+import type { RsaMd5Verify } from './storage/oss/callback.ts'
 import { addressesOf, signingRegion } from './storage/oss/endpoint.ts'
 import { oss } from './storage/oss/index.ts'
 
@@ -212,8 +212,6 @@ function openStore(
     clock,
     fetch: fetchFrom,
     timeoutMs: options.storeTimeoutMs,
-    parseCallbackBody,
-    verifyCallback: (request) =>
-      verifyOssCallback(request, { embeddedKeyPem, verify: options.verifyRsaMd5 }),
+    callbackTrust: { embeddedKeyPem, verify: options.verifyRsaMd5 },
   })
 }

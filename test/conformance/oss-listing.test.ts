@@ -33,8 +33,7 @@ function dialect(answer?: (url: URL) => string): ObjectStore {
       asked.push(url)
       return answer ? Promise.resolve(new Response(answer(url))) : fetch(input, init)
     },
-    verifyCallback: () => false,
-    parseCallbackBody: () => undefined,
+    callbackTrust: { verify: () => false },
   })
 }
 

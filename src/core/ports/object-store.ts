@@ -68,8 +68,21 @@ export interface RawRequest {
   body: Uint8Array
 }
 
-/** What a store's callback says, once its signature holds. Still only a hint. */
-export type CallbackFields = Record<string, string>
+/** The object that a store reports. Only a hint, even if the signature holds. */
+export interface ReportedObject {
+  key?: string
+  sizeBytes?: number
+  etag?: string
+}
+
+/** A callback of a store, in our words. */
+export interface StoreCallback extends ReportedObject {
+  /** The completion token that the callback was asked to carry. */
+  token?: string
+  /** The store's own id of this callback. */
+  requestId?: string
+  bucket?: string
+}
 
 /** What temporary credentials reach: one key, or everything below a prefix that ends with a slash. */
 export type CredentialScope = { key: string } | { prefix: string }
@@ -197,8 +210,8 @@ export interface ObjectStore {
   ): Promise<TemporaryCredentials>
   /** Processing targets of deliveries. Present where the store processes. */
   readonly process?: StoreProcessing
-  /** What the callback says, or undefined where its signature does not hold. No outgoing request. */
-  verifyCallback(request: RawRequest): CallbackFields | undefined
-  /** Reads a callback's body without believing it: to find the session that it speaks of. */
-  readCallback(request: Pick<RawRequest, 'headers' | 'body'>): CallbackFields | undefined
+  /** Undefined unless the signature holds. Makes no request. */
+  verifyCallback(request: RawRequest): StoreCallback | undefined
+  /** Reads a callback without believing it, to find its session. */
+  readCallback(request: Pick<RawRequest, 'headers' | 'body'>): StoreCallback | undefined
 }

@@ -1,9 +1,8 @@
 // Callbacks of OSS, inbound: does the signature hold, and what does the body say. Pure, and never an outgoing request.
 // A signature that holds is necessary, not sufficient: the key has 512 bits, and any customer of OSS can have it sign.
 import { base64, fromBase64, fromUtf8, isStorable, utf8 } from '../../bytes/encoding.ts'
-import type { CallbackFields, RawRequest } from '../../core/ports/object-store.ts'
-
-export type { RawRequest } from '../../core/ports/object-store.ts'
+import type { RawRequest, StoreCallback } from '../../core/ports/object-store.ts'
+import { wholeNumber } from '../rest/values.ts'
 
 /** `verifyRsaMd5` of rsa.ts or of rsa-native.ts. */
 export type RsaMd5Verify = (
@@ -82,6 +81,26 @@ export function callbackStringToSign(request: RawRequest): Uint8Array | undefine
   signed.set(request.body, path.length + query.length)
   return signed
 }
+
+/** Undefined for a body that `parseCallbackBody` cannot read. Believes nothing: `verifyOssCallback` checks the signature. */
+export function readOssCallback({
+  headers,
+  body,
+}: Pick<RawRequest, 'headers' | 'body'>): StoreCallback | undefined {
+  const fields = parseCallbackBody(headers.get('content-type'), body)
+  return (
+    fields && {
+      token: fields.token,
+      requestId: fields.reqId,
+      bucket: fields.bucket,
+      key: fields.object,
+      sizeBytes: wholeNumber(fields.size),
+      etag: fields.etag,
+    }
+  )
+}
+
+type CallbackFields = Record<string, string>
 
 /**
  * The fields of a callback's body: a flat JSON object of strings and numbers, or a form. A number keeps its digits, so
