@@ -1,14 +1,17 @@
-// The environment, parsed once: every variable with its default and description, all faults reported together by name.
+// The environment, parsed once. Every variable has its default and description here, but for those of stores. All faults are
+// reported together, by name.
 import { z } from 'zod'
 import { callbackUrls } from './config/callback-urls.ts'
 import { ConfigError, inWords, misspeltFaults, type Variables } from './config/faults.ts'
 import { type OperationConfig, operationOf, operationVariables } from './config/operation.ts'
-import { parseStores, type StoreConfig, storeVariables } from './config/stores.ts'
-import { flag, httpUrl, port, secretKeys } from './config/values.ts'
+import { parseStores, STORE_VARIABLES } from './config/stores.ts'
+import { flag, port, secretKeys } from './config/values.ts'
 import { LEAST_RUN } from './core/ports/budget.ts'
+import { httpUrl } from './net/http-url.ts'
+import type { StoreConfig } from './storage/settings.ts'
 
 export { ConfigError, type Variables } from './config/faults.ts'
-export type { StoreConfig } from './config/stores.ts'
+export type { StoreConfig } from './storage/settings.ts'
 
 const MIN_ADMIN_KEY = 24
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/i
@@ -48,7 +51,6 @@ const environmentSchema = z.object({
   STORE_PORT: port
     .optional()
     .describe('Port of the embedded store; default PORT + 1, or a free one'),
-  ...storeVariables,
   EMBEDDED_CALLBACK_KEY: z
     .string()
     .optional()
@@ -63,10 +65,13 @@ const environmentSchema = z.object({
 type Environment = z.infer<typeof environmentSchema>
 
 /** Every variable with its description: docs/configuration.md is checked against it. */
-export const VARIABLES = Object.entries(environmentSchema.shape).map(([name, schema]) => ({
-  name,
-  description: schema.description ?? '',
-}))
+export const VARIABLES = [
+  ...Object.entries(environmentSchema.shape).map(([name, schema]) => ({
+    name,
+    description: schema.description ?? '',
+  })),
+  ...STORE_VARIABLES,
+]
 
 export interface Config extends OperationConfig {
   port: number
@@ -89,17 +94,30 @@ export interface Config extends OperationConfig {
   embedded: boolean
 }
 
-function parseEnvironment(variables: Variables): Environment {
-  const present = Object.fromEntries(
+interface Parsed {
+  env: Environment
+  /** The variables that are set and not empty. */
+  given: Variables
+  stores: readonly StoreConfig[]
+  /** Of the stores only: any other fault is thrown already. */
+  faults: string[]
+}
+
+function parseEnvironment(variables: Variables): Parsed {
+  const given = Object.fromEntries(
     Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''),
   )
-  const faults = misspeltFaults(present, Object.keys(environmentSchema.shape))
-  const parsed = environmentSchema.safeParse(present, { error: inWords })
+  const names = VARIABLES.map(({ name }) => name)
+  const faults = misspeltFaults(given, names)
+  const parsed = environmentSchema.safeParse(given, { error: inWords })
   for (const { path, message } of parsed.error?.issues ?? []) {
     faults.push(`${path.join('.')}: ${message}`)
   }
-  if (!parsed.data || faults.length) throw new ConfigError(faults.join('\n'))
-  return parsed.data
+  const ofStores = parseStores(given)
+  if (!parsed.data || faults.length) {
+    throw new ConfigError([...faults, ...ofStores.faults].join('\n'))
+  }
+  return { env: parsed.data, given, ...ofStores }
 }
 
 /** 0 is any free one; there is none after the last. */
@@ -110,9 +128,7 @@ export function parseStoreConfigs(variables: Variables): {
   stores: readonly StoreConfig[]
   dataDirectory: string
 } {
-  const env = parseEnvironment(variables)
-  const faults: string[] = []
-  const stores = parseStores(env, faults)
+  const { env, stores, faults } = parseEnvironment(variables)
   if (faults.length) throw new ConfigError(faults.join('\n'))
   return { stores, dataDirectory: env.DATA_DIR }
 }
@@ -125,7 +141,7 @@ export function parseSecretKeys(variables: Variables): {
   const { DATABASE_URL, SECRET_KEYS } = parseEnvironment({
     DATABASE_URL: variables.DATABASE_URL,
     SECRET_KEYS: variables.SECRET_KEYS,
-  })
+  }).env
   if (DATABASE_URL && SECRET_KEYS) return { databaseUrl: DATABASE_URL, secretKeys: SECRET_KEYS }
   const absent = Object.entries({ DATABASE_URL, SECRET_KEYS }).filter(([, value]) => !value)
   throw new ConfigError(absent.map(([name]) => `${name}: is needed here`).join('\n'))
@@ -135,13 +151,11 @@ export type Needed = 'DATABASE_URL' | 'PUBLIC_URL' | 'STORE_DIALECT'
 
 /** Throws ConfigError naming every variable that is missing or wrong; `needed` are those without which nothing is embedded. */
 export function parseConfig(variables: Variables, needed: readonly Needed[] = []): Config {
-  const env = parseEnvironment(variables)
-  const faults: string[] = []
-  const stores = parseStores(env, faults)
-  const embeddedStore = !env.STORE_DIALECT && !env.STORES
+  const { env, given, stores, faults } = parseEnvironment(variables)
+  const embeddedStore = !given.STORE_DIALECT && !given.STORES
   const embedded = embeddedStore && LOOPBACK.test(env.HOST) && !needed.length
   for (const name of needed) {
-    if (!env[name] && !(name === 'STORE_DIALECT' && env.STORES)) {
+    if (!given[name] && !(name === 'STORE_DIALECT' && given.STORES)) {
       faults.push(`${name}: is not set; here, where nothing is embedded, it is needed`)
     }
   }

@@ -6,7 +6,6 @@ import type { Config, StoreConfig } from './config.ts'
 import { type Budget, counted, unbounded } from './core/ports/budget.ts'
 import type { SendWebhook } from './core/ports/deliveries.ts'
 import type { Log } from './core/ports/log.ts'
-import type { ObjectStore } from './core/ports/object-store.ts'
 import type { Services } from './core/ports/services.ts'
 import { Problem } from './core/problem.ts'
 import { deriveTokenKeys } from './core/token.ts'
@@ -24,11 +23,8 @@ import { uploadsDb } from './db/uploads.ts'
 import { fetchSender } from './delivery/send.ts'
 import { checkedFetch } from './delivery/url-guard.ts'
 import type { RequestServices } from './http/environment.ts'
-import { mps } from './storage/aliyun/mps.ts'
-import { stsClient } from './storage/aliyun/sts.ts'
-import type { RsaMd5Verify } from './storage/oss/callback.ts'
-import { addressesOf, signingRegion } from './storage/oss/endpoint.ts'
-import { oss } from './storage/oss/index.ts'
+import { openStore } from './storage/open.ts'
+import type { RsaMd5Verify } from './storage/rest/store.ts'
 
 export interface ProcessOptions {
   secretKeys: ReadonlyArray<{ kid: string; secret: Uint8Array<ArrayBuffer> }>
@@ -89,7 +85,20 @@ export async function processServices(options: ProcessOptions) {
     createVault(options.secretKeys, randomBytes),
   ])
   const openStores = (from: typeof fetch) =>
-    new Map(options.stores.map((config) => [config.name, openStore(config, options, clock, from)]))
+    new Map(
+      options.stores.map((config) => [
+        config.name,
+        openStore(config, {
+          clock,
+          fetch: from,
+          newNonce: () => crypto.randomUUID(),
+          timeoutMs: options.storeTimeoutMs,
+          sharePromises: options.sharePromises,
+          callbackKeyPem: config.name === 'default' ? options.embeddedCallbackKey : undefined,
+          verifyRsaMd5: options.verifyRsaMd5,
+        }),
+      ]),
+    )
   const processStores = openStores(fetchFrom)
   const { allowPrivateTargets: allowPrivate, sharePromises = true } = options
   const readinessMemory = { verifiedAt: Number.NEGATIVE_INFINITY }
@@ -157,61 +166,4 @@ export async function processServices(options: ProcessOptions) {
       }
     },
   }
-}
-
-/** A service of Alibaba Cloud beside the store, in the store's region unless the configuration says where. */
-const apiOf = (
-  config: StoreConfig,
-  service: 'sts' | 'mts',
-  { storeTimeoutMs: timeoutMs }: Pick<ProcessOptions, 'storeTimeoutMs'>,
-  clock: () => Date,
-  fetchFrom: typeof fetch,
-) => ({
-  endpoint:
-    (service === 'sts' ? config.stsEndpoint : config.mpsEndpoint) ??
-    `https://${service}.${signingRegion(config.region)}.aliyuncs.com`,
-  bucket: config.bucket,
-  region: signingRegion(config.region),
-  credentials: config,
-  clock,
-  fetch: fetchFrom,
-  newNonce: () => crypto.randomUUID(),
-  timeoutMs,
-})
-
-function openStore(
-  config: StoreConfig,
-  options: ProcessOptions,
-  clock: () => Date,
-  fetchFrom: typeof fetch,
-): ObjectStore {
-  const { credentialsExpireAt } = config
-  const embeddedKeyPem = config.name === 'default' ? options.embeddedCallbackKey : undefined
-  return oss({
-    name: config.name,
-    bucket: config.bucket,
-    region: signingRegion(config.region),
-    ...addressesOf(config),
-    credentials: {
-      accessKeyId: config.accessKeyId,
-      secretAccessKey: config.secretAccessKey,
-      sessionToken: config.sessionToken,
-    },
-    credentialsExpireAt: credentialsExpireAt ? new Date(credentialsExpireAt) : undefined,
-    bindLength: config.bindLength,
-    exclusive: config.exclusive,
-    cleanupDays: config.cleanupDays,
-    issueCredentials: config.roleArn
-      ? stsClient({
-          ...apiOf(config, 'sts', options, clock, fetchFrom),
-          roleArn: config.roleArn,
-          sharePromises: options.sharePromises,
-        })
-      : undefined,
-    media: mps(apiOf(config, 'mts', options, clock, fetchFrom)),
-    clock,
-    fetch: fetchFrom,
-    timeoutMs: options.storeTimeoutMs,
-    callbackTrust: { embeddedKeyPem, verify: options.verifyRsaMd5 },
-  })
 }

@@ -52,7 +52,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   delivery: ['core', 'bytes', 'net'],
   db: ['core'],
   contract: ['core', 'bytes'],
-  config: ['core', 'bytes'],
+  // A dialect writes its own settings down; of storage the configuration takes these, and nothing that opens a store.
+  config: ['core', 'bytes', 'net', 'storage'],
   log: ['core'],
   schedule: ['core', 'uploads', 'delivery'],
   http: ['core', 'bytes', 'auth', 'uploads', 'delivery', 'contract'],
@@ -127,6 +128,18 @@ describe('imports', () => {
         from.startsWith('client/') && !typeOnly && !target.startsWith('client/'),
     )
     expect(values.map(({ target }) => target)).toEqual(['bytes/crc64.ts'])
+  })
+
+  it('of the configuration take settings of stores, and no store', () => {
+    const reached = new Set(['config.ts'])
+    for (const name of reached) {
+      for (const { from, target } of imports)
+        if (from === name && within(target)) reached.add(target)
+    }
+    const strays = [...reached].filter(
+      (name) => room(name) === 'storage' && !/\/(settings|endpoint|address)\.ts$/.test(name),
+    )
+    expect(strays).toEqual([])
   })
 
   it('of what stores share name no family of stores', () => {

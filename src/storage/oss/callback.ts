@@ -2,14 +2,8 @@
 // A signature that holds is necessary, not sufficient: the key has 512 bits, and any customer of OSS can have it sign.
 import { base64, fromBase64, fromUtf8, isStorable, utf8 } from '../../bytes/encoding.ts'
 import type { RawRequest, StoreCallback } from '../../core/ports/object-store.ts'
+import type { RsaMd5Verify } from '../rest/store.ts'
 import { wholeNumber } from '../rest/values.ts'
-
-/** `verifyRsaMd5` of rsa.ts or of rsa-native.ts. */
-export type RsaMd5Verify = (
-  publicKeyPem: string,
-  message: Uint8Array,
-  signature: Uint8Array,
-) => boolean
 
 export interface CallbackTrust {
   /** The embedded store's own key, SPKI PEM: then x-oss-pub-key-url is not looked at. */

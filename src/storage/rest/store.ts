@@ -23,6 +23,23 @@ export interface RestStoreOptions extends CallerOptions {
   issueCredentials?: ObjectStore['issueCredentials']
 }
 
+/** Verifies RSASSA-PKCS1-v1_5 with MD5. */
+export type RsaMd5Verify = (
+  publicKeyPem: string,
+  message: Uint8Array,
+  signature: Uint8Array,
+) => boolean
+
+/** What a store needs besides its settings. */
+export interface StoreWorld extends CallerOptions {
+  newNonce: () => string
+  /** False where one request must not wait for a promise of another: Workers. */
+  sharePromises?: boolean
+  /** Signs callbacks in place of the dialect's own key: the embedded store's, SPKI PEM. */
+  callbackKeyPem?: string
+  verifyRsaMd5: RsaMd5Verify
+}
+
 /** All of an ObjectStore but the callbacks, which each dialect has its own way of verifying. */
 export type RestStore = Omit<ObjectStore, 'verifyCallback' | 'readCallback'>
 
