@@ -183,6 +183,35 @@ describe('the world', () => {
   })
 })
 
+describe('one family of stores', () => {
+  // CORS rules and RAM policies are for OSS so far; the embedded store speaks it.
+  const OWN = /^(storage\/(oss|aliyun)|signing|embedded|bucket)\//
+  const others = files.filter(({ name }) => !OWN.test(name))
+
+  it('spells its headers in its own rooms', () => {
+    const strays = others.filter(({ text }) => /x-(oss|acs|amz)-/.test(text))
+    expect(strays.map(({ name }) => name)).toEqual([])
+  })
+
+  it('names its error codes there, too', () => {
+    const CODES =
+      /FileAlreadyExists|PreconditionFailed|NoSuch(Key|Upload|Bucket)|InvalidPart|FilePartNotExist|EntityTooSmall|InvalidDigest|RequestTimeout|IncompleteBody|Throttling/
+    const strays = others.filter(({ text }) => CODES.test(text))
+    expect(strays.map(({ name }) => name)).toEqual([])
+  })
+
+  it('is opened and configured by its row, and named by no other code', () => {
+    const strays = imports.filter(
+      ({ from, target }) =>
+        /^storage\/(oss|aliyun)\//.test(target) &&
+        !OWN.test(from) &&
+        !/^storage\/(settings|open)\.ts$/.test(from) &&
+        target !== 'storage/oss/rsa-native.ts',
+    )
+    expect(strays).toEqual([])
+  })
+})
+
 describe('every file', () => {
   it('opens with what it is for', () => {
     const silent = files.filter(({ text }) => !/^(\/\/|\/\*|#!)/.test(text))

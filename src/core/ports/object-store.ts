@@ -132,7 +132,6 @@ export interface StoreMedia {
 
 export interface ObjectStore {
   readonly name: string
-  readonly dialect: 'oss' | 's3'
   readonly limits: PartLimits
   /** True where the signature of a single PUT can refuse a second write. */
   readonly createOnlyPut: boolean

@@ -1,8 +1,8 @@
 // Alibaba Cloud's API calls beside OSS itself (STS, Media Processing): signed with ACS3, bounded, their failures sorted.
 // Source: Alibaba Cloud, "V3 request syntax and signature".
 import { StoreFailure } from '../../core/ports/store-failure.ts'
-import { type Acs3Credentials, signAcs3 } from '../../signing/acs3.ts'
 import { type FailureRules, parseJson, sendToStore } from '../rest/send.ts'
+import { type Acs3Credentials, signAcs3 } from './acs3.ts'
 
 const TIMEOUT_MS = 10_000
 

@@ -29,7 +29,6 @@ const KINDS: ReadonlyMap<string, StoreFailureKind> = new Map([
 ])
 
 export const ossDialect: Dialect = {
-  name: 'oss',
   limits: {
     minPartSizeBytes: 100 * KiB,
     maxPartSizeBytes: 5 * GiB,

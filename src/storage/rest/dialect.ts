@@ -1,7 +1,6 @@
 // How a family of stores spells what all of them do. A dialect is a row of names and small functions; rest/ asks it and knows
 // no family by name.
 import type { PartLimits } from '../../core/part-plan.ts'
-import type { ObjectStore } from '../../core/ports/object-store.ts'
 import type { ObjectSpec } from '../../core/stored.ts'
 import type { FailureRules } from './send.ts'
 import type { XmlNode } from './xml.ts'
@@ -9,7 +8,6 @@ import type { XmlNode } from './xml.ts'
 type HeaderValues = Record<string, string>
 
 export interface Dialect {
-  readonly name: ObjectStore['dialect']
   readonly limits: PartLimits
   /** Seconds that a signed URL may live at most, by the kind of key that signs it. */
   readonly maxUrlSeconds: { longLived: number; temporary: number }

@@ -48,7 +48,6 @@ export function restStore(dialect: Dialect, signer: Signer, options: RestStoreOp
   const calls = caller(signer, dialect.failures, options)
   return {
     name: options.name,
-    dialect: dialect.name,
     limits: dialect.limits,
     createOnlyPut: dialect.createOnlyPut,
     verifiableChecksums: dialect.verifiableChecksums,
