@@ -64,7 +64,7 @@ const environmentSchema = z.object({
 })
 type Environment = z.infer<typeof environmentSchema>
 
-/** Every variable with its description: docs/configuration.md is checked against it. */
+/** docs/configuration.md is generated from them. */
 export const VARIABLES = [
   ...Object.entries(environmentSchema.shape).map(([name, schema]) => ({
     name,
@@ -88,9 +88,9 @@ export interface Config extends OperationConfig {
   stores: readonly StoreConfig[]
   embeddedCallbackKey: string | undefined
   runRequests: number
-  /** True where the store "default" is the embedded one. */
+  /** True if the store "default" is the embedded one. */
   embeddedStore: boolean
-  /** Embedded store on a loopback host: keys are generated, a demo app is made. */
+  /** Embedded store on a loopback host: keys are generated, and a demo app. */
   embedded: boolean
 }
 
@@ -120,10 +120,10 @@ function parseEnvironment(variables: Variables): Parsed {
   return { env: parsed.data, given, ...ofStores }
 }
 
-/** 0 is any free one; there is none after the last. */
+/** 0 means any free port, also after the last one. */
 const portAfter = (number: number) => (number === 0 || number === 65_535 ? 0 : number + 1)
 
-/** Only the stores, for a tool that needs none of the service's own keys. None means: the embedded one. */
+/** For a tool that needs no keys of the service. An empty list means the embedded store. */
 export function parseStoreConfigs(variables: Variables): {
   stores: readonly StoreConfig[]
   dataDirectory: string
@@ -133,7 +133,7 @@ export function parseStoreConfigs(variables: Variables): {
   return { stores, dataDirectory: env.DATA_DIR }
 }
 
-/** Only the database and the keys of its secrets, for a tool that seals them anew. Nothing is generated or embedded. */
+/** For a tool that seals the database's secrets anew. */
 export function parseSecretKeys(variables: Variables): {
   databaseUrl: string
   secretKeys: NonNullable<Config['secretKeys']>
@@ -149,7 +149,7 @@ export function parseSecretKeys(variables: Variables): {
 
 export type Needed = 'DATABASE_URL' | 'PUBLIC_URL' | 'STORE_DIALECT'
 
-/** Throws ConfigError naming every variable that is missing or wrong; `needed` are those without which nothing is embedded. */
+/** Throws ConfigError with every missing or wrong variable. `needed` are required because the caller embeds nothing. */
 export function parseConfig(variables: Variables, needed: readonly Needed[] = []): Config {
   const { env, given, stores, faults } = parseEnvironment(variables)
   const embeddedStore = !given.STORE_DIALECT && !given.STORES

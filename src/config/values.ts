@@ -1,4 +1,4 @@
-// The kinds of values that variables hold: how each is written, and what is wrong with one that is not.
+// Kinds of values of variables.
 import { z } from 'zod'
 import { fromBase64url } from '../bytes/encoding.ts'
 

@@ -1,4 +1,4 @@
-// Multipart uploads, by our own signed calls.
+// Initiates, completes and aborts multipart uploads, and copies parts.
 import { percentEncodePath } from '../../bytes/encoding.ts'
 import type { ObjectStore } from '../../core/ports/object-store.ts'
 import { isStoreFailure, StoreFailure } from '../../core/ports/store-failure.ts'
@@ -53,7 +53,7 @@ export function restMultipart({ send, read }: Caller, dialect: Dialect, bucket: 
         ({ partNumber, etag }) =>
           `<Part><PartNumber>${partNumber}</PartNumber><ETag>${escapeXml(quoted(etag))}</ETag></Part>`,
       )
-      // A 200 may still carry an error, and a body that ends early proves nothing.
+      // Read to its end, because a 200 may carry an error.
       await read(
         {
           method: 'POST',

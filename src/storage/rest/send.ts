@@ -3,7 +3,7 @@ import { StoreFailure, type StoreFailureKind } from '../../core/ports/store-fail
 import { exchange } from '../../net/exchange.ts'
 import { MAX_XML_BYTES, parseXml, textOf } from './xml.ts'
 
-/** Milliseconds until a call without a whole answer counts as unanswered. */
+/** After this time a call without a complete answer counts as unanswered. */
 export const STORE_TIMEOUT_MS = 30_000
 
 export interface StoreRequest {
@@ -20,7 +20,7 @@ export interface StoreAnswer {
   body: string
 }
 
-/** How a family of services tells its failures apart, beyond the status. */
+/** How a family of services reports its failures, beyond the status. */
 export interface FailureRules {
   /** The header that carries the error of a HEAD, as XML in base64. */
   errorHeader?: string
@@ -39,7 +39,7 @@ function errorCode({ body, headers, status }: StoreAnswer, { errorHeader }: Fail
   try {
     if (!xml && encoded) xml = atob(encoded)
   } catch {
-    // A broken header leaves the status to speak.
+    // The header is broken, so only the status counts.
   }
   const parsed = parseXml(xml)
   return (parsed?.root === 'Error' && textOf(parsed.node, 'Code')) || `Http${status}`
@@ -67,7 +67,7 @@ function failureOf(answer: StoreAnswer, rules: FailureRules): StoreFailure {
   return new StoreFailure(definite || kind === 'no-upload' ? kind : 'ambiguous', code, status)
 }
 
-/** Sends and reads the whole answer. Throws StoreFailure for all but 2xx; a status in `also` is answered too. */
+/** Sends and reads the whole answer. Throws StoreFailure unless the status is 2xx or in `also`. */
 export async function sendToStore(
   fetchFrom: typeof fetch,
   request: StoreRequest,
@@ -88,7 +88,7 @@ export async function sendToStore(
   return answer
 }
 
-/** The root element of a 200 answer. An error body, a cut one or HTML is ambiguous: the store may have acted. */
+/** The root element of a 200 answer. Any other body throws `ambiguous`, because the store may have acted. */
 export function expectXml(answer: StoreAnswer, root: string, failures: FailureRules) {
   const parsed = parseXml(answer.body)
   if (parsed?.root === root) return parsed.node

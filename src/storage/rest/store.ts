@@ -1,4 +1,4 @@
-// What every store of the family offers, given its dialect and signer. A dialect adds what it alone has.
+// An ObjectStore from a dialect and a signer. Forms, direct completion, processing and callbacks are the dialect's own.
 import type { ObjectStore } from '../../core/ports/object-store.ts'
 import { type CallerOptions, caller, type Signer } from './call.ts'
 import type { Dialect } from './dialect.ts'
@@ -11,10 +11,10 @@ export interface RestStoreOptions extends CallerOptions {
   name: string
   bucket: string
   region: string
-  /** What clients' own SDKs are told. */
+  /** For clients' own SDKs. */
   publicEndpoint: { url: string }
   credentials: { sessionToken?: string }
-  /** When temporary credentials end, where that is known. */
+  /** The end of temporary credentials, if it is known. */
   credentialsExpireAt?: Date
   /** Sign the exact Content-Length of parts. */
   bindLength: boolean
@@ -33,14 +33,14 @@ export type RsaMd5Verify = (
 /** What a store needs besides its settings. */
 export interface StoreWorld extends CallerOptions {
   newNonce: () => string
-  /** False where one request must not wait for a promise of another: Workers. */
+  /** False on Workers, where a request must not wait for a promise of another. */
   sharePromises?: boolean
   /** Signs callbacks in place of the dialect's own key: the embedded store's, SPKI PEM. */
   callbackKeyPem?: string
   verifyRsaMd5: RsaMd5Verify
 }
 
-/** All of an ObjectStore but the callbacks, which each dialect has its own way of verifying. */
+/** Without callbacks, which each dialect verifies in its own way. */
 export type RestStore = Omit<ObjectStore, 'verifyCallback' | 'readCallback'>
 
 export function restStore(dialect: Dialect, signer: Signer, options: RestStoreOptions): RestStore {
