@@ -1,4 +1,4 @@
-// Picks the adapters for a configuration. The only place that does, and the only clock and source of randomness.
+// Picks the adapters for a configuration. The service's only clock and source of randomness.
 import { V7Generator } from 'uuidv7'
 import { jwksCache } from './auth/jwks.ts'
 import { createVault } from './auth/vault.ts'
@@ -42,17 +42,17 @@ export interface ProcessOptions {
   background: (work: Promise<unknown>) => void
   nudgeDeliveries?: () => void
   sendWebhook?: SendWebhook
-  /** Reaches what tenants name, webhooks and key sets, and nothing that it must not. On Node it checks the resolved address. */
+  /** For webhooks and key sets, whose URLs tenants choose. Refuses forbidden targets; on Node it checks the resolved address. */
   targetFetch?: typeof fetch
   clock?: () => Date
   fetch?: typeof fetch
   storeTimeoutMs?: number
   delay?: (milliseconds: number) => Promise<void>
-  /** False on Workers, where a request must not wait for what another one began. */
+  /** False on Workers, where a request must not wait for a promise of another. */
   sharePromises?: boolean
 }
 
-/** What a configuration says of a process that embeds nothing. Its keys and its public URL were asked for. */
+/** For a process that embeds nothing, whose keys and public URL `parseConfig` has required. */
 export const configured = (config: Config) => ({
   secretKeys: config.secretKeys!,
   adminKey: config.adminKey,
@@ -64,7 +64,7 @@ export const configured = (config: Config) => ({
   embeddedCallbackKey: config.embeddedCallbackKey,
 })
 
-/** What one request or one scheduled run brings with it, where that is shorter than the process. */
+/** Of one request or one scheduled run. */
 export interface WorkOptions {
   background?: ProcessOptions['background']
   nudgeDeliveries?: () => void
@@ -72,7 +72,7 @@ export interface WorkOptions {
   budget?: Budget
 }
 
-/** Lives as long as the process or isolate; `forDatabase` adds what lives as long as a connection may. */
+/** Services for the life of the process or isolate; `forDatabase` adds those for the life of a connection. */
 export async function processServices(options: ProcessOptions) {
   const clock = options.clock ?? (() => new Date())
   const fetchFrom: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init))
@@ -127,7 +127,7 @@ export async function processServices(options: ProcessOptions) {
   } satisfies Partial<Services>
 
   return {
-    /** For the job that removes what is old; no request needs them. */
+    /** For the job that removes old rows; no request needs them. */
     housekeepingFor: (database: Database, budget: Budget = unbounded) => ({
       due: housekeepingDueDb(database),
       eventLog: eventLogDb(database),

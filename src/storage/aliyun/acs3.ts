@@ -24,7 +24,7 @@ export interface Acs3Call {
   contentType?: string
 }
 
-/** Everything to send but Authorization. */
+/** All headers except Authorization. */
 export function acs3Headers(
   call: Acs3Call,
   { sessionToken }: Pick<Acs3Credentials, 'sessionToken'>,

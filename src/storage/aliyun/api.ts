@@ -1,4 +1,4 @@
-// Alibaba Cloud's API calls beside OSS itself (STS, Media Processing): signed with ACS3, bounded, their failures sorted.
+// Calls to Alibaba Cloud's APIs beside OSS (STS, Media Processing), signed with ACS3.
 // Source: Alibaba Cloud, "V3 request syntax and signature".
 import { StoreFailure } from '../../core/ports/store-failure.ts'
 import { type FailureRules, parseJson, sendToStore } from '../rest/send.ts'
@@ -21,11 +21,11 @@ export interface ApiOptions {
   clock: () => Date
   fetch: typeof fetch
   newNonce: () => string
-  /** How long a call may take; 10 s unless given. */
+  /** For one call; 10 s by default. */
   timeoutMs?: number
 }
 
-/** Where each parameter goes is a fact of the API: into the query, or as a form. */
+/** The API fixes whether a parameter goes into the query or into a form. */
 export interface ApiParameters {
   query?: Record<string, string>
   form?: Record<string, string>
@@ -60,7 +60,7 @@ export function apiCaller(version: string, options: ApiOptions): ApiCall {
         method: 'POST',
         url: `${endpoint}${path}`,
         headers,
-        // To an empty text fetch would add a type of its own, which no signature covers.
+        // Undefined instead of '', because fetch adds a content type to a text, which the signature does not cover.
         body: form && body,
         timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
       },

@@ -15,7 +15,7 @@ export interface MpsOptions extends ApiOptions {
 
 type Json = Record<string, unknown>
 
-/** Object names are percent-encoded in themselves, before they become part of a JSON text. */
+/** Object names are percent-encoded before they go into the JSON. */
 export function submitQuery(
   { bucket, region }: Pick<MpsOptions, 'bucket' | 'region'>,
   { key, saveAs, pipelineId, templateId }: MediaJob,

@@ -1,4 +1,4 @@
-// The OSS dialect of ObjectStore: what every store does, and forms, direct completion, processing and callbacks beside it.
+// The OSS dialect of ObjectStore: the common store with forms, direct completion, processing and callbacks.
 import type { ObjectStore, StoreMedia } from '../../core/ports/object-store.ts'
 import { caller } from '../rest/call.ts'
 import { type RestStoreOptions, restStore } from '../rest/store.ts'
@@ -11,7 +11,7 @@ import { type OssSignerOptions, ossSigner } from './sign.ts'
 export interface OssOptions
   extends OssSignerOptions,
     Omit<RestStoreOptions, keyof OssSignerOptions> {
-  /** Transcoding, by a service of its own. */
+  /** Transcoding by another service. */
   media?: StoreMedia
   callbackTrust: CallbackTrust
 }
