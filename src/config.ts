@@ -1,14 +1,17 @@
-// The environment, parsed once: every variable with its default and description, all faults reported together by name.
+// The environment, parsed once. Every variable has its default and description here, but for those of stores. All faults are
+// reported together, by name.
 import { z } from 'zod'
 import { callbackUrls } from './config/callback-urls.ts'
 import { ConfigError, inWords, misspeltFaults, type Variables } from './config/faults.ts'
 import { type OperationConfig, operationOf, operationVariables } from './config/operation.ts'
-import { parseStores, type StoreConfig, storeVariables } from './config/stores.ts'
-import { flag, httpUrl, port, secretKeys } from './config/values.ts'
+import { parseStores, STORE_VARIABLES } from './config/stores.ts'
+import { flag, port, secretKeys } from './config/values.ts'
 import { LEAST_RUN } from './core/ports/budget.ts'
+import { httpUrl } from './net/http-url.ts'
+import type { StoreConfig } from './storage/settings.ts'
 
 export { ConfigError, type Variables } from './config/faults.ts'
-export type { StoreConfig } from './config/stores.ts'
+export type { StoreConfig } from './storage/settings.ts'
 
 const MIN_ADMIN_KEY = 24
 const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|::1)$/i
@@ -48,7 +51,6 @@ const environmentSchema = z.object({
   STORE_PORT: port
     .optional()
     .describe('Port of the embedded store; default PORT + 1, or a free one'),
-  ...storeVariables,
   EMBEDDED_CALLBACK_KEY: z
     .string()
     .optional()
@@ -62,11 +64,14 @@ const environmentSchema = z.object({
 })
 type Environment = z.infer<typeof environmentSchema>
 
-/** Every variable with its description: docs/configuration.md is checked against it. */
-export const VARIABLES = Object.entries(environmentSchema.shape).map(([name, schema]) => ({
-  name,
-  description: schema.description ?? '',
-}))
+/** docs/configuration.md is generated from them. */
+export const VARIABLES = [
+  ...Object.entries(environmentSchema.shape).map(([name, schema]) => ({
+    name,
+    description: schema.description ?? '',
+  })),
+  ...STORE_VARIABLES,
+]
 
 export interface Config extends OperationConfig {
   port: number
@@ -83,41 +88,52 @@ export interface Config extends OperationConfig {
   stores: readonly StoreConfig[]
   embeddedCallbackKey: string | undefined
   runRequests: number
-  /** True where the store "default" is the embedded one. */
+  /** True if the store "default" is the embedded one. */
   embeddedStore: boolean
-  /** Embedded store on a loopback host: keys are generated, a demo app is made. */
+  /** Embedded store on a loopback host: keys are generated, and a demo app. */
   embedded: boolean
 }
 
-function parseEnvironment(variables: Variables): Environment {
-  const present = Object.fromEntries(
+interface Parsed {
+  env: Environment
+  /** The variables that are set and not empty. */
+  given: Variables
+  stores: readonly StoreConfig[]
+  /** Of the stores only: any other fault is thrown already. */
+  faults: string[]
+}
+
+function parseEnvironment(variables: Variables): Parsed {
+  const given = Object.fromEntries(
     Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''),
   )
-  const faults = misspeltFaults(present, Object.keys(environmentSchema.shape))
-  const parsed = environmentSchema.safeParse(present, { error: inWords })
+  const names = VARIABLES.map(({ name }) => name)
+  const faults = misspeltFaults(given, names)
+  const parsed = environmentSchema.safeParse(given, { error: inWords })
   for (const { path, message } of parsed.error?.issues ?? []) {
     faults.push(`${path.join('.')}: ${message}`)
   }
-  if (!parsed.data || faults.length) throw new ConfigError(faults.join('\n'))
-  return parsed.data
+  const ofStores = parseStores(given)
+  if (!parsed.data || faults.length) {
+    throw new ConfigError([...faults, ...ofStores.faults].join('\n'))
+  }
+  return { env: parsed.data, given, ...ofStores }
 }
 
-/** 0 is any free one; there is none after the last. */
+/** 0 means any free port, also after the last one. */
 const portAfter = (number: number) => (number === 0 || number === 65_535 ? 0 : number + 1)
 
-/** Only the stores, for a tool that needs none of the service's own keys. None means: the embedded one. */
+/** For a tool that needs no keys of the service. An empty list means the embedded store. */
 export function parseStoreConfigs(variables: Variables): {
   stores: readonly StoreConfig[]
   dataDirectory: string
 } {
-  const env = parseEnvironment(variables)
-  const faults: string[] = []
-  const stores = parseStores(env, faults)
+  const { env, stores, faults } = parseEnvironment(variables)
   if (faults.length) throw new ConfigError(faults.join('\n'))
   return { stores, dataDirectory: env.DATA_DIR }
 }
 
-/** Only the database and the keys of its secrets, for a tool that seals them anew. Nothing is generated or embedded. */
+/** For a tool that seals the database's secrets anew. */
 export function parseSecretKeys(variables: Variables): {
   databaseUrl: string
   secretKeys: NonNullable<Config['secretKeys']>
@@ -125,7 +141,7 @@ export function parseSecretKeys(variables: Variables): {
   const { DATABASE_URL, SECRET_KEYS } = parseEnvironment({
     DATABASE_URL: variables.DATABASE_URL,
     SECRET_KEYS: variables.SECRET_KEYS,
-  })
+  }).env
   if (DATABASE_URL && SECRET_KEYS) return { databaseUrl: DATABASE_URL, secretKeys: SECRET_KEYS }
   const absent = Object.entries({ DATABASE_URL, SECRET_KEYS }).filter(([, value]) => !value)
   throw new ConfigError(absent.map(([name]) => `${name}: is needed here`).join('\n'))
@@ -133,15 +149,13 @@ export function parseSecretKeys(variables: Variables): {
 
 export type Needed = 'DATABASE_URL' | 'PUBLIC_URL' | 'STORE_DIALECT'
 
-/** Throws ConfigError naming every variable that is missing or wrong; `needed` are those without which nothing is embedded. */
+/** Throws ConfigError with every missing or wrong variable. `needed` are required because the caller embeds nothing. */
 export function parseConfig(variables: Variables, needed: readonly Needed[] = []): Config {
-  const env = parseEnvironment(variables)
-  const faults: string[] = []
-  const stores = parseStores(env, faults)
-  const embeddedStore = !env.STORE_DIALECT && !env.STORES
+  const { env, given, stores, faults } = parseEnvironment(variables)
+  const embeddedStore = !given.STORE_DIALECT && !given.STORES
   const embedded = embeddedStore && LOOPBACK.test(env.HOST) && !needed.length
   for (const name of needed) {
-    if (!env[name] && !(name === 'STORE_DIALECT' && env.STORES)) {
+    if (!given[name] && !(name === 'STORE_DIALECT' && given.STORES)) {
       faults.push(`${name}: is not set; here, where nothing is embedded, it is needed`)
     }
   }

@@ -1,4 +1,4 @@
-// Picks the adapters for a configuration. The only place that does, and the only clock and source of randomness.
+// Picks the adapters for a configuration. The service's only clock and source of randomness.
 import { V7Generator } from 'uuidv7'
 import { jwksCache } from './auth/jwks.ts'
 import { createVault } from './auth/vault.ts'
@@ -6,7 +6,6 @@ import type { Config, StoreConfig } from './config.ts'
 import { type Budget, counted, unbounded } from './core/ports/budget.ts'
 import type { SendWebhook } from './core/ports/deliveries.ts'
 import type { Log } from './core/ports/log.ts'
-import type { ObjectStore } from './core/ports/object-store.ts'
 import type { Services } from './core/ports/services.ts'
 import { Problem } from './core/problem.ts'
 import { deriveTokenKeys } from './core/token.ts'
@@ -24,11 +23,7 @@ import { uploadsDb } from './db/uploads.ts'
 import { fetchSender } from './delivery/send.ts'
 import { checkedFetch } from './delivery/url-guard.ts'
 import type { RequestServices } from './http/environment.ts'
-import { mps } from './storage/aliyun/mps.ts'
-import { stsClient } from './storage/aliyun/sts.ts'
-import { parseCallbackBody, verifyOssCallback } from './storage/oss/callback.ts'
-import { addressesOf, signingRegion } from './storage/oss/endpoint.ts'
-import { oss } from './storage/oss/index.ts'
+import { openStore } from './storage/open.ts'
 
 export interface ProcessOptions {
   secretKeys: ReadonlyArray<{ kid: string; secret: Uint8Array<ArrayBuffer> }>
@@ -45,17 +40,17 @@ export interface ProcessOptions {
   background: (work: Promise<unknown>) => void
   nudgeDeliveries?: () => void
   sendWebhook?: SendWebhook
-  /** Reaches what tenants name, webhooks and key sets, and nothing that it must not. On Node it checks the resolved address. */
+  /** For webhooks and key sets, whose URLs tenants choose. Refuses forbidden targets; on Node it checks the resolved address. */
   targetFetch?: typeof fetch
   clock?: () => Date
   fetch?: typeof fetch
   storeTimeoutMs?: number
   delay?: (milliseconds: number) => Promise<void>
-  /** False on Workers, where a request must not wait for what another one began. */
+  /** False on Workers, where a request must not wait for a promise of another. */
   sharePromises?: boolean
 }
 
-/** What a configuration says of a process that embeds nothing. Its keys and its public URL were asked for. */
+/** For a process that embeds nothing, whose keys and public URL `parseConfig` has required. */
 export const configured = (config: Config) => ({
   secretKeys: config.secretKeys!,
   adminKey: config.adminKey,
@@ -67,7 +62,7 @@ export const configured = (config: Config) => ({
   embeddedCallbackKey: config.embeddedCallbackKey,
 })
 
-/** What one request or one scheduled run brings with it, where that is shorter than the process. */
+/** Of one request or one scheduled run. */
 export interface WorkOptions {
   background?: ProcessOptions['background']
   nudgeDeliveries?: () => void
@@ -75,7 +70,7 @@ export interface WorkOptions {
   budget?: Budget
 }
 
-/** Lives as long as the process or isolate; `forDatabase` adds what lives as long as a connection may. */
+/** Services for the life of the process or isolate; `forDatabase` adds those for the life of a connection. */
 export async function processServices(options: ProcessOptions) {
   const clock = options.clock ?? (() => new Date())
   const fetchFrom: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init))
@@ -88,7 +83,19 @@ export async function processServices(options: ProcessOptions) {
     createVault(options.secretKeys, randomBytes),
   ])
   const openStores = (from: typeof fetch) =>
-    new Map(options.stores.map((config) => [config.name, openStore(config, options, clock, from)]))
+    new Map(
+      options.stores.map((config) => [
+        config.name,
+        openStore(config, {
+          clock,
+          fetch: from,
+          newNonce: () => crypto.randomUUID(),
+          timeoutMs: options.storeTimeoutMs,
+          sharePromises: options.sharePromises,
+          callbackKeyPem: config.name === 'default' ? options.embeddedCallbackKey : undefined,
+        }),
+      ]),
+    )
   const processStores = openStores(fetchFrom)
   const { allowPrivateTargets: allowPrivate, sharePromises = true } = options
   const readinessMemory = { verifiedAt: Number.NEGATIVE_INFINITY }
@@ -117,7 +124,7 @@ export async function processServices(options: ProcessOptions) {
   } satisfies Partial<Services>
 
   return {
-    /** For the job that removes what is old; no request needs them. */
+    /** For the job that removes old rows; no request needs them. */
     housekeepingFor: (database: Database, budget: Budget = unbounded) => ({
       due: housekeepingDueDb(database),
       eventLog: eventLogDb(database),
@@ -156,62 +163,4 @@ export async function processServices(options: ProcessOptions) {
       }
     },
   }
-}
-
-/** A service of Alibaba Cloud beside the store, in the store's region unless the configuration says where. */
-const apiOf = (
-  config: StoreConfig,
-  service: 'sts' | 'mts',
-  { storeTimeoutMs: timeoutMs }: Pick<ProcessOptions, 'storeTimeoutMs'>,
-  clock: () => Date,
-  fetchFrom: typeof fetch,
-) => ({
-  endpoint:
-    (service === 'sts' ? config.stsEndpoint : config.mpsEndpoint) ??
-    `https://${service}.${signingRegion(config.region)}.aliyuncs.com`,
-  bucket: config.bucket,
-  region: signingRegion(config.region),
-  credentials: config,
-  clock,
-  fetch: fetchFrom,
-  newNonce: () => crypto.randomUUID(),
-  timeoutMs,
-})
-
-function openStore(
-  config: StoreConfig,
-  options: ProcessOptions,
-  clock: () => Date,
-  fetchFrom: typeof fetch,
-): ObjectStore {
-  const { credentialsExpireAt } = config
-  const embeddedKeyPem = config.name === 'default' ? options.embeddedCallbackKey : undefined
-  return oss({
-    name: config.name,
-    bucket: config.bucket,
-    region: signingRegion(config.region),
-    ...addressesOf(config),
-    credentials: {
-      accessKeyId: config.accessKeyId,
-      secretAccessKey: config.secretAccessKey,
-      sessionToken: config.sessionToken,
-    },
-    credentialsExpireAt: credentialsExpireAt ? new Date(credentialsExpireAt) : undefined,
-    bindLength: config.bindLength,
-    exclusive: config.exclusive,
-    cleanupDays: config.cleanupDays,
-    issueCredentials: config.roleArn
-      ? stsClient({
-          ...apiOf(config, 'sts', options, clock, fetchFrom),
-          roleArn: config.roleArn,
-          sharePromises: options.sharePromises,
-        })
-      : undefined,
-    media: mps(apiOf(config, 'mts', options, clock, fetchFrom)),
-    clock,
-    fetch: fetchFrom,
-    timeoutMs: options.storeTimeoutMs,
-    parseCallbackBody,
-    verifyCallback: (request) => verifyOssCallback(request, embeddedKeyPem),
-  })
 }

@@ -1,4 +1,4 @@
-// CRC-64/XZ, the checksum OSS calls x-oss-hash-crc64ecma (reference: reflected ECMA-182 polynomial, all-ones start
+// CRC-64/XZ, the CRC64 of OSS (reflected ECMA-182 polynomial, all-ones start
 // and end), and its combination over concatenated bytes. Portable: 32-bit halves, no BigInt per byte.
 
 /** The reflected polynomial: bit 63 is x^0. */

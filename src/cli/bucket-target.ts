@@ -4,8 +4,7 @@ import { join } from 'node:path'
 import { ApiProblem, api } from '../client/api.ts'
 import { parseStoreConfigs, type StoreConfig } from '../config.ts'
 import type { BucketSettings } from '../core/ports/bucket-settings.ts'
-import { ossBucket } from '../storage/oss/bucket.ts'
-import { addressesOf, signingRegion } from '../storage/oss/endpoint.ts'
+import { openBucket } from '../storage/open.ts'
 
 export type Environment = Record<string, string | undefined>
 
@@ -31,31 +30,11 @@ export async function openTarget(
   wanted: string | undefined,
 ): Promise<BucketTarget> {
   const store = await findStore(environment, wanted)
-  const { name, bucket, region, accessKeyId, secretAccessKey, sessionToken } = store
-  const addresses = addressesOf(store)
-  return {
-    store: name,
-    bucket,
-    endpoint: addresses.endpoint.url,
-    roleArn: store.roleArn,
-    settings: ossBucket({
-      bucket,
-      region: signingRegion(region),
-      ...addresses,
-      credentials: { accessKeyId, secretAccessKey, sessionToken },
-      clock: () => new Date(),
-      fetch,
-    }),
-  }
+  const { name, bucket, roleArn } = store
+  return { store: name, bucket, roleArn, ...openBucket(store, { clock: () => new Date(), fetch }) }
 }
 
-type Store = Pick<
-  StoreConfig,
-  'name' | 'bucket' | 'region' | 'accessKeyId' | 'secretAccessKey' | 'sessionToken' | 'roleArn'
-> &
-  Parameters<typeof addressesOf>[0]
-
-async function findStore(environment: Environment, wanted = 'default'): Promise<Store> {
+async function findStore(environment: Environment, wanted = 'default'): Promise<StoreConfig> {
   const { stores, dataDirectory } = parseStoreConfigs(environment)
   if (stores.length === 0 && wanted === 'default') return embeddedStore(dataDirectory)
   const store = stores.find(({ name }) => name === wanted)
@@ -64,9 +43,10 @@ async function findStore(environment: Environment, wanted = 'default'): Promise<
   throw usageFault(`There is no store "${wanted}" (there is: ${names}). Name one with --store.`)
 }
 
-async function embeddedStore(dataDirectory: string): Promise<Store> {
+async function embeddedStore(dataDirectory: string): Promise<StoreConfig> {
   const path = join(dataDirectory, 'store.json')
-  const { endpoint, bucket, region, accessKeyId, secretAccessKey } = await readJson<Store>(path)
+  const { endpoint, bucket, region, accessKeyId, secretAccessKey } =
+    await readJson<StoreConfig>(path)
   if (!endpoint || !bucket || !region || !accessKeyId || !secretAccessKey) {
     throw usageFault(
       `No store: set STORE_DIALECT and its variables, or run "npm start" in this folder. (Looked for ${path}.)`,
@@ -74,6 +54,8 @@ async function embeddedStore(dataDirectory: string): Promise<Store> {
   }
   return {
     name: 'default',
+    dialect: 'oss',
+    bindLength: true,
     endpoint,
     addressing: 'path',
     bucket,

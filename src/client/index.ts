@@ -207,6 +207,7 @@ async function sendOnce(
     call,
     uploadId: created.id,
     uploadToken: current.uploadToken,
+    single: created.method === 'single',
     renewToken,
     signed: current.parts,
     signedUntil: current.partsExpireAt,

@@ -6,32 +6,32 @@ const WINDOW = 20
 /** A URL that has less left than this, or than half of its life, is not used any more. */
 const MARGIN_MS = 30_000
 
-/** The store does not know the storage upload: the service has to be asked for the status, which heals it. */
+/** The store does not know the storage upload. Asking the service for the status heals it. */
 export class StorageUploadLost extends Error {
   override readonly name = 'StorageUploadLost'
 }
 
-/** Sends one part and answers the store's status and body. */
+/** Sends one part and answers the store's status. */
 export type PutPart = (
   part: SignedPart,
   body: Blob | Uint8Array<ArrayBuffer>,
   signal?: AbortSignal,
-) => Promise<{ status: number; text: string }>
+) => Promise<{ status: number }>
 
 export const fetchPut: PutPart = async (part, body, signal) => {
-  const response = await fetch(part.url, {
-    method: part.method,
-    headers: part.headers,
-    body,
-    signal,
-  })
-  return { status: response.status, text: response.ok ? '' : await response.text() }
+  const { method, headers } = part
+  const response = await fetch(part.url, { method, headers, body, signal })
+  // Read to its end, so that the connection is free for the next part.
+  if (!response.ok) await response.text()
+  return { status: response.status }
 }
 
 export interface SendPartsOptions {
   call: Call
   uploadId: string
   uploadToken: string
+  /** The file goes up in one PUT, not in parts. */
+  single?: boolean
   /** A fresh upload token, for one that has expired. */
   renewToken: () => Promise<string>
   /** Already signed, if any. */
@@ -97,22 +97,21 @@ export async function sendParts(options: SendPartsOptions): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       signal?.throwIfAborted()
       const part = await urlFor(index)
-      const answer = await options.put(part, body, signal).catch((error: unknown) => {
+      const { status } = await options.put(part, body, signal).catch((error: unknown) => {
         if (signal?.aborted) throw error
-        return { status: 0, text: String(error) }
+        return { status: 0 }
       })
-      if (answer.status >= 200 && answer.status < 300) {
+      if (status >= 200 && status < 300) {
         options.onSent(partNumber, part.sizeBytes)
         return
       }
-      // A single PUT that was already taken: completing tells whether it is ours.
-      if (answer.status === 409 && answer.text.includes('FileAlreadyExists')) return
-      if (answer.status === 404 && answer.text.includes('NoSuchUpload'))
-        throw new StorageUploadLost()
-      if (answer.status === 403) urls.delete(partNumber)
-      else if (answer.status !== 0 && !isRetried(answer.status)) {
-        throw new Error(`The store refused part ${partNumber} with ${answer.status}.`)
-      }
+      // By status, because every family of stores has codes of its own. 409 and 412: an object has the key already, perhaps
+      // from an earlier try. Completing tells whose it is.
+      if (options.single && (status === 409 || status === 412)) return
+      const refusal = `The store refused part ${partNumber} with ${status}.`
+      if (!options.single && status === 404) throw new StorageUploadLost(refusal)
+      if (status === 403) urls.delete(partNumber)
+      else if (status !== 0 && !isRetried(status)) throw new Error(refusal)
       if (attempt >= MOST_TRIES) {
         throw new Error(`Part ${partNumber} could not be sent after ${attempt} tries.`)
       }

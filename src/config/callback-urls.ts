@@ -1,11 +1,11 @@
-// Where stores report uploads: up to five addresses of this service, in the order in which a store tries them.
+// The addresses at which stores report uploads, in the order in which a store tries them.
 import { z } from 'zod'
 
-/** "Upload callbacks", OSS: at most five URLs, and 5 KB for all that asks for a callback, as base64. */
+/** "Upload callbacks", OSS: at most five URLs, and 5 KB of base64 for the whole request of a callback. */
 const MOST_URLS = 5
 const MOST_CHARACTERS = 300
 
-/** A semicolon separates the URLs that OSS is given; a query would stand before the path that is added. */
+/** No semicolon, because it separates the URLs for OSS; no query, because our path is appended. */
 function isBase(text: string): boolean {
   if (text.length > MOST_CHARACTERS || text.includes(';') || !URL.canParse(text)) return false
   const { protocol, username, password, search, hash } = new URL(text)

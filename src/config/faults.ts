@@ -1,26 +1,26 @@
-// What is wrong with the environment, in words that name the variable and never repeat its value, which may be a secret.
+// Faults of the environment in words. They name the variable and never repeat its value, because it may be a secret.
 import type { z } from 'zod'
 import { nearest } from '../core/nearest.ts'
 
-/** Thrown with every fault of the environment, one line each. */
+/** Has a line per fault of the environment. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError'
 }
 
 export type Variables = Record<string, string | undefined>
 
-/** Names of other people's settings that are near to one of ours. */
+/** Settings of other programs whose names are close to ours. */
 const OTHERS = new Set(['SECRET_KEY', 'LOGLEVEL'])
-/** What Kubernetes and Docker put in for a service called `stores`. */
+/** The value that Kubernetes and Docker set for a service called `stores`. */
 const LINK = /^(tcp|udp|sctp):\/\//
 
-/** Two of a long name, one of a short one: too many words are near to PORT. */
+/** Few for a short name, because many words are close to PORT. */
 const editsAllowed = ({ length }: string): number => {
   if (length > 7) return 2
   return length > 5 ? 1 : 0
 }
 
-/** A setting that is not ours, though it is nearly called like one of ours that is not set. */
+/** Settings that are not ours but whose name is close to one of ours that is not set. */
 export function misspeltFaults(given: Variables, names: readonly string[]): string[] {
   return Object.entries(given).flatMap(([name, value]) => {
     if (names.includes(name) || OTHERS.has(name) || LINK.test(String(value))) return []
@@ -33,13 +33,14 @@ export function misspeltFaults(given: Variables, names: readonly string[]): stri
 const listed = (values: readonly unknown[]): string =>
   [values.slice(0, -1).join(', '), String(values.at(-1))].filter(Boolean).join(' or ')
 
-/** Words for what zod finds; undefined where the schema has its own. */
+/** Undefined leaves zod's own words. */
 export const inWords: z.core.$ZodErrorMap = (issue) => {
   switch (issue.code) {
     case 'invalid_type':
       if (issue.input === undefined) return 'is not set'
       if (issue.expected === 'number') return 'must be a number'
       if (issue.expected === 'int') return 'must be a whole number'
+      if (issue.expected === 'boolean') return 'must be true or false'
       return `must be ${/^[aeiou]/.test(issue.expected) ? 'an' : 'a'} ${issue.expected}`
     case 'too_small':
       return issue.origin === 'string' ? 'is empty' : `must be at least ${issue.minimum}`

@@ -1,11 +1,11 @@
-// The part of the environment that says how one process of many behaves: connections, time-outs, the drain, retention.
+// The variables of one process among many: connections, time-outs, drain, retention.
 import { z } from 'zod'
 import type { Retention } from '../core/retention.ts'
 
-/** Long enough for a load balancer that asks every other second to take the process out. */
+/** A load balancer that asks every other second takes the process out in this time. */
 const DRAIN_SECONDS = 5
 const RETENTION_DAYS = 90
-/** Less would take away what is still looked into: a delivery alone is retried for more than three days. */
+/** People still look into younger rows: a delivery alone is retried for more than three days. */
 const MIN_RETENTION_DAYS = 14
 
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max)

@@ -1,24 +1,24 @@
-// What a store takes as headers of an object, one row a dialect: a policy is held to it when it is written, because a
-// value that the store refuses would fail every upload.
+// The headers that a store accepts for an object, a row per dialect. A policy is checked when it is written, because a value
+// that the store refuses would fail every upload.
 import { utf8 } from '../bytes/encoding.ts'
 
 interface ObjectHeaderRules {
   acls: readonly string[]
   storageClasses: readonly string[]
-  /** Algorithm → what else may be said with it. */
+  /** By algorithm: which other fields go with it. */
   encryptions: Readonly<Record<string, { keyId: boolean; dataEncryptions: readonly string[] }>>
   maxTags: number
-  /** What keys and values of tags are made of. */
   tagText: RegExp
-  /** Of all user metadata with their full header names, the stamp included. */
+  /** Of all user metadata with their full header names, including the stamp. */
   maxMetadataBytes: number
-  metadataPrefix: string
+  /** Of the prefix that makes a name of user metadata a header. */
+  metadataPrefixBytes: number
 }
 
-/** Names of user metadata that begin so are ours: the stamp is one. */
+/** Names of user metadata that begin so are the service's own, such as the stamp's. */
 export const RESERVED_METADATA = 'countersign-'
 
-/** Bytes of the longest stamp: the name's rest and the session's id. */
+/** The longest stamp: the name without the store's prefix, and the session's id. */
 const STAMP_BYTES = 'countersign-upload'.length + 64
 
 /** Source: Alibaba Cloud OSS, "PutObject", "Storage classes", "Server-side encryption", "Object tagging". */
@@ -34,7 +34,7 @@ export const OBJECT_HEADER_RULES = {
     maxTags: 10,
     tagText: /^[A-Za-z0-9 +\-=._:/]*$/,
     maxMetadataBytes: 8 * 1024,
-    metadataPrefix: 'x-oss-meta-',
+    metadataPrefixBytes: 11,
   },
 } as const satisfies Record<string, ObjectHeaderRules>
 
@@ -47,7 +47,7 @@ type Faults = Array<ObjectHeaderFault | false | undefined>
 
 const oneOf = (values: readonly string[]) => `must be one of ${values.join(', ')}`
 
-/** What the store would refuse; empty where all is well. */
+/** Empty if the store accepts the headers. */
 export function objectHeaderFaults(
   headers: ObjectHeaders,
   rules: ObjectHeaderRules,
@@ -108,12 +108,12 @@ function tagFaults(tags: Record<string, string>, { maxTags, tagText }: ObjectHea
 
 function metadataFaults(
   metadata: Record<string, string>,
-  { maxMetadataBytes, metadataPrefix }: ObjectHeaderRules,
+  { maxMetadataBytes, metadataPrefixBytes }: ObjectHeaderRules,
 ): Faults {
   const entries = Object.entries(metadata)
   const bytes = entries.reduce(
-    (sum, [name, value]) => sum + metadataPrefix.length + name.length + utf8(value).length,
-    metadataPrefix.length + STAMP_BYTES,
+    (sum, [name, value]) => sum + metadataPrefixBytes + name.length + utf8(value).length,
+    metadataPrefixBytes + STAMP_BYTES,
   )
   return [
     bytes > maxMetadataBytes && {
@@ -136,7 +136,7 @@ export interface ObjectHeaders {
   serverSideEncryption?: string
   /** Of the customer's own KMS key. */
   serverSideEncryptionKeyId?: string
-  /** What KMS encrypts the data with, where that is not AES-256. */
+  /** The algorithm that KMS uses on the data, if not AES-256. */
   serverSideDataEncryption?: string
   cacheControl?: string
   contentDisposition?: string
@@ -144,7 +144,7 @@ export interface ObjectHeaders {
   metadata?: Record<string, string>
 }
 
-/** Headers that a client may give its object where the policy sets none: they are not signed. As HEAD shows them. */
+/** As HEAD shows them. A client may set those that the policy leaves unset, because they are not signed. */
 export interface ShownHeaders {
   cacheControl?: string
   contentDisposition?: string

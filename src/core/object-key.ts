@@ -1,16 +1,15 @@
-// Object keys: a policy's template and a session's values become one safe key under the app's prefix.
-// Every placeholder renders to one safe path segment, so no value can climb out of its place. Two subjects never render to
-// the same segment.
+// Renders a policy's template and a session's values to one safe key under the app's prefix. Every placeholder becomes one
+// path segment, so that no value escapes its place. Two subjects never become the same segment.
 import { digestHex, HEX, isWellFormed, utf8 } from '../bytes/encoding.ts'
 import { Problem } from './problem.ts'
 
 export const DEFAULT_KEY_TEMPLATE = '{subject}/{uploadId}/{filename}'
 
-/** OSS: 1 to 1,023 bytes of UTF-8 ("Object naming conventions"). */
+/** The least of the stores' limits: 1,023 bytes of UTF-8 (OSS, "Object naming conventions"). */
 const MAX_KEY_BYTES = 1023
 
 const MAX_SUBJECT_SEGMENT_BYTES = 160
-/** What stays readable of a longer one. */
+/** The readable start of a longer one. */
 const SUBJECT_START_BYTES = 80
 
 export interface KeyValues {
@@ -32,7 +31,7 @@ const PLACEHOLDERS: Record<string, (values: KeyValues) => string> = {
   day: ({ createdAt }) => createdAt.toISOString().slice(8, 10),
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this refuses.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: keys must not have them.
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/u
 
 /** Why this text cannot be a key (or a key prefix), or undefined. */
@@ -100,7 +99,7 @@ export async function subjectSegment(subject: string): Promise<string> {
   return `${start}==${await digestHex(subject)}`
 }
 
-/** One path segment out of any text: separators, wildcards and controls become `_`; dots alone do not stay alone. */
+/** One path segment from any text: separators, wildcards and controls become `_`, and so do dots without other text. */
 export function safeSegment(text: string): string {
   const replaced = text
     .normalize('NFC')
@@ -111,7 +110,7 @@ export function safeSegment(text: string): string {
   return /^\.+$/.test(replaced) ? replaced.replaceAll('.', '_') : replaced
 }
 
-/** Renders the template below the prefix. Throws `invalid-request` where the result is no valid key. */
+/** Throws `invalid-request` if the result is not a valid key. */
 export function renderKey(prefix: string, template: string, values: KeyValues): string {
   const rendered = template.replace(/\{([^{}]*)\}/g, (_, name: string) =>
     PLACEHOLDERS[name]!(values),

@@ -1,11 +1,11 @@
-// PartPlan: how a file of a declared size is cut into parts, within the limits of the store and the policy.
+// PartPlan: cuts a file into parts within the limits of the store and the policy.
 import { Problem } from './problem.ts'
 
 export const KiB = 1024
 export const MiB = 1024 * KiB
 export const GiB = 1024 * MiB
 
-/** What the store allows; bytes and counts, both inclusive. */
+/** Of the store, inclusive. */
 export interface PartLimits {
   minPartSizeBytes: number
   maxPartSizeBytes: number
@@ -37,7 +37,7 @@ const DEFAULT_ROUNDING = 64 * KiB
 
 const roundUp = (value: number, step: number) => Math.ceil(value / step) * step
 
-/** Grows the preferred part size until the file fits the store's part count. Sizes above 64 KiB stay multiples of that. */
+/** Raises the preferred part size, in steps of 64 KiB, until the file fits the store's part count. */
 export function planParts(request: PlanRequest, limits: PartLimits): PartPlan {
   const { sizeBytes, maxSizeBytes, preferredPartSizeBytes } = request
   const size = sizeBytes ?? maxSizeBytes
@@ -65,7 +65,7 @@ export function planParts(request: PlanRequest, limits: PartLimits): PartPlan {
 export const lastPartNumber = (plan: PartPlan): number =>
   plan.partCount === null ? plan.maxPartCount : plan.partCount
 
-/** The exact size of a part. Callers have checked the number against `lastPartNumber`. */
+/** The exact size of a part whose number is at most `lastPartNumber`. */
 export function partSizeAt(plan: PartPlan, partNumber: number): number {
   if (plan.sizeBytes === null || partNumber < plan.partCount) return plan.partSizeBytes
   return plan.sizeBytes - (plan.partCount - 1) * plan.partSizeBytes
@@ -88,13 +88,13 @@ export function partsAt(plan: PartPlan, partNumbers: readonly number[], last?: P
   }))
 }
 
-/** `count` part numbers from `from` on, as far as the plan goes. A start beyond it stays, for `partsAt` to refuse. */
+/** `count` part numbers from `from` on, within the plan. A `from` beyond the plan is kept, so that `partsAt` refuses it. */
 export function partRange(plan: PartPlan, from: number, count: number): number[] {
   const end = Math.min(from + count - 1, Math.max(from, lastPartNumber(plan)))
   return Array.from({ length: end - from + 1 }, (_, index) => from + index)
 }
 
-/** Inclusive ranges of part numbers that are not stored yet; a plan of unknown size ends with an open range `[n, null]`. */
+/** Inclusive ranges of part numbers that are not stored yet. A plan of unknown size ends with `[n, null]`. */
 export function missingParts(
   plan: PartPlan,
   stored: Iterable<number>,
@@ -116,7 +116,7 @@ export function missingParts(
   return ranges
 }
 
-/** What keeps the stored parts from being the planned object of `sizeBytes`; empty when all is well. */
+/** Compares the stored parts with the planned object of `sizeBytes`. All lists are empty if they match. */
 export function partDifferences(
   plan: PartPlan,
   sizeBytes: number,

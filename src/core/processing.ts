@@ -1,21 +1,21 @@
-// Processing after upload: which rules of a policy fit an upload, and under which key each one saves. Decided when the
-// upload is created and kept with its session, so that nothing changed later changes what an upload is owed.
+// Processing after upload: finds the rules of a policy that fit an upload, and the key under which each saves its result. The
+// tasks are decided at creation and stored with the session, so that later changes of the policy do not touch them.
 import { matchesContentType } from './content-type.ts'
 import { type KeyValues, renderKey, templateFault } from './object-key.ts'
 import { Problem } from './problem.ts'
 
 export const MAX_PROCESSING_RULES = 10
 
-/** How long a store may work on one, unless the rule says otherwise. */
+/** The longest time that a store may work on a task, unless the rule has its own. */
 export const PROCESSING_SECONDS = 24 * 3600
 
 interface Saves {
-  /** Below the app's prefix, as a policy's own keyTemplate; it must contain {uploadId}. */
+  /** Below the app's prefix; it must contain {uploadId}. */
   keyTemplate: string
 }
 
 interface Awaited {
-  /** After so many seconds what is not there yet has failed. */
+  /** A task without a result fails after so many seconds. */
   maxSeconds?: number
 }
 
@@ -35,12 +35,12 @@ export const PROCESSING_TARGETS = [
 
 export interface ProcessingRule {
   name?: string
-  /** All that is given must fit. `keyPrefix` stands below the app's prefix. */
+  /** Every condition must hold. `keyPrefix` is relative to the app's prefix. */
   when?: { contentTypes?: string[]; keyPrefix?: string }
   target: ProcessingTarget
 }
 
-/** What one rule owes one upload: fixed at creation. */
+/** One rule applied to one upload. */
 export interface ProcessingTask {
   /** Position of the rule in its policy, from 0. */
   rule: number
@@ -50,7 +50,7 @@ export interface ProcessingTask {
   key: string
 }
 
-/** Operations and their parameters. A `|` would end ours and begin another, such as a second saveas. */
+/** Operations and their parameters, without `|`, which would begin another operation, such as a second saveas. */
 const OPERATION = /^[a-z]+\/[\w.-]+(,[\w.:=-]*)*(\/[\w.-]+(,[\w.:=-]*)*)*$/
 const FAMILIES = {
   'oss-image': ['image', 'style'],
@@ -70,8 +70,8 @@ export function operationFault(type: keyof typeof FAMILIES, operation: string): 
 }
 
 /**
- * Why a result cannot be saved under this template, or undefined. Without the upload's id two uploads could save under
- * one key, and a result could take the place of what somebody uploaded: OSS saves over what is there.
+ * Why a result cannot be saved under this template, or undefined. The store overwrites, so without the upload's id a result
+ * could replace another upload's result, or an uploaded object.
  */
 export function savedTemplateFault(template: string): string | undefined {
   const fault = templateFault(template)
@@ -111,7 +111,7 @@ export function overlap({ when: one = {} }: ProcessingRule, { when: other = {} }
   )
 }
 
-/** Throws `invalid-request` where a result would be saved over the upload itself or over another rule's result. */
+/** Throws `invalid-request` if a result would overwrite the upload itself or another rule's result. */
 export function planProcessing(
   rules: readonly ProcessingRule[],
   upload: ProcessedUpload,

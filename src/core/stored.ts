@@ -1,8 +1,8 @@
-// What a store holds, as every dialect tells it: storage uploads, parts and objects.
+// Storage uploads, parts and objects of a store, the same in every dialect.
 import type { ObjectHeaders, ShownHeaders } from './object-headers.ts'
 import type { Part } from './part-plan.ts'
 
-/** The object that a session will make. Its `uploadId` becomes the stamp. */
+/** The object that a session is going to make. Its `uploadId` becomes the stamp. */
 export interface ObjectSpec {
   key: string
   uploadId: string
@@ -24,7 +24,7 @@ export interface StoredPart extends Part {
   lastModified: Date
 }
 
-/** As HEAD shows it. What the answer does not carry, or not readably, is undefined. */
+/** As HEAD shows it. A field that the answer lacks, or that cannot be read, is undefined. */
 export interface StoredObject {
   key: string
   sizeBytes?: number
@@ -35,9 +35,9 @@ export interface StoredObject {
   contentEncoding?: string
   headers?: ShownHeaders
   lastModified?: Date
-  /** The stamp: the id of the session that made it, if one of ours did. */
+  /** The stamp: the id of the session that made the object. */
   uploadId?: string
 }
 
-/** One whose answer carries all that a session is finished or failed on. */
+/** An answer that has all that decides whether a session finishes or fails. */
 export type MeasuredObject = StoredObject & { sizeBytes: number; etag: string }

@@ -1,6 +1,7 @@
 // The inbox of the stores' callbacks: durable before it is answered, bounded per session, idempotent by the store's request id.
 import { sql } from 'drizzle-orm'
 import type { CallbacksDb } from '../core/ports/callbacks.ts'
+import type { ReportedObject } from '../core/ports/object-store.ts'
 import type { Database } from './connect.ts'
 import { toSession, type UploadRow } from './session-row.ts'
 import { instant, json } from './transition.ts'
@@ -8,9 +9,28 @@ import { instant, json } from './transition.ts'
 /** Rows that a session may have: OSS calls at most five URLs, replays add nothing. */
 const MAX_ROWS = 20
 
+/** As the column has them: the names are older than the port's. */
+interface Body {
+  object?: string
+  size?: string
+  etag?: string
+}
+
+const toBody = ({ key, sizeBytes, etag }: ReportedObject): Body => ({
+  object: key,
+  size: sizeBytes?.toString(),
+  etag,
+})
+
+const fromBody = ({ object, size, etag }: Body): ReportedObject => ({
+  key: object,
+  sizeBytes: size === undefined ? undefined : Number(size),
+  etag,
+})
+
 export function callbacksDb(database: Database): CallbacksDb {
   return {
-    async insert({ appId, uploadId, requestId, store, body }, now) {
+    async insert({ appId, uploadId, requestId, store, reported }, now) {
       const [found] = await database.execute<{
         row: UploadRow | null
         inserted: boolean
@@ -22,7 +42,7 @@ export function callbacksDb(database: Database): CallbacksDb {
           select count(*)::int as rows from callbacks where app_id = ${appId} and upload_id = ${uploadId}),
         kept as (
           insert into callbacks (app_id, upload_id, request_id, store, body, received_at)
-          select ${appId}, ${uploadId}, ${requestId}, ${store}, ${json(body)}, ${instant(now)}
+          select ${appId}, ${uploadId}, ${requestId}, ${store}, ${json(toBody(reported))}, ${instant(now)}
           from session, earlier where earlier.rows < ${MAX_ROWS}
           on conflict do nothing returning 1)
         select (select to_jsonb(session) from session) as row,
@@ -46,7 +66,7 @@ export function callbacksDb(database: Database): CallbacksDb {
         upload_id: string
         request_id: string
         store: string
-        body: Record<string, string>
+        body: Body
       }>(sql`
         select upload_id, request_id, store, body from callbacks
         where app_id = ${appId} and processed_at is null and received_at <= ${instant(before)}
@@ -57,7 +77,7 @@ export function callbacksDb(database: Database): CallbacksDb {
         uploadId: row.upload_id,
         requestId: row.request_id,
         store: row.store,
-        body: row.body,
+        reported: fromBody(row.body),
       }))
     },
   }

@@ -1,5 +1,5 @@
-// OSS signature V1: the string to sign, by header or by URL. What Countersign issues is V4; V1 is for those who verify
-// clients in their default settings. Source: Alibaba Cloud OSS, "Include signatures in the Authorization header" (V1).
+// OSS signature V1, by header or by URL. Countersign signs with V4; the embedded store verifies V1, the default of older
+// clients. Source: Alibaba Cloud OSS, "Include signatures in the Authorization header" (V1).
 
 export interface Oss1Request {
   method: string
@@ -10,7 +10,7 @@ export interface Oss1Request {
   headers: Readonly<Record<string, string>>
 }
 
-/** Parameters that name a sub-resource and are therefore signed; every `x-oss-…` is, too. The union over the SDKs. */
+/** Sub-resources, which are signed like every `x-oss-…` parameter. The union over the SDKs. */
 const SUB_RESOURCES = new Set(
   `uploads uploadId partNumber security-token callback callback-var response-content-type
   response-content-language response-expires response-cache-control response-content-disposition
@@ -22,7 +22,7 @@ const SUB_RESOURCES = new Set(
   accessPointPolicy publicAccessBlock group link img objectInfo`.split(/\s+/),
 )
 
-/** `/bucket/key?sub-resources`, nothing of it encoded. */
+/** `/bucket/key?sub-resources`, not encoded. */
 function canonicalResource({ bucket, key = '', query }: Oss1Request): string {
   const signed = query
     .filter(([name]) => SUB_RESOURCES.has(name) || name.startsWith('x-oss-'))
@@ -32,7 +32,7 @@ function canonicalResource({ bucket, key = '', query }: Oss1Request): string {
   return signed.length ? `${path}?${signed.join('&')}` : path
 }
 
-/** `date` is the RFC 1123 time of the request, or for a URL the decimal Unix time at which it expires. */
+/** `date` is the RFC 1123 time of a request, or the decimal Unix time at which a URL expires. */
 export function oss1StringToSign(request: Oss1Request, date: string): string {
   const headers = Object.entries(request.headers).map(
     ([name, value]) => [name.toLowerCase(), value.trim()] as const,

@@ -1,6 +1,5 @@
 // OSS signature V4 of many UploadPart URLs. A plan holds everything that the parts of one storage upload share; signing a part
-// then adds its number and headers. The result equals signQuery of oss4.ts, stage by stage simpler and slower, which a
-// property test compares.
+// then adds its number and headers. A property test compares the result with signQuery of oss4.ts, which is simpler and slower.
 import { sha256Hex } from '../bytes/sha256.ts'
 import {
   additionalHeaderNames,
@@ -27,7 +26,7 @@ export interface Oss4PartsPlan {
   signingKey: Uint8Array
 }
 
-/** Answers the whole query of one part's URL, encoded, the signature last. */
+/** Returns the encoded query of one part's URL with the signature last. */
 export type SignPart = (
   partNumber: number,
   headers: Oss4Request['headers'],
@@ -35,7 +34,7 @@ export type SignPart = (
 ) => string
 
 /**
- * Makes the signer of a batch. Pure.
+ * Returns the signer of a batch. Pure.
  *
  * ```ts
  * const sign = planParts({ bucket, key, storageUploadId, credentials, scope, expiresSeconds: 900, signingKey })

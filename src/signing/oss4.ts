@@ -22,7 +22,7 @@ export interface Oss4Request {
   key?: string
   query: ReadonlyArray<readonly [name: string, value: string]>
   headers: Readonly<Record<string, string>>
-  /** Names of headers that are signed besides content-type, content-md5 and x-oss-*. */
+  /** Headers to sign besides content-type, content-md5 and x-oss-*. */
   additionalHeaders?: readonly string[]
 }
 
@@ -40,7 +40,7 @@ export const oss4DateTime = (date: Date): string =>
 const signedByDefault = (name: string): boolean =>
   name === 'content-type' || name === 'content-md5' || name.startsWith('x-oss-')
 
-/** Lower-case, sorted, without duplicates, without those signed anyway or absent from the request. */
+/** Lower-case, sorted, unique. Omits headers that are signed anyway or absent. */
 export function additionalHeaderNames(
   request: Pick<Oss4Request, 'headers' | 'additionalHeaders'>,
 ): string[] {
@@ -64,7 +64,7 @@ export function canonicalQuery(query: Oss4Request['query']): string {
     .join('&')
 }
 
-/** The last three parts of a canonical request: signed headers, names of the additional ones, hash of the payload. */
+/** The last three parts of a canonical request: signed headers, names of additional headers, hash of the payload. */
 export function canonicalHeaders(
   given: Oss4Request['headers'],
   additional: readonly string[],
@@ -90,14 +90,14 @@ export const canonicalRequest = (request: Oss4Request): string =>
 export const credentialScope = ({ dateTime, region, product = 'oss' }: Oss4Scope): string =>
   `${dateTime.slice(0, 8)}/${region}/${product}/aliyun_v4_request`
 
-/** What every string to sign of a scope begins with. The hash of the canonical request follows. */
+/** The common start of all strings to sign of a scope, before the hash of the canonical request. */
 export const stringToSignHead = (scope: Oss4Scope): string =>
   `${OSS4_ALGORITHM}\n${scope.dateTime}\n${credentialScope(scope)}\n`
 
 export const stringToSign = (scope: Oss4Scope, canonical: string): string =>
   stringToSignHead(scope) + sha256Hex(canonical)
 
-/** Depends on secret, UTC date, region and product only, so a caller may keep it for a day. Never log it. */
+/** Depends on secret, UTC date, region and product only, so a caller may cache it for a day. Never log it. */
 export function signingKey(secretAccessKey: string, scope: Oss4Scope): Uint8Array {
   const date = hmacSha256(`aliyun_v4${secretAccessKey}`, scope.dateTime.slice(0, 8))
   const region = hmacSha256(date, scope.region)
@@ -107,7 +107,7 @@ export function signingKey(secretAccessKey: string, scope: Oss4Scope): Uint8Arra
 
 export const signature = (key: Uint8Array, toSign: string): string => hex(hmacSha256(key, toSign))
 
-/** Signs by header. Returns all headers to send: the given ones, the signer's and Authorization. */
+/** Signs by header. Returns all headers to send, with Authorization. */
 export function signHeaders(
   request: Oss4Request,
   credentials: Oss4Credentials,
@@ -130,7 +130,7 @@ export function signHeaders(
   return { ...headers, authorization: `${OSS4_ALGORITHM} ${parts.join(',')}` }
 }
 
-/** The parameters that say who signs, for when, and which additional headers are covered: all but the signature. */
+/** The signer's parameters, without the signature. */
 export function signerQuery(
   { accessKeyId, sessionToken }: Oss4Credentials,
   scope: Oss4Scope,
@@ -147,7 +147,7 @@ export function signerQuery(
   ]
 }
 
-/** Signs by query. Returns the whole query, encoded, the signature last. `expiresSeconds` counts from `scope.dateTime`. */
+/** Signs by query. Returns the encoded query with the signature last. `expiresSeconds` counts from `scope.dateTime`. */
 export function signQuery(
   request: Oss4Request,
   credentials: Oss4Credentials,

@@ -1,7 +1,7 @@
 // Direct completion, reported by the store. A callback is a hint: it may lead to `finish` and to nothing else.
 import { errorText } from '../core/error-text.ts'
 import type { CallbackRow } from '../core/ports/callbacks.ts'
-import type { CallbackFields, RawRequest } from '../core/ports/object-store.ts'
+import type { RawRequest, StoreCallback } from '../core/ports/object-store.ts'
 import type { Services } from '../core/ports/services.ts'
 import { isStoreFailure } from '../core/ports/store-failure.ts'
 import { Problem } from '../core/problem.ts'
@@ -26,26 +26,26 @@ export type CallbackServices = Pick<
   | 'log'
 >
 
-/** OSS waits five seconds for the answer and relays it to the uploader; ours is out by three. */
+/** A store waits a few seconds for the answer (OSS five) and relays it to the uploader. */
 const ANSWER_MS = 3_000
 const MAX_REQUEST_ID_LENGTH = 128
 
 const refused = (detail: string) => new Problem('callback-not-verified', { detail })
 
-/** With each path by which the store may have called: its signature holds over one of them. */
+/** `rawPaths` are the paths that the store may have called. Its signature covers one of them. */
 export interface ReceivedCallback extends Omit<RawRequest, 'rawPath'> {
   rawPaths: readonly string[]
 }
 
 /**
- * Without a completion token of ours and the signature of our bucket's store: no row, no store call, no outgoing request.
- * Every customer can have the store sign a body, and a token can be read by the uploader: the bucket is what is ours.
+ * A callback without our completion token, the store's signature and our bucket's name causes no row and no outgoing request.
+ * All three count: any customer can have the store sign a body, and the uploader can read the token.
  */
 async function authorise(
   { storeNamed, hasStore, tokenKeys, clock }: CallbackServices,
   storeName: string,
   { rawPaths, ...request }: ReceivedCallback,
-): Promise<{ fields: CallbackFields; appId: string; uploadId: string }> {
+): Promise<{ callback: StoreCallback; appId: string; uploadId: string }> {
   if (!hasStore(storeName)) throw refused('There is no such store.')
   const store = storeNamed(storeName)
   const claimed = store.readCallback(request)?.token
@@ -54,34 +54,33 @@ async function authorise(
     throw refused('The body carries no valid completion token.')
   }
   const verified = rawPaths.map((rawPath) => store.verifyCallback({ ...request, rawPath }))
-  const fields = verified.find((found) => found !== undefined)
-  if (!fields) throw refused('The signature does not hold.')
-  if (fields.bucket !== store.location.bucket) throw refused('It is about another bucket.')
-  return { fields, appId: token.app, uploadId: token.upload }
+  const callback = verified.find((found) => found !== undefined)
+  if (!callback) throw refused('The signature does not hold.')
+  if (callback.bucket !== store.location.bucket) throw refused('It is about another bucket.')
+  return { callback, appId: token.app, uploadId: token.upload }
 }
 
-/** The inbox is keyed by what the store signed, never by a header. */
-function requestIdOf(fields: CallbackFields): string {
-  const id = fields.reqId
+/** The inbox is keyed by an id that the store has signed. */
+function checkRequestId({ requestId: id }: StoreCallback): string {
   if (!id || id.length > MAX_REQUEST_ID_LENGTH) throw refused('The body has no request id.')
   return id
 }
 
-/** Answers the session as it is by then. After the durable insert it never throws a Problem. */
+/** Answers the session as it is after three seconds at most. Throws no Problem once the callback is in the inbox. */
 export async function receiveCallback(
   services: CallbackServices,
   storeName: string,
   request: ReceivedCallback,
 ): Promise<UploadSession> {
   const { callbacks, clock, background, delay, log } = services
-  const { fields, appId, uploadId } = await authorise(services, storeName, request)
-  const { token: _, ...body } = fields
+  const { callback, appId, uploadId } = await authorise(services, storeName, request)
+  const { key, sizeBytes, etag } = callback
   const row: CallbackRow = {
     appId,
     uploadId,
-    requestId: requestIdOf(fields),
+    requestId: checkRequestId(callback),
     store: storeName,
-    body,
+    reported: { key, sizeBytes, etag },
   }
   const outOfTime = delay(ANSWER_MS)
   const { session, inserted } = await callbacks.insert(row, clock())
@@ -96,15 +95,15 @@ export async function receiveCallback(
   return Promise.race([work, outOfTime.then(() => session)])
 }
 
-/** What shows, without a look at the store, that a callback speaks of something else than the session's object. */
-function strayOutcome({ body }: CallbackRow, session: UploadSession): string | undefined {
+/** Why a callback cannot be about the session's object; found without asking the store. */
+function strayOutcome({ reported }: CallbackRow, session: UploadSession): string | undefined {
   if (hasEnded(session.state)) return session.state
-  if (body.object !== session.key) return 'other-object'
+  if (reported.key !== session.key) return 'other-object'
   const { sizeBytes } = session.plan
-  return sizeBytes !== null && body.size !== String(sizeBytes) ? 'other-size' : undefined
+  return sizeBytes !== null && reported.sizeBytes !== sizeBytes ? 'other-size' : undefined
 }
 
-/** Looks for the session's own object; what the callback says of it proves nothing. Throws StoreFailure. */
+/** Looks for the session's own object, because the callback proves nothing. Throws StoreFailure. */
 export async function processCallback(
   services: CallbackServices,
   row: CallbackRow,
@@ -117,9 +116,9 @@ export async function processCallback(
     return session
   }
   const presence = await checkObject(services, session)
-  // Anything but the session's own object is the sweep's to judge: a callback never fails a session.
-  const reached =
+  // A callback never fails a session: the sweep judges any other object.
+  const current =
     presence.kind === 'own' ? await finish(services, session, presence.object) : session
   await callbacks.markProcessed(row, presence.kind, clock())
-  return reached
+  return current
 }

@@ -1,5 +1,5 @@
-// Delta uploads: parts that are ranges of an object that its owner uploaded before, copied inside the store.
-// OSS takes an invalid range for the whole object, so ranges are computed here, and what was copied is looked at.
+// Delta uploads: the store copies ranges of an earlier object of the same owner into parts. OSS copies the whole object if a
+// range is invalid, so ranges are computed here and the copied parts are checked.
 import { isRecorded } from '../core/own-object.ts'
 import { type PartPlan, partSizeAt, partsAt } from '../core/part-plan.ts'
 import type { CopySource, ObjectStore } from '../core/ports/object-store.ts'
@@ -14,10 +14,9 @@ import { findUpload } from './find.ts'
 import { notOpen, refusal, uploadExpired } from './problems.ts'
 
 const CONCURRENCY = 5
-/** No copy begins later than this; the answer names what was copied, and the client asks for the rest. */
+/** No copy begins later. The answer names the copied parts, and the client asks for the rest. */
 const BEGIN_WITHIN_MS = 20_000
 
-/** Number of the source's part, number of the part that it becomes. */
 export type CopyPair = readonly [sourcePart: number, partNumber: number]
 
 export interface Copied {
@@ -43,7 +42,7 @@ const invalid = (pointer: string, detail: string) =>
 
 /**
  * Throws `forbidden`, `upload-not-found`, `upload-not-open`, `upload-expired`, `part-out-of-range` and `parts-mismatch`
- * before the store is asked, `object-mismatch` where the source has changed, `storage-upload-lost` where GET heals.
+ * without asking the store, `object-mismatch` if the source has changed, `storage-upload-lost` if a GET has to heal.
  */
 export async function copyParts(
   services: CopyServices,
@@ -111,7 +110,7 @@ function checkSource(target: UploadSession, source: UploadSession | undefined): 
   return source.object
 }
 
-/** Every range lies within the object and is exactly as long as the part that it becomes. */
+/** Every range lies within the object and is as long as its part. */
 function planCopies(
   plan: PartPlan,
   sourcePlan: PartPlan,
@@ -158,7 +157,7 @@ const wrongSizes = (
     },
   })
 
-/** The object is still the one that the source's session made. */
+/** Throws unless the object is still the one that the source's session made. */
 async function checkObject(store: ObjectStore, source: UploadSession): Promise<void> {
   if (!isRecorded(source, await store.head(source.key))) throw sourceChanged()
 }
@@ -169,7 +168,7 @@ const sourceChanged = (cause?: StoreFailure) =>
     cause,
   })
 
-/** Answers what the store said it copied. Fails where that is nothing: then the first failure tells why. */
+/** Answers the copies that the store confirmed. Throws the first failure if there are none. */
 async function copyAll(
   { clock }: CopyServices,
   store: ObjectStore,
@@ -194,13 +193,13 @@ async function copyAll(
   }
   await Promise.all(Array.from({ length: CONCURRENCY }, work))
   if (!failed) return copied
-  // A lost storage upload took what was copied with it; any other failure concerns only the parts that are not named.
-  const partial = isStoreFailure(failed.failure) && failed.failure.kind !== 'no-such-upload'
+  // A lost storage upload took the copied parts with it. Any other failure concerns single parts.
+  const partial = isStoreFailure(failed.failure) && failed.failure.kind !== 'no-upload'
   if (partial && copied.length > 0) return copied
   throw failed.failure
 }
 
-/** The listing is the fact: a part that was copied is there, as long as planned. */
+/** Keeps the copies that the store lists. Throws if a listed part is not as long as planned. */
 async function checkCopied(
   store: ObjectStore,
   upload: StoredUpload,
@@ -229,9 +228,5 @@ async function checkCopied(
   )
 }
 
-function copyProblem(failure: StoreFailure): Problem {
-  if (failure.code === 'NoSuchKey' || failure.code === 'PreconditionFailed') {
-    return sourceChanged(failure)
-  }
-  return refusal(failure)
-}
+const copyProblem = (failure: StoreFailure): Problem =>
+  failure.kind === 'no-object' ? sourceChanged(failure) : refusal(failure)

@@ -146,7 +146,8 @@ async function begin(services: CreateServices, session: UploadSession): Promise<
   } catch (failure) {
     if (!isStoreFailure(failure)) throw failure
     const problem = refusal(failure)
-    if (failure.kind === 'refused') await failReservation(services, session, problem)
+    const definite = failure.kind !== 'ambiguous' && failure.kind !== 'no-upload'
+    if (definite) await failReservation(services, session, problem)
     else await uploads.releaseReservation(session, clock())
     throw problem
   }

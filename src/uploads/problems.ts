@@ -1,30 +1,19 @@
-// A store's failure as a Problem: what the caller can do about it, or whom it is for.
+// Problems that several flows answer with: a failure of the store, a key that is taken, a session that is not open.
 import type { StoreFailure } from '../core/ports/store-failure.ts'
 import { Problem } from '../core/problem.ts'
 import { ATTEMPT_WINDOW_MS, type UploadSession } from '../core/upload-session.ts'
 
-/** The bytes of a part are not what was meant: sending it again mends that. */
-const SEND_PARTS_AGAIN = new Set([
-  'InvalidPart',
-  'InvalidPartOrder',
-  'FilePartNotExist',
-  'EntityTooSmall',
-  'InvalidDigest',
-  'InvalidCRC64',
-])
-
-/** A store's failure, in our words. The codes are OSS's and S3's. */
 export function refusal(failure: StoreFailure): Problem {
   const { code, kind } = failure
-  if (kind === 'no-such-upload') return uploadLost(failure)
-  if (code === 'FileAlreadyExists' || code === 'PreconditionFailed') return objectExists()
-  if (SEND_PARTS_AGAIN.has(code)) {
+  if (kind === 'no-upload') return uploadLost(failure)
+  if (kind === 'exists') return objectExists()
+  if (kind === 'parts-changed') {
     return new Problem('parts-mismatch', {
       detail: 'The stored parts changed meanwhile. Ask for the status and complete again.',
       cause: failure,
     })
   }
-  // Each of our calls is signed at its own moment, so a definite no is for the operator: key, clock, rights, bucket.
+  // Each call is signed anew, so a definite no does not pass by itself: key, clock, rights or bucket are wrong.
   return new Problem('storage-unavailable', {
     detail:
       kind === 'ambiguous'
@@ -56,7 +45,7 @@ export const tokenExpired = () =>
     detail: 'The token has expired. GET the upload for a fresh one.',
   })
 
-/** Says why a session cannot be changed any more, or not now. */
+/** Says why a session cannot be changed, or not yet. */
 export function notOpen(session: UploadSession, now: Date): Problem {
   if (session.state === 'completing' || session.state === 'initiating') {
     return new Problem('upload-completing', {

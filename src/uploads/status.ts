@@ -78,7 +78,7 @@ async function storedStatus(
       ? await listed(services, session, page)
       : await singleStatus(services, session)
   } catch (failure) {
-    if (isStoreFailure(failure, 'no-such-upload')) return lost(services, session)
+    if (isStoreFailure(failure, 'no-upload')) return lost(services, session)
     throw failure
   }
 }

@@ -9,7 +9,7 @@ import {
   acs3Signature,
   acs3StringToSign,
   signAcs3,
-} from '../../src/signing/acs3.ts'
+} from '../../src/storage/aliyun/acs3.ts'
 import vectors from '../vectors/oss-sts.json' with { type: 'json' }
 
 interface Vector {

@@ -4,8 +4,8 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { percentEncodePath } from '../../src/bytes/encoding.ts'
-import { signAcs3 } from '../../src/signing/acs3.ts'
 import { oss4DateTime, signHeaders } from '../../src/signing/oss4.ts'
+import { signAcs3 } from '../../src/storage/aliyun/acs3.ts'
 import { BUCKET, CREDENTIALS, useEmbeddedStore } from '../support/embedded-store.ts'
 
 const context = useEmbeddedStore()

@@ -2,12 +2,13 @@
 import { createHash, generateKeyPairSync, sign } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { base64, fromBase64, fromUtf8, hex, utf8 } from '../../src/bytes/encoding.ts'
+import type { RawRequest } from '../../src/core/ports/object-store.ts'
 import {
   callbackKeyUrlAllowed,
   callbackStringToSign,
   OSS_CALLBACK_PUBLIC_KEY,
   parseCallbackBody,
-  type RawRequest,
+  readOssCallback,
   verifyOssCallback,
 } from '../../src/storage/oss/callback.ts'
 import vectors from '../vectors/oss-callback.json' with { type: 'json' }
@@ -353,4 +354,25 @@ describe('parseCallbackBody', () => {
     expect(parseCallbackBody(JSON_TYPE, json(65_537))).toBeUndefined()
     expect(parseCallbackBody(FORM_TYPE, utf8(`a=${'x'.repeat(65_535)}`))).toBeUndefined()
   })
+})
+
+it('readOssCallback says in our words what was reported, and nothing of what is not readable', () => {
+  const read = (body: object) =>
+    readOssCallback({
+      headers: new Headers({ 'content-type': JSON_TYPE }),
+      body: utf8(JSON.stringify(body)),
+    })
+  const fields = { bucket: 'b', object: 'k', etag: 'E', reqId: 'r', token: 't' }
+
+  expect(read({ ...fields, size: 12 })).toEqual({
+    bucket: 'b',
+    key: 'k',
+    etag: 'E',
+    requestId: 'r',
+    token: 't',
+    sizeBytes: 12,
+  })
+  for (const size of ['x', '', -1, 1.5])
+    expect(read({ ...fields, size })?.sizeBytes).toBeUndefined()
+  expect(read({ nested: {} })).toBeUndefined()
 })

@@ -33,8 +33,6 @@ function dialect(answer?: (url: URL) => string): ObjectStore {
       asked.push(url)
       return answer ? Promise.resolve(new Response(answer(url))) : fetch(input, init)
     },
-    verifyCallback: () => false,
-    parseCallbackBody: () => undefined,
   })
 }
 

@@ -165,7 +165,7 @@ export const GUARDS = [
   {
     name: 'a callback is about our bucket',
     in: 'src/uploads/callback.ts',
-    from: 'if (fields.bucket !== store.location.bucket)',
+    from: 'if (callback.bucket !== store.location.bucket)',
     to: 'if (false)',
     suite: integration('callbacks', 'really signed'),
     by: /about another customer’s bucket is refused/,
@@ -174,7 +174,7 @@ export const GUARDS = [
   {
     name: 'a callback is about the session’s own key',
     in: 'src/uploads/callback.ts',
-    from: 'if (body.object !== session.key)',
+    from: 'if (reported.key !== session.key)',
     to: 'if (false)',
     suite: integration('callbacks', 'really signed'),
     by: /about another session’s key changes neither/,

@@ -150,7 +150,7 @@ describe('the sweep', () => {
     await store.complete(upload, parts, { overwrite: 'never' })
     const row = { appId: app.id, uploadId: created.id, requestId: 'r1', store: 'default' }
     await harness.services.callbacks.insert(
-      { ...row, body: { object: created.key, size: String(created.plan.sizeBytes) } },
+      { ...row, reported: { key: created.key, sizeBytes: created.plan.sizeBytes } },
       harness.clock(),
     )
     harness.advance({ seconds: 20 })

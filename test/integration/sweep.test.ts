@@ -436,7 +436,7 @@ describe('a run', () => {
     const gone = await create({ subject: 'gone' })
     const mine = await create({ subject: 'mine' })
     await query(harness, `update uploads set store = 'gone' where upload_id = $1`, [gone.id])
-    const row = { appId: app.id, uploadId: gone.id, requestId: 'r', store: 'gone', body: {} }
+    const row = { appId: app.id, uploadId: gone.id, requestId: 'r', store: 'gone', reported: {} }
     await harness.services.callbacks.insert(row, harness.clock())
     harness.advance({ hours: 25 })
     const { uploads } = harness.services

@@ -24,8 +24,6 @@ export function answering(
       const headers = init?.method === 'HEAD' ? { 'x-oss-err': btoa(body) } : undefined
       return new Response(headers || status === 304 ? null : body, { status, headers })
     },
-    verifyCallback: () => false,
-    parseCallbackBody: () => undefined,
     ...more,
   })
   return { store, asked }

@@ -52,7 +52,8 @@ const MAY_IMPORT: Record<string, string[]> = {
   delivery: ['core', 'bytes', 'net'],
   db: ['core'],
   contract: ['core', 'bytes'],
-  config: ['core', 'bytes'],
+  // A dialect writes its own settings down; of storage the configuration takes these, and nothing that opens a store.
+  config: ['core', 'bytes', 'net', 'storage'],
   log: ['core'],
   schedule: ['core', 'uploads', 'delivery'],
   http: ['core', 'bytes', 'auth', 'uploads', 'delivery', 'contract'],
@@ -135,6 +136,18 @@ describe('imports', () => {
     expect(values.map(({ target }) => target)).toEqual(['bytes/crc64.ts'])
   })
 
+  it('of the configuration take settings of stores, and no store', () => {
+    const reached = new Set(['config.ts'])
+    for (const name of reached) {
+      for (const { from, target } of imports)
+        if (from === name && within(target)) reached.add(target)
+    }
+    const strays = [...reached].filter(
+      (name) => room(name) === 'storage' && !/\/(settings|endpoint|address)\.ts$/.test(name),
+    )
+    expect(strays).toEqual([])
+  })
+
   it('of what stores share name no family of stores', () => {
     const strays = imports.filter(
       ({ from, target }) => from.startsWith('storage/rest/') && /^storage\/(?!rest\/)/.test(target),
@@ -196,6 +209,35 @@ describe('the world', () => {
 
   it('tells the time in few places', () => {
     expect(users(/new Date\(\)|Date\.now\(\)/).filter((name) => !matches(CLOCKS, name))).toEqual([])
+  })
+})
+
+describe('one family of stores', () => {
+  // CORS rules and RAM policies are for OSS so far; the embedded store speaks it.
+  const OWN = /^(storage\/(oss|aliyun)|signing|embedded|bucket)\//
+  const others = files.filter(({ name }) => !OWN.test(name))
+
+  it('spells its headers in its own rooms', () => {
+    const strays = others.filter(({ text }) => /x-(oss|acs|amz)-/.test(text))
+    expect(strays.map(({ name }) => name)).toEqual([])
+  })
+
+  it('names its error codes there, too', () => {
+    const CODES =
+      /FileAlreadyExists|PreconditionFailed|NoSuch(Key|Upload|Bucket)|InvalidPart|FilePartNotExist|EntityTooSmall|InvalidDigest|RequestTimeout|IncompleteBody|Throttling/
+    const strays = others.filter(({ text }) => CODES.test(text))
+    expect(strays.map(({ name }) => name)).toEqual([])
+  })
+
+  it('is opened and configured by its row, and named by no other code', () => {
+    const strays = imports.filter(
+      ({ from, target }) =>
+        /^storage\/(oss|aliyun)\//.test(target) &&
+        !OWN.test(from) &&
+        !/^storage\/(settings|open)\.ts$/.test(from) &&
+        target !== 'storage/oss/rsa-native.ts',
+    )
+    expect(strays).toEqual([])
   })
 })
 

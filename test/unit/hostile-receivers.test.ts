@@ -92,7 +92,11 @@ const SENDERS: Array<{ name: string; send: Sender; heard: string; unheard: strin
   {
     name: 'a call to the store',
     send: (url) =>
-      sendToStore(fetch, { method: 'GET', url, headers: {}, timeoutMs }, {}).catch(storeKind),
+      sendToStore(
+        fetch,
+        { method: 'GET', url, headers: {}, timeoutMs },
+        { kindOf: () => undefined },
+      ).catch(storeKind),
     heard: 'ambiguous',
     unheard: 'ambiguous',
   },

@@ -1,7 +1,7 @@
-// What is set on a bucket rather than on its objects: CORS and lifecycle rules, ACL, versioning; and the port to them.
+// The settings of a bucket (CORS, lifecycle, ACL, versioning) and the port to them.
 
 export interface CorsRule {
-  /** Each with at most one `*`, as the headers. */
+  /** Each has at most one `*`, and so do the headers. */
   allowedOrigins: readonly string[]
   allowedMethods: readonly string[]
   allowedHeaders: readonly string[]
@@ -14,13 +14,13 @@ export interface LifecycleRule {
   /** '' means the whole bucket. */
   prefix: string
   enabled: boolean
-  /** Of AbortMultipartUpload; absent where the rule does not have that action. */
+  /** Absent if the rule does not abort unfinished uploads. */
   abort?: { days?: number; createdBefore?: string }
-  /** Names of all that the rule holds, as `Filter` or `Expiration/Days`; also of what we know nothing about. */
+  /** Names of all elements of the rule, also of unknown ones, such as `Filter` or `Expiration/Days`. */
   elements: readonly string[]
 }
 
-/** A rule as the store holds it. `xml` goes back unchanged; `canonical` is the same for the same content. */
+/** A rule of the store. `xml` is written back unchanged; `canonical` is equal for equal content. */
 export type StoredRule<Rule> = Rule & { xml: string; canonical: string }
 
 /** Both configurations can only be written whole, so what is not a rule of ours is carried through. */

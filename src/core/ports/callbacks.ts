@@ -1,23 +1,23 @@
-// The durable inbox of stores’ callbacks.
+// The port to the inbox of stores' callbacks.
 import type { UploadSession } from '../upload-session.ts'
-import type { CallbackFields } from './object-store.ts'
+import type { ReportedObject } from './object-store.ts'
 
 export interface CallbackRow {
   appId: string
   uploadId: string
   requestId: string
   store: string
-  body: CallbackFields
+  reported: ReportedObject
 }
 
 export interface CallbacksDb {
-  /** Durable before it is answered. Says whether the session exists and how many rows it already has. */
+  /** Answers after the commit: the session if it exists, whether the row is new, and how many rows the session has. */
   insert(
     row: CallbackRow,
     now: Date,
   ): Promise<{ session?: UploadSession; inserted: boolean; rows: number }>
   markProcessed(row: CallbackRow, outcome: string, now: Date): Promise<void>
-  /** Oldest first. Rows of the stores in `except` wait for a store that answers. */
+  /** Oldest first, without the rows of the stores in `except`. */
   unprocessed(
     appId: string,
     before: Date,

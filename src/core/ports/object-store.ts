@@ -1,4 +1,4 @@
-// The port to a bucket. A dialect implements it; every method says which request needs it.
+// The port to a bucket, which each dialect implements. A method names the request that needs it.
 import type { Part, PartLimits } from '../part-plan.ts'
 import type { ObjectSpec, StoredObject, StoredPart, StoredUpload } from '../stored.ts'
 
@@ -9,11 +9,11 @@ export interface ListedUpload extends StoredUpload {
 
 export interface ListedUploadsPage {
   uploads: ListedUpload[]
-  /** Where the next page begins; absent after the last. */
+  /** The start of the next page; absent on the last page. */
   next?: StoredUpload
 }
 
-/** Bytes `first` to `last` (both included) of an object, as long as it is the one with this ETag. */
+/** Bytes `first` to `last`, both included, of the object with this ETag. */
 export interface CopySource {
   key: string
   etag: string
@@ -24,24 +24,24 @@ export interface CopySource {
 export interface SignedRequest {
   method: 'PUT' | 'POST' | 'GET'
   url: string
-  /** What the sender must send, exactly; nothing else that is signed may be added. */
+  /** The sender must send exactly these. */
   headers: Record<string, string>
 }
 
-/** Where the store reports what has been made, and the completion token that it brings along. */
+/** Asks the store to report a completed object, with our completion token. */
 export interface CallbackRequest {
-  /** Tried in order until one answers. */
+  /** The store tries them in order until one answers. */
   urls: readonly string[]
   token: string
 }
 
-/** A form to post with the file as its last field, called `file`. Every field is signed: none may be changed or left out. */
+/** A form to post, with the file as its last field, called `file`. Every field is signed. */
 export interface SignedForm {
   url: string
   fields: Record<string, string>
 }
 
-/** Bytes that a form's file may have, both inclusive. */
+/** In bytes, both inclusive. */
 export interface SizeRange {
   least: number
   most: number
@@ -57,21 +57,34 @@ export interface Validity {
   seconds: number
 }
 
-/** A request as it arrived, for signatures that cover the bytes on the wire. */
+/** A request as it arrived, because signatures cover the bytes on the wire. */
 export interface RawRequest {
   method: string
   /** Still percent-encoded, without the query. */
   rawPath: string
-  /** '' or '?…' as received. */
+  /** '' or '?…'. */
   rawQuery: string
   headers: Headers
   body: Uint8Array
 }
 
-/** What a store's callback says, once its signature holds. Still only a hint. */
-export type CallbackFields = Record<string, string>
+/** The object that a store reports. Only a hint, even if the signature holds. */
+export interface ReportedObject {
+  key?: string
+  sizeBytes?: number
+  etag?: string
+}
 
-/** What temporary credentials reach: one key, or everything below a prefix that ends with a slash. */
+/** A callback of a store, in our words. */
+export interface StoreCallback extends ReportedObject {
+  /** The completion token that the callback was asked to carry. */
+  token?: string
+  /** The store's own id of this callback. */
+  requestId?: string
+  bucket?: string
+}
+
+/** Temporary credentials reach one key, or all keys below a prefix that ends with a slash. */
 export type CredentialScope = { key: string } | { prefix: string }
 
 export interface TemporaryCredentials {
@@ -81,7 +94,7 @@ export interface TemporaryCredentials {
   expiresAt: Date
 }
 
-/** An operation on a stored object whose result is saved under another key of the same bucket. */
+/** An operation on a stored object. The store saves its result under another key of the same bucket. */
 export interface SaveAs {
   key: string
   operation: string
@@ -97,41 +110,40 @@ export interface MediaJob {
 
 export type MediaState =
   | { state: 'running' }
-  /** `key` is where the service says that it saved, if it says so: some formats get an extension. */
+  /** `key`: the result's, if the service tells it. Some formats get an extension. */
   | { state: 'done'; key?: string }
   | { state: 'failed'; code: string }
 
-/** What the store makes of a complete upload. All throw StoreFailure; a repeat saves the same under the same key. */
+/** Processing of stored objects. Every call throws StoreFailure, and may be repeated: it saves the same under the same key. */
 export interface StoreProcessing {
-  /** Answers when the result is saved. */
+  /** Resolves when the result is saved. */
   image(work: SaveAs): Promise<void>
-  /** Answers the id of a task that goes on; the result appears under its key. */
+  /** Answers a task's id. The result appears later. */
   async(work: SaveAs): Promise<string>
-  /** Present where the store has a service for it. */
+  /** Present if a transcoding service stands beside the store. */
   media?: StoreMedia
 }
 
 export interface StoreMedia {
-  /** Answers the id of a job. */
+  /** Answers the job's id. */
   submit(job: MediaJob): Promise<string>
   state(jobId: string): Promise<MediaState>
 }
 
 export interface ObjectStore {
   readonly name: string
-  readonly dialect: 'oss' | 's3'
   readonly limits: PartLimits
-  /** True where the signature of a single PUT can refuse a second write. */
+  /** True if a signed single PUT can refuse to overwrite. */
   readonly createOnlyPut: boolean
-  /** True where a part's signature covers its exact length. Elsewhere URLs live shortly and the sweep watches sizes. */
+  /** True if a part's signature covers its exact length. If not, URLs live shortly and the sweep checks sizes. */
   readonly bindsLength: boolean
-  /** True where the operator says that nobody else uploads below an app's prefix: what is old and unknown there is aborted. */
+  /** True if nobody else uploads below an app's prefix, so that the sweep may abort old unknown uploads there. */
   readonly exclusive: boolean
-  /** Seconds after which the bucket's own rule aborts an unfinished upload; infinite where it has none. */
+  /** Seconds until the bucket's own rule aborts an unfinished upload; infinite without a rule. */
   readonly cleanupSeconds: number
   /** `crc64` where HEAD and ListParts report CRC64 and a declared one can be verified. */
   readonly verifiableChecksums: readonly string[]
-  /** Seconds that a URL may live at most, from `from`: signing credentials may end. */
+  /** The longest life of a URL signed at `from`, because signing credentials may end. */
   maxUrlSeconds(from: Date): number
   /** POST /v1/uploads, and healing. Answers the storage upload id. */
   initiate(object: ObjectSpec): Promise<string>
@@ -143,7 +155,7 @@ export interface ObjectStore {
   ): SignedRequest[]
   /** The one PUT of a `single` upload. Pure. */
   presignPut(object: ObjectSpec, part: PartToSign, validity: Validity): SignedRequest
-  /** The form of a `form` upload. Present where the store takes forms whose policy is signed. Pure. */
+  /** The form of a `form` upload. Present if the store accepts signed forms. Pure. */
   presignForm?(
     object: ObjectSpec,
     size: SizeRange,
@@ -152,7 +164,7 @@ export interface ObjectStore {
   ): SignedForm
   /** GET /v1/uploads/{id}/object. Pure. */
   presignGet(key: string, filename: string, validity: Validity): SignedRequest
-  /** Present where the client may complete at the store and the store reports it. Pure. */
+  /** Present if a client can complete at the store and the store reports it. Pure. */
   presignComplete?(
     upload: StoredUpload,
     callback: CallbackRequest,
@@ -160,13 +172,14 @@ export interface ObjectStore {
     validity: Validity,
   ): SignedRequest
   /**
-   * All pages, one at a time. Throws StoreFailure `no-such-upload` where the store no longer knows it, and `ambiguous` where a
-   * part lacks its number, size, ETag or date.
+   * One page at a time. Throws StoreFailure: `no-upload` if the store no longer knows the upload, `ambiguous` if a part lacks
+   * its number, size, ETag or date.
    */
   listParts(upload: StoredUpload): AsyncIterable<StoredPart[]>
   /**
-   * POST /v1/uploads/{id}/copies. Present where the store copies a range of an object into a part. The caller has seen
-   * that the object holds the range, and looks at the listed size afterwards: a store may copy something else.
+   * POST /v1/uploads/{id}/copies. Present if the store copies a range of an object into a part. The caller checks before that
+   * the object holds the range, and afterwards the size of the part, because a store may copy something else. Throws
+   * StoreFailure `no-object` if the source is gone or has another ETag.
    */
   copyPart?(upload: StoredUpload, partNumber: number, source: CopySource): Promise<void>
   complete(
@@ -174,31 +187,31 @@ export interface ObjectStore {
     parts: ReadonlyArray<Pick<StoredPart, 'partNumber' | 'etag'>>,
     object: Pick<ObjectSpec, 'overwrite' | 'headers'>,
   ): Promise<void>
-  /** Throws StoreFailure `no-such-upload` where there is nothing (left) to abort. */
+  /** Throws StoreFailure `no-upload` if there is nothing to abort. */
   abort(upload: StoredUpload): Promise<void>
   /**
-   * Storage uploads in progress under exactly this key: what an initiate without an answer may have left. All of them up to
-   * five thousand, and then perhaps not all.
+   * Storage uploads in progress under exactly this key, such as one of an initiate that got no answer. The list may be
+   * incomplete beyond five thousand.
    */
   listUploads(key: string): Promise<ListedUpload[]>
-  /** One page of the storage uploads in progress below a prefix: the sweep counts what is not ours. */
+  /** One page of the storage uploads in progress below a prefix, in which the sweep looks for foreign ones. */
   listUploadsBelow(prefix: string, after?: StoredUpload): Promise<ListedUploadsPage>
   head(key: string): Promise<StoredObject | undefined>
   putEmpty(object: ObjectSpec): Promise<void>
-  /** The one object that was seen: in a versioned bucket its version, which would otherwise be hidden and stay. */
+  /** Deletes only the object that was seen. Without its version, a versioned bucket would hide the object and keep it. */
   delete(key: string, only: { ifMatch: string; versionId?: string }): Promise<void>
-  /** Where a client's own SDK finds the bucket. */
+  /** For a client's own SDK. */
   readonly location: { endpoint: string; region: string; bucket: string }
-  /** POST /v1/credentials. Present where the deployment has a role for it. `session` has 2 to 32 characters. */
+  /** POST /v1/credentials. Present if a role is configured. `session` has 2 to 32 characters. */
   issueCredentials?(
     scope: CredentialScope,
     session: string,
     seconds: number,
   ): Promise<TemporaryCredentials>
-  /** Processing targets of deliveries. Present where the store processes. */
+  /** Processing targets of deliveries. Present if the store processes objects. */
   readonly process?: StoreProcessing
-  /** What the callback says, or undefined where its signature does not hold. No outgoing request. */
-  verifyCallback(request: RawRequest): CallbackFields | undefined
-  /** Reads a callback's body without believing it: to find the session that it speaks of. */
-  readCallback(request: Pick<RawRequest, 'headers' | 'body'>): CallbackFields | undefined
+  /** Undefined unless the signature holds. Makes no request. */
+  verifyCallback(request: RawRequest): StoreCallback | undefined
+  /** Reads a callback without believing it, to find its session. */
+  readCallback(request: Pick<RawRequest, 'headers' | 'body'>): StoreCallback | undefined
 }

@@ -1,13 +1,18 @@
-// Alibaba Cloud's API calls beside OSS itself (STS, Media Processing): signed with ACS3, bounded, their failures sorted.
+// Calls to Alibaba Cloud's APIs beside OSS (STS, Media Processing), signed with ACS3.
 // Source: Alibaba Cloud, "V3 request syntax and signature".
 import { StoreFailure } from '../../core/ports/store-failure.ts'
-import { type Acs3Credentials, signAcs3 } from '../../signing/acs3.ts'
-import { parseJson, sendToStore } from '../rest/send.ts'
+import { type FailureRules, parseJson, sendToStore } from '../rest/send.ts'
+import { type Acs3Credentials, signAcs3 } from './acs3.ts'
 
 const TIMEOUT_MS = 10_000
 
-/** "Throttling.User" and its like: a 429 that is answered with 400. */
-const API_FAILURES = { isThrottling: (code: string) => code.startsWith('Throttling') }
+/** Answered with 400, but worth the same request again; "Throttling.User" and others are a 429. */
+export const isTransient = (code: string): boolean =>
+  code.startsWith('Throttling') || code === 'RequestTimeout' || code === 'IncompleteBody'
+
+const FAILURES: FailureRules = {
+  kindOf: (code) => (isTransient(code) ? 'ambiguous' : undefined),
+}
 
 export interface ApiOptions {
   /** Scheme and host. */
@@ -16,11 +21,11 @@ export interface ApiOptions {
   clock: () => Date
   fetch: typeof fetch
   newNonce: () => string
-  /** How long a call may take; 10 s unless given. */
+  /** For one call; 10 s by default. */
   timeoutMs?: number
 }
 
-/** Where each parameter goes is a fact of the API: into the query, or as a form. */
+/** The API fixes whether a parameter goes into the query or into a form. */
 export interface ApiParameters {
   query?: Record<string, string>
   form?: Record<string, string>
@@ -55,11 +60,11 @@ export function apiCaller(version: string, options: ApiOptions): ApiCall {
         method: 'POST',
         url: `${endpoint}${path}`,
         headers,
-        // To an empty text fetch would add a type of its own, which no signature covers.
+        // Undefined instead of '', because fetch adds a content type to a text, which the signature does not cover.
         body: form && body,
         timeoutMs: options.timeoutMs ?? TIMEOUT_MS,
       },
-      API_FAILURES,
+      FAILURES,
     )
     const parsed = parseJson(answer.body)
     if (!parsed) throw new StoreFailure('ambiguous', 'UnreadableAnswer', answer.status)

@@ -3,7 +3,7 @@
 import { percentEncode } from '../../bytes/encoding.ts'
 import type { MediaJob, MediaState, StoreMedia } from '../../core/ports/object-store.ts'
 import { StoreFailure } from '../../core/ports/store-failure.ts'
-import { type ApiOptions, apiCaller } from './api.ts'
+import { type ApiOptions, apiCaller, isTransient } from './api.ts'
 
 const VERSION = '2014-06-18'
 
@@ -15,7 +15,7 @@ export interface MpsOptions extends ApiOptions {
 
 type Json = Record<string, unknown>
 
-/** Object names are percent-encoded in themselves, before they become part of a JSON text. */
+/** Object names are percent-encoded before they go into the JSON. */
 function submitQuery(
   { bucket, region }: Pick<MpsOptions, 'bucket' | 'region'>,
   { key, saveAs, pipelineId, templateId }: MediaJob,
@@ -46,7 +46,7 @@ export function readSubmitted(answer: Json): string {
   const result = firstOf(answer, 'JobResultList', 'JobResult')
   if (result?.Success === false) {
     const code = textIn(result.Code) ?? 'JobRefused'
-    throw new StoreFailure(code.startsWith('Throttling') ? 'ambiguous' : 'refused', code, 200)
+    throw new StoreFailure(isTransient(code) ? 'ambiguous' : 'refused', code, 200)
   }
   const jobId = textIn((result?.Job as Json | undefined)?.JobId)
   if (!jobId) throw unreadable()

@@ -5,18 +5,18 @@ import type { CredentialScope, TemporaryCredentials } from '../../core/ports/obj
 import { StoreFailure } from '../../core/ports/store-failure.ts'
 import { type ApiOptions, apiCaller } from './api.ts'
 
-/** The narrower of the documented limits, which holds on both. */
+/** The smaller one of two documented limits. */
 const MAX_POLICY_BYTES = 1024
 const VERSION = '2015-04-01'
 
 export interface StsOptions extends ApiOptions {
   roleArn: string
   bucket: string
-  /** False where a promise may not be awaited by two requests: Workers. */
+  /** False on Workers, where a request must not wait for a promise of another. */
   sharePromises?: boolean
 }
 
-/** What a client's own SDK needs for an upload, on one key or below one prefix. Wildcards have been refused before. */
+/** The actions of an upload by a client's own SDK, on one key or below one prefix. Callers have refused wildcards. */
 export function sessionPolicy(bucket: string, scope: CredentialScope): string | undefined {
   const object = 'key' in scope ? scope.key : `${scope.prefix}*`
   const policy = JSON.stringify({
@@ -32,7 +32,7 @@ export function sessionPolicy(bucket: string, scope: CredentialScope): string | 
   return utf8(policy).length <= MAX_POLICY_BYTES ? policy : undefined
 }
 
-/** Throws StoreFailure. Calls for the same session and scope that run at once share one answer; no others do. */
+/** Throws StoreFailure. Only concurrent calls for the same session and scope share an answer. */
 export function stsClient(options: StsOptions) {
   const { sharePromises = true } = options
   const running = new Map<string, Promise<TemporaryCredentials>>()

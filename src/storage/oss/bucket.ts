@@ -1,4 +1,5 @@
-// The bucket's own settings on OSS: CORS, lifecycle, ACL, versioning. Both configurations are read and written whole.
+// The settings of a bucket on OSS: CORS, lifecycle, ACL, versioning. CORS and lifecycle are read and written whole.
+
 import type {
   BucketConfiguration,
   BucketSettings,
@@ -30,7 +31,7 @@ export function ossBucket(options: OssBucketOptions): BucketSettings {
     body?: string,
     extra: Record<string, string> = {},
   ) {
-    // With Content-MD5, as the SDKs do: a configuration that was cut on its way must not take effect.
+    // The MD5 keeps OSS from applying a configuration that was cut on its way.
     const headers = body
       ? { 'content-type': 'application/xml', 'content-md5': contentMd5(body), ...extra }
       : {}
@@ -48,7 +49,7 @@ export function ossBucket(options: OssBucketOptions): BucketSettings {
     try {
       const { body, status } = await send('GET', setting)
       const value = parse(body)
-      // Taken for an empty configuration, an unreadable one would be overwritten.
+      // Not undefined, because the caller would then overwrite the unreadable configuration.
       if (value === undefined) throw new StoreFailure('ambiguous', 'UnreadableAnswer', status)
       return value
     } catch (failure) {
@@ -74,7 +75,7 @@ export function ossBucket(options: OssBucketOptions): BucketSettings {
       read('lifecycle', (body) => readConfiguration(LIFECYCLE, body), 'NoSuchLifecycle'),
 
     async writeLifecycle(configuration: BucketConfiguration<LifecycleRule>) {
-      // A bucket that was given overlapping rules on purpose has to be given them again in the same way.
+      // If a bucket has overlapping rules on purpose, OSS refuses to write them again without this header.
       const overlap = hasOverlap(configuration)
       const body = writeConfiguration(LIFECYCLE, configuration)
       await send(
@@ -106,6 +107,6 @@ export function ossBucket(options: OssBucketOptions): BucketSettings {
 
 function hasOverlap({ rules }: BucketConfiguration<LifecycleRule>): boolean {
   const prefixes = rules.map(({ prefix }) => prefix).sort()
-  // Sorted, whatever begins with a prefix follows it directly or after others that do, too.
+  // In sorted order, a prefix is directly followed by the prefixes that begin with it.
   return prefixes.some((prefix, index) => prefixes[index + 1]?.startsWith(prefix))
 }

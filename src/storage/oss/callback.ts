@@ -1,10 +1,9 @@
-// Callbacks of OSS, inbound: does the signature hold, and what does the body say. Pure, and never an outgoing request.
-// A signature that holds is necessary, not sufficient: the key has 512 bits, and any customer of OSS can have it sign.
+// Verifies and reads callbacks of OSS. Pure: makes no request. A valid signature is necessary but not sufficient, because the
+// key has 512 bits and signs for every customer of OSS.
 import { base64, fromBase64, fromUtf8, isStorable, utf8 } from '../../bytes/encoding.ts'
-import type { CallbackFields, RawRequest } from '../../core/ports/object-store.ts'
+import type { RawRequest, StoreCallback } from '../../core/ports/object-store.ts'
+import { wholeNumber } from '../rest/values.ts'
 import { verifyRsaMd5 } from './md5.ts'
-
-export type { RawRequest } from '../../core/ports/object-store.ts'
 
 /**
  * The key that OSS publishes at gosspublic.alicdn.com/callback_pub_key_v1.pem, pinned. Its documentation ("Upload
@@ -39,8 +38,8 @@ export function verifyOssCallback(request: RawRequest, embeddedKeyPem?: string):
 }
 
 /**
- * True where x-oss-pub-key-url names the one key that is pinned above. No key URL is ever fetched, whatever it says,
- * so a forged callback causes no outgoing request; a URL of another key only tells that the signature cannot hold.
+ * True if x-oss-pub-key-url names the pinned key. No key URL is ever fetched, so that a forged callback causes no outgoing
+ * request.
  */
 export function callbackKeyUrlAllowed(headerValue: string | null): boolean {
   const bytes = fromBase64Strictly(headerValue)
@@ -53,14 +52,14 @@ export function callbackKeyUrlAllowed(headerValue: string | null): boolean {
   }
   return (
     (url.protocol === 'https:' || url.protocol === 'http:') &&
-    // With userinfo, port, query or fragment the whole would be longer.
+    // Excludes userinfo, port, query and fragment.
     url.href === `${url.protocol}//${KEY_HOST}${KEY_PATH}`
   )
 }
 
 /**
  * Percent-decoded path, query as received, LF, body as received ("Upload callbacks", signature 1.0). The path is
- * decoded to bytes, `+` stays. Undefined where its percent-encoding is malformed.
+ * decoded to bytes, `+` stays. Undefined if its percent-encoding is malformed.
  */
 export function callbackStringToSign(request: RawRequest): Uint8Array | undefined {
   const path = percentDecodeBytes(request.rawPath)
@@ -73,10 +72,30 @@ export function callbackStringToSign(request: RawRequest): Uint8Array | undefine
   return signed
 }
 
+/** Undefined for a body that `parseCallbackBody` cannot read. Believes nothing: `verifyOssCallback` checks the signature. */
+export function readOssCallback({
+  headers,
+  body,
+}: Pick<RawRequest, 'headers' | 'body'>): StoreCallback | undefined {
+  const fields = parseCallbackBody(headers.get('content-type'), body)
+  return (
+    fields && {
+      token: fields.token,
+      requestId: fields.reqId,
+      bucket: fields.bucket,
+      key: fields.object,
+      sizeBytes: wholeNumber(fields.size),
+      etag: fields.etag,
+    }
+  )
+}
+
+type CallbackFields = Record<string, string>
+
 /**
  * The fields of a callback's body: a flat JSON object of strings and numbers, or a form. A number keeps its digits, so
- * that a CRC64 beyond 2^53 stays whole. The object has no prototype. Undefined for anything else: another media type,
- * more than 64 KiB, a repeated or nested field, text that a database cannot keep (NUL, lone surrogates).
+ * that a CRC64 beyond 2^53 stays exact. The object has no prototype. Undefined for anything else: another media type, more
+ * than 64 KiB, a repeated or nested field, text that a database cannot store (NUL, lone surrogates).
  */
 export function parseCallbackBody(
   contentType: string | null,
@@ -147,7 +166,7 @@ function fromBase64Strictly(text: string | null): Uint8Array | undefined {
   return bytes && base64(bytes) === text ? bytes : undefined
 }
 
-/** To bytes, not text: what a path decodes to need not be UTF-8. */
+/** To bytes, because a decoded path may not be UTF-8. */
 function percentDecodeBytes(text: string): Uint8Array | undefined {
   if (/%(?![0-9A-Fa-f]{2})/.test(text)) return undefined
   const encoded = utf8(text)

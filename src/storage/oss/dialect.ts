@@ -1,6 +1,8 @@
 // The OSS dialect: its limits, and how it spells what every store does.
 // Source: Alibaba Cloud OSS, API reference; "Limits".
 import { GiB, KiB } from '../../core/part-plan.ts'
+import type { StoreFailureKind } from '../../core/ports/store-failure.ts'
+import { isTransient } from '../aliyun/api.ts'
 import type { Dialect } from '../rest/dialect.ts'
 import { crc64 } from '../rest/values.ts'
 import { textOf } from '../rest/xml.ts'
@@ -12,8 +14,21 @@ import {
   STAMP_HEADER,
 } from './headers.ts'
 
+const KINDS: ReadonlyMap<string, StoreFailureKind> = new Map([
+  ['NoSuchUpload', 'no-upload'],
+  ['NoSuchKey', 'no-object'],
+  ['FileAlreadyExists', 'exists'],
+  ['PreconditionFailed', 'exists'],
+  // The bytes of a part are not the intended ones, so the client has to send it again.
+  ['InvalidPart', 'parts-changed'],
+  ['InvalidPartOrder', 'parts-changed'],
+  ['FilePartNotExist', 'parts-changed'],
+  ['EntityTooSmall', 'parts-changed'],
+  ['InvalidDigest', 'parts-changed'],
+  ['InvalidCRC64', 'parts-changed'],
+])
+
 export const ossDialect: Dialect = {
-  name: 'oss',
   limits: {
     minPartSizeBytes: 100 * KiB,
     maxPartSizeBytes: 5 * GiB,
@@ -37,5 +52,8 @@ export const ossDialect: Dialect = {
   createOnlyHeaders,
   objectCrc64: (headers) => crc64(headers.get('x-oss-hash-crc64ecma')),
   partCrc64: (part) => crc64(textOf(part, 'HashCrc64ecma')),
-  failures: { errorHeader: 'x-oss-err', isThrottling: (code) => code.startsWith('Throttling') },
+  failures: {
+    errorHeader: 'x-oss-err',
+    kindOf: (code) => (isTransient(code) ? 'ambiguous' : KINDS.get(code)),
+  },
 }

@@ -1,4 +1,4 @@
-// Endpoints of OSS: their forms for a region, how each names the bucket, and which may be handed to clients.
+// Endpoints of OSS: the hosts of a region, where each has the bucket's name, and which ones clients reach.
 // Source: Alibaba Cloud OSS, "Regions and endpoints", "Access OSS over custom domain names".
 import type { Addressing, BucketAddress } from '../rest/address.ts'
 
@@ -11,14 +11,14 @@ export const ENDPOINT_KINDS = [
 ] as const
 export type EndpointKind = (typeof ENDPOINT_KINDS)[number]
 
-/** The id that signatures name: `cn-hangzhou`, also where `oss-cn-hangzhou` was written. */
+/** The region's id in signatures: `cn-hangzhou`, also if `oss-cn-hangzhou` is configured. */
 export const signingRegion = (region: string): string => region.replace(/^oss-/, '')
 
 const HOSTS: Record<EndpointKind, (region: string) => string> = {
   public: (region) => `oss-${region}.aliyuncs.com`,
   internal: (region) => `oss-${region}-internal.aliyuncs.com`,
   'dual-stack': (region) => `${region}.oss.aliyuncs.com`,
-  // Signed with the bucket's own region all the same.
+  // Signatures still have the bucket's own region.
   accelerate: () => 'oss-accelerate.aliyuncs.com',
   'accelerate-overseas': () => 'oss-accelerate-overseas.aliyuncs.com',
 }
@@ -26,14 +26,14 @@ const HOSTS: Record<EndpointKind, (region: string) => string> = {
 export const endpointFor = (kind: EndpointKind, region: string): string =>
   `https://${HOSTS[kind](signingRegion(region))}`
 
-/** True for hosts that only Alibaba's own network reaches: never in a URL for a client. */
+/** Only Alibaba's own network reaches such a host, so no client gets its URL. */
 export const isInternal = (endpoint: string): boolean =>
   /-internal\.aliyuncs\.com$/i.test(new URL(endpoint).hostname)
 
 const isAddress = (hostname: string): boolean =>
   hostname === 'localhost' || hostname.startsWith('[') || /^\d+(\.\d+){3}$/.test(hostname)
 
-/** How this host names the bucket, as its form tells: any but Alibaba's own is the bucket's custom domain. */
+/** From the form of the host: any host that is not Alibaba's is the bucket's custom domain. */
 export function addressingOf(endpoint: string, bucket: string): Addressing {
   const { hostname } = new URL(endpoint)
   if (isAddress(hostname)) return 'path'
@@ -50,7 +50,7 @@ interface StoreAddresses {
   addressing?: Addressing
 }
 
-/** The addresses of a store's bucket: our own calls may take another way than clients. */
+/** Our own calls may take another endpoint than clients. */
 export function addressesOf(store: StoreAddresses) {
   const { bucket, region, endpoint, publicEndpoint, addressing } = store
   const address = (kindOrUrl: string): BucketAddress => {

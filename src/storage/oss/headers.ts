@@ -1,8 +1,8 @@
-// The headers that an object is created with: its type, the stamp, and what the policy's `object` block says.
+// The headers that create an object: its type, the stamp, and those of the policy's `object` block.
 import { RESERVED_METADATA } from '../../core/object-headers.ts'
 import type { ObjectSpec } from '../../core/stored.ts'
 
-/** User metadata that proves which session made an object. Only the service can sign it. */
+/** User metadata. Only the service can sign it, so it proves which session made an object. */
 export const STAMP_HEADER = `x-oss-meta-${RESERVED_METADATA}upload`
 
 export const createOnlyHeaders = ({
@@ -32,7 +32,7 @@ export function objectHeaders({ uploadId, contentType, headers = {} }: ObjectSpe
   )
 }
 
-/** The access list of a multipart object is the one thing that is said at its completion. */
+/** A multipart object gets its ACL at completion, and every other header at initiation. */
 const ACL = 'x-oss-object-acl'
 
 export function initiateHeaders(object: ObjectSpec): Record<string, string> {

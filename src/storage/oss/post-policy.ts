@@ -1,5 +1,5 @@
-// The policy of a form upload (PostObject), signed with V4: what is signed is the base64 of the policy, no canonical
-// request. Every field that is sent is a condition of it, so that its holder can change none. Pure.
+// The policy of a form upload (PostObject), signed with V4: the signature covers the base64 of the policy instead of a
+// canonical request. Every field is a condition of the policy, so that the form's holder cannot change any. Pure.
 // Source: Alibaba Cloud OSS, "PostObject", "Signature V4 of PostObject".
 import { base64, utf8 } from '../../bytes/encoding.ts'
 import type { SizeRange } from '../../core/ports/object-store.ts'
@@ -18,13 +18,13 @@ export type Condition =
 
 export interface FormToSign {
   bucket: string
-  /** Field names as they are sent; their case does not matter to OSS. */
+  /** OSS ignores the case of the names. */
   fields: Record<string, string>
   size: SizeRange
   expiresAt: Date
 }
 
-/** The fields that say who signed, and when. */
+/** The fields of the signer and the time. */
 const signerFields = (
   { accessKeyId, sessionToken }: Oss4Credentials,
   scope: Oss4Scope,
@@ -35,7 +35,7 @@ const signerFields = (
   ...(sessionToken ? { 'x-oss-security-token': sessionToken } : {}),
 })
 
-/** The bucket and who signed as pairs, the rest as `eq`: the forms that the documentation shows. */
+/** Bucket and signer are pairs, all others `eq`, as in the documentation. */
 function conditionsOf({ bucket, fields, size }: FormToSign): Condition[] {
   const pinned = Object.entries(fields).map(([name, value]): Condition => {
     const field = name.toLowerCase()
@@ -58,7 +58,7 @@ export const encodePolicy = (json: string): string => base64(utf8(json))
 
 export const signPolicy = (key: Uint8Array, encoded: string): string => signature(key, encoded)
 
-/** All fields to send but the file, in the order in which they are best sent. */
+/** All fields except the file, in the order in which to send them. */
 export function signForm(
   form: FormToSign,
   credentials: Oss4Credentials,

@@ -1,4 +1,4 @@
-// What clients of OSS are handed beside part URLs: a form, and a completion that OSS reports to us. Pure.
+// Signed requests for clients that only OSS has: a form, and a completion that OSS reports to us. Pure.
 import type { ObjectStore } from '../../core/ports/object-store.ts'
 import { callbackFields, callbackQuery } from './callback-query.ts'
 import { completeHeaders, createOnlyHeaders, objectHeaders } from './headers.ts'
@@ -12,7 +12,7 @@ export const ossPresign = (signer: OssSigner): Presign => ({
       {
         key: object.key,
         success_action_status: '200',
-        // OSS may take fields that a policy does not name. These would make another object, so they are always named.
+        // OSS may accept fields that the policy does not name, and these would change the object, so they are always named.
         'x-oss-content-type': object.contentType,
         'x-oss-object-acl': 'default',
         ...objectHeaders(object),

@@ -1,4 +1,4 @@
-// Processing of stored objects at OSS, the result saved under another key of the same bucket.
+// Processing of stored objects by OSS, which saves the result under another key of the same bucket.
 // Source: Alibaba Cloud OSS, "Save processed images", "sys/saveas", "Asynchronous processing".
 import { base64url, utf8 } from '../../bytes/encoding.ts'
 import type { SaveAs, StoreProcessing } from '../../core/ports/object-store.ts'
@@ -9,7 +9,7 @@ import { contentMd5 } from './md5.ts'
 
 type Parameter = 'x-oss-process' | 'x-oss-async-process'
 
-/** Plain text, not a form; key and bucket in base64url without padding, as the documentation's own examples have them. */
+/** Plain text, not a form. Key and bucket are base64url without padding, as in the documentation's examples. */
 export const processBody = (
   parameter: Parameter,
   bucket: string,
@@ -20,7 +20,7 @@ export const processBody = (
 export function ossProcess(send: Caller['send'], bucket: string): Omit<StoreProcessing, 'media'> {
   function post(parameter: Parameter, work: SaveAs) {
     const body = processBody(parameter, bucket, work)
-    // Type and MD5 as the official SDKs send them: an operation that was cut on its way must not be carried out.
+    // As the official SDKs do. The MD5 keeps OSS from running an operation that was cut on its way.
     const headers = {
       'content-type': 'application/xml',
       'content-md5': contentMd5(body),
@@ -30,7 +30,7 @@ export function ossProcess(send: Caller['send'], bucket: string): Omit<StoreProc
 
   return {
     async image(work) {
-      // Older documentation has an empty answer, newer a JSON with a status.
+      // The answer is empty in older documentation, and JSON with a status in newer.
       const answer = await post('x-oss-process', work)
       const { status = 'OK' } = parseJson(answer.body) ?? {}
       if (status !== 'OK') throw new StoreFailure('ambiguous', 'not-saved', answer.status)

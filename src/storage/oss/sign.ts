@@ -1,4 +1,4 @@
-// Signs requests to OSS with V4: control calls by header, what clients send by query. Keys are kept for their day.
+// Signs requests to OSS with V4: our calls by header, clients' requests by query. A day's signing key is cached.
 import { percentEncode } from '../../bytes/encoding.ts'
 import type {
   SignedForm,
@@ -26,21 +26,22 @@ export interface OssSignerOptions {
   /** Without `oss-`. */
   region: string
   credentials: Oss4Credentials
-  /** For our own calls and, apart from that, for what clients are handed. */
+  /** For our own calls. */
   endpoint: BucketAddress
+  /** For clients. */
   publicEndpoint: BucketAddress
 }
 
-/** A `Signer`, and forms. */
+/** A `Signer` that also signs forms. */
 export function ossSigner(options: OssSignerOptions) {
-  let kept: { date: string; key: Uint8Array } | undefined
+  let cached: { date: string; key: Uint8Array } | undefined
 
   function keyFor(scope: Oss4Scope): Uint8Array {
     const date = scope.dateTime.slice(0, 8)
-    if (kept?.date !== date) {
-      kept = { date, key: signingKey(options.credentials.secretAccessKey, scope) }
+    if (cached?.date !== date) {
+      cached = { date, key: signingKey(options.credentials.secretAccessKey, scope) }
     }
-    return kept.key
+    return cached.key
   }
 
   const requestOf = (call: StoreCall): Oss4Request => ({
@@ -52,7 +53,6 @@ export function ossSigner(options: OssSignerOptions) {
   })
 
   return {
-    /** For our own calls: URL and headers, ready for fetch. */
     byHeader(call: StoreCall, now: Date): { url: string; headers: Record<string, string> } {
       const scope = { dateTime: oss4DateTime(now), region: options.region }
       const query = (call.query ?? [])
@@ -67,7 +67,7 @@ export function ossSigner(options: OssSignerOptions) {
       }
     },
 
-    /** A form for clients, its `fields` besides the signer's own. */
+    /** `fields` without the signer's own. */
     byForm(fields: Record<string, string>, size: SizeRange, validity: Validity): SignedForm {
       const { bucket, credentials, publicEndpoint } = options
       const scope = { dateTime: oss4DateTime(validity.from), region: options.region }
@@ -78,7 +78,6 @@ export function ossSigner(options: OssSignerOptions) {
       }
     },
 
-    /** For the parts of one storage upload, for clients: what they share is made once. */
     forParts({ key, storageUploadId }: StoredUpload, { from, seconds }: Validity) {
       const { bucket, credentials, publicEndpoint, region } = options
       const scope = { dateTime: oss4DateTime(from), region }
@@ -94,13 +93,12 @@ export function ossSigner(options: OssSignerOptions) {
       })
       return (partNumber: number, { sent, signed }: PutHeaders): SignedRequest => ({
         method: 'PUT',
-        // Unless listed, a header that OSS does not always sign could be left out or changed.
+        // A client could drop or change a header that OSS does not sign by itself, so all are listed.
         url: `${url}?${sign(partNumber, signed, Object.keys(signed))}`,
         headers: sent,
       })
     },
 
-    /** For clients. `sent` are the headers that the client has to send itself. */
     byQuery(
       call: StoreCall & { method: SignedRequest['method'] },
       validity: Validity,

@@ -1,7 +1,7 @@
-// URLs of a bucket and its objects, in each way that an endpoint can name the bucket.
+// URLs of a bucket and its objects.
 import { percentEncodePath } from '../../bytes/encoding.ts'
 
-/** The URL without query of a bucket or an object, the key percent-encoded byte by byte (never through `new URL`). */
+/** Without a query. The key is percent-encoded byte by byte, because `new URL` would change it. */
 export function objectUrl({ url, addressing }: BucketAddress, bucket: string, key = ''): string {
   const { protocol, host } = new URL(url)
   const path = percentEncodePath(key)
@@ -10,10 +10,10 @@ export function objectUrl({ url, addressing }: BucketAddress, bucket: string, ke
   return `${protocol}//${bucket}.${host}/${path}`
 }
 
-/** Where the bucket's name stands: in the host, in the path, or nowhere since the host is the bucket's own. */
+/** The bucket's name is in the host, in the path, or nowhere, because the host is the bucket's own. */
 export type Addressing = 'virtual' | 'path' | 'cname'
 
-/** Scheme and host, and where they leave the bucket's name. */
+/** `url` is scheme and host. */
 export interface BucketAddress {
   url: string
   addressing: Addressing

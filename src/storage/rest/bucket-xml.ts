@@ -1,4 +1,4 @@
-// CORS and lifecycle configurations as XML. A stored rule is written back as it was read, a new one from its fields.
+// CORS and lifecycle configurations as XML. A stored rule is written back unchanged, a new one from its fields.
 import {
   type BucketConfiguration,
   type CorsRule,
@@ -32,7 +32,7 @@ const tags = (name: string, list: readonly string[]) => list.map((text) => tag(n
 export const CORS: Shape<CorsRule> = {
   root: 'CORSConfiguration',
   rule: 'CORSRule',
-  // Answers differ by origin, so a cache between must not hand one origin's answer to another.
+  // Answers differ by origin, so a cache must not give one origin's answer to another.
   others: ['<ResponseVary>true</ResponseVary>'],
   read: (element) => ({
     allowedOrigins: texts(element, 'AllowedOrigin'),
@@ -81,7 +81,7 @@ export const LIFECYCLE: Shape<LifecycleRule> = {
     ].join(''),
 }
 
-/** Undefined where the document is not such a configuration. */
+/** Undefined if the document is no such configuration. */
 export function readConfiguration<Rule>(
   shape: Shape<Rule>,
   document: string,

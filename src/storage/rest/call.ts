@@ -1,4 +1,4 @@
-// Our own calls to a store: signed by header, bounded in time, their failures sorted.
+// Our own calls to a store, signed by header.
 import type { SignedRequest, Validity } from '../../core/ports/object-store.ts'
 import type { StoredUpload } from '../../core/stored.ts'
 import { expectXml, type FailureRules, type StoreAnswer, sendToStore } from './send.ts'
@@ -12,7 +12,7 @@ export interface StoreCall {
   headers?: Record<string, string>
 }
 
-/** The headers of a PUT: what its sender must send itself, and what the signature covers. */
+/** Of a PUT: its sender sends `sent` itself, and the signature covers `signed`. */
 export interface PutHeaders {
   sent: Record<string, string>
   signed: Record<string, string>
@@ -20,15 +20,15 @@ export interface PutHeaders {
 
 /** Signs for one bucket with one key. Pure: the time is an argument. */
 export interface Signer {
-  /** For our own calls: URL and headers, ready for fetch. */
+  /** For our own calls, ready for fetch. */
   byHeader(call: StoreCall, now: Date): { url: string; headers: Record<string, string> }
-  /** For clients. Every header of the call is signed; `sent` are those that the client has to send itself. */
+  /** For clients. Every header of the call is signed; the client sends `sent` itself. */
   byQuery(
     call: StoreCall & { method: SignedRequest['method'] },
     validity: Validity,
     sent?: Record<string, string>,
   ): SignedRequest
-  /** For the parts of one storage upload, for clients: what they share is made once. */
+  /** For clients, for the parts of one storage upload. The shared work is done once. */
   forParts(
     upload: StoredUpload,
     validity: Validity,
@@ -38,18 +38,18 @@ export interface Signer {
 export interface CallerOptions {
   clock: () => Date
   fetch: typeof fetch
-  /** How long a call may take; 30 s unless given. */
+  /** For one call; 30 s by default. */
   timeoutMs?: number
 }
 
 export interface Caller {
-  /** Throws StoreFailure for all but 2xx; a status in `also` is answered too. */
+  /** Throws StoreFailure unless the status is 2xx or in `also`. */
   send(
     call: StoreCall,
     body?: string | Uint8Array<ArrayBuffer>,
     also?: readonly number[],
   ): Promise<StoreAnswer>
-  /** As send, and reads the answer: the XML element of this name. Throws StoreFailure for anything else. */
+  /** Sends, and reads the root element of this name. Throws StoreFailure for any other answer. */
   read(
     call: StoreCall,
     root: string,
@@ -57,7 +57,7 @@ export interface Caller {
   ): Promise<{ answer: StoreAnswer; node: XmlNode }>
 }
 
-/** A proxy that compresses an answer drops its length and changes its ETag. Not signed, so that a proxy may change it. */
+/** A proxy that compresses an answer drops its length and changes its ETag. Unsigned, because a proxy may change the header. */
 const readingHeaders = (method: string): Record<string, string> =>
   method === 'HEAD' || method === 'GET' ? { 'accept-encoding': 'identity' } : {}
 

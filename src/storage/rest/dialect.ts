@@ -1,7 +1,6 @@
-// How a family of stores spells what all of them do. A dialect is a row of names and small functions; rest/ asks it and knows
-// no family by name.
+// A dialect: the names, limits and small functions in which one family of stores differs from the others. Nothing else in rest/
+// knows a family.
 import type { PartLimits } from '../../core/part-plan.ts'
-import type { ObjectStore } from '../../core/ports/object-store.ts'
 import type { ObjectSpec } from '../../core/stored.ts'
 import type { FailureRules } from './send.ts'
 import type { XmlNode } from './xml.ts'
@@ -9,31 +8,30 @@ import type { XmlNode } from './xml.ts'
 type HeaderValues = Record<string, string>
 
 export interface Dialect {
-  readonly name: ObjectStore['dialect']
   readonly limits: PartLimits
-  /** Seconds that a signed URL may live at most, by the kind of key that signs it. */
+  /** The longest life of a signed URL, by the kind of key that signs it. */
   readonly maxUrlSeconds: { longLived: number; temporary: number }
-  /** True where the signature of a single PUT can refuse a second write. */
+  /** True if a signed single PUT can refuse to overwrite. */
   readonly createOnlyPut: boolean
   /** Kinds of whole-object checksums that the store reports, so that a declared one can be verified. */
   readonly verifiableChecksums: readonly string[]
-  /** True where every call that answers keys takes `encoding-type`, not only the listing of uploads. */
+  /** True if every call that answers keys takes `encoding-type`, not only the listing of uploads. */
   readonly encodesEveryKey: boolean
   readonly headerNames: {
-    /** User metadata that proves which session made an object. Only the service can sign it. */
+    /** User metadata. Only the service can sign it, so it proves which session made an object. */
     stamp: string
     versionId: string
     copySource: string
     copySourceIfMatch: string
     copySourceRange: string
   }
-  /** What an object that is written whole is created with. */
+  /** For an object that is written whole. */
   objectHeaders(object: ObjectSpec): HeaderValues
-  /** What an object that is made of parts is created with, as its upload begins … */
+  /** For an object that is made of parts: to initiate its upload … */
   initiateHeaders(object: ObjectSpec): HeaderValues
-  /** … and as it is completed. */
+  /** … and to complete it. */
   completeHeaders(object: Pick<ObjectSpec, 'headers'>): HeaderValues
-  /** What has the store refuse to write over an object, where the policy says so. */
+  /** Make the store refuse to overwrite, if the policy says so. */
   createOnlyHeaders(object: Pick<ObjectSpec, 'overwrite'>): HeaderValues
   /** CRC64 as HEAD tells it: an unsigned decimal, or undefined. */
   objectCrc64(headers: Headers): string | undefined

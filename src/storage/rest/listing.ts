@@ -1,4 +1,4 @@
-// The listings of a store, page by page, with every key asked for in percent-encoding: it may hold what XML cannot carry.
+// Listings of parts and uploads, page by page, with percent-encoded keys, because XML cannot carry every character of a key.
 import type { ListedUpload, ListedUploadsPage, ObjectStore } from '../../core/ports/object-store.ts'
 import { StoreFailure } from '../../core/ports/store-failure.ts'
 import type { StoredPart, StoredUpload } from '../../core/stored.ts'
@@ -10,13 +10,13 @@ import * as read from './values.ts'
 import { listOf, textOf, type XmlNode } from './xml.ts'
 
 const PAGE = '1000'
-/** Of uploads under one key: those who need them look at the first ones, and again later. */
+/** Of uploads under one key. Callers abort the listed ones and look again later. */
 const MOST_LISTED = 5000
 
 const unreadable = ({ status }: StoreAnswer) =>
   new StoreFailure('ambiguous', 'UnreadableAnswer', status)
 
-/** Reads the keys of one page: percent-encoded only where the answer says so. A plus sign is one. */
+/** Decodes keys only if the answer says that they are encoded. A plus sign stays a plus sign. */
 function keyReader(page: XmlNode, answer: StoreAnswer): (node: XmlNode, name: string) => string {
   const encoded = textOf(page, 'EncodingType') === 'url'
   return (node, name) => {
@@ -30,7 +30,7 @@ function keyReader(page: XmlNode, answer: StoreAnswer): (node: XmlNode, name: st
   }
 }
 
-/** A part without any of these cannot be told from a missing one, and an upload without its date not from an old one. */
+/** A part that lacks a value cannot be judged, so the whole answer counts as unreadable. */
 function storedPart(part: XmlNode, answer: StoreAnswer, { partCrc64 }: Dialect): StoredPart {
   const partNumber = read.wholeNumber(textOf(part, 'PartNumber'))
   const sizeBytes = read.wholeNumber(textOf(part, 'Size'))
@@ -79,7 +79,7 @@ export function restListing({ read: ask }: Caller, dialect: Dialect): Listing {
       key: keyOf(page, 'NextKeyMarker'),
       storageUploadId: textOf(page, 'NextUploadIdMarker') ?? '',
     }
-    // A page that leads nowhere, or back to itself, would be asked for without end.
+    // A marker that does not advance would repeat the page without end.
     const stays = next.key === after?.key && next.storageUploadId <= after.storageUploadId
     if (!next.key.startsWith(prefix) || next.key === '' || stays) throw unreadable(answer)
     return { uploads, next }
@@ -113,7 +113,7 @@ export function restListing({ read: ask }: Caller, dialect: Dialect): Listing {
       do {
         const page: ListedUploadsPage = await listUploadsBelow(key, after)
         found.push(...page.uploads.filter((upload) => upload.key === key))
-        // Sorted by the bytes of the key, then by upload id: what follows a longer key is not of this one.
+        // Pages are sorted by key, then by upload id, so a marker with another key is past the last upload of this key.
         after = page.next?.key === key ? page.next : undefined
       } while (after && found.length < MOST_LISTED)
       return found

@@ -1,7 +1,7 @@
-// Multipart uploads, by our own signed calls.
+// Initiates, completes and aborts multipart uploads, and copies parts.
 import { percentEncodePath } from '../../bytes/encoding.ts'
 import type { ObjectStore } from '../../core/ports/object-store.ts'
-import { StoreFailure } from '../../core/ports/store-failure.ts'
+import { isStoreFailure, StoreFailure } from '../../core/ports/store-failure.ts'
 import type { Caller } from './call.ts'
 import type { Dialect } from './dialect.ts'
 import { encodedKeys, quoted } from './headers.ts'
@@ -41,7 +41,11 @@ export function restMultipart({ send, read }: Caller, dialect: Dialect, bucket: 
           [headerNames.copySourceRange]: `bytes=${first}-${last}`,
         },
       }
-      await read(call, 'CopyPartResult')
+      try {
+        await read(call, 'CopyPartResult')
+      } catch (failure) {
+        throw isStoreFailure(failure) ? copyFailure(failure, dialect) : failure
+      }
     },
 
     async complete(upload, parts, object) {
@@ -49,7 +53,7 @@ export function restMultipart({ send, read }: Caller, dialect: Dialect, bucket: 
         ({ partNumber, etag }) =>
           `<Part><PartNumber>${partNumber}</PartNumber><ETag>${escapeXml(quoted(etag))}</ETag></Part>`,
       )
-      // A 200 may still carry an error, and a body that ends early proves nothing.
+      // Read to its end, because a 200 may carry an error.
       await read(
         {
           method: 'POST',
@@ -74,4 +78,11 @@ export function restMultipart({ send, read }: Caller, dialect: Dialect, bucket: 
       })
     },
   }
+}
+
+/** The one condition of a copy is about its source. A copy that fails has made no part, so the code counts at any status. */
+function copyFailure(failure: StoreFailure, { failures }: Dialect): StoreFailure {
+  const kind = failures.kindOf(failure.code)
+  if (kind !== 'no-object' && kind !== 'exists') return failure
+  return new StoreFailure('no-object', failure.code, failure.status, failure)
 }

@@ -1,4 +1,4 @@
-// Whole objects: look, put an empty one, remove.
+// Whole objects: HEAD, an empty PUT, DELETE.
 import type { ObjectStore } from '../../core/ports/object-store.ts'
 import type { Caller } from './call.ts'
 import type { Dialect } from './dialect.ts'

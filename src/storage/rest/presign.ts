@@ -1,4 +1,4 @@
-// What clients are handed of any store: signed URLs for parts, for a whole object and for reading. Pure.
+// Signed URLs for clients: for parts, for a whole object, for reading. Pure.
 import type { ObjectStore, PartToSign } from '../../core/ports/object-store.ts'
 import type { PutHeaders, Signer } from './call.ts'
 import type { Dialect } from './dialect.ts'
@@ -6,13 +6,12 @@ import { attachment } from './headers.ts'
 
 type Presign = Pick<ObjectStore, 'presignParts' | 'presignPut' | 'presignGet'>
 
-/** `bindLength`: sign the exact Content-Length, too. */
+/** `bindLength` signs the exact Content-Length. */
 export function restPresign(
   signer: Signer,
   { objectHeaders, createOnlyHeaders }: Dialect,
   { bindLength }: { bindLength: boolean },
 ): Presign {
-  /** What a part's or object's PUT signs besides the query, and what its sender must therefore send. */
   function putHeaders(part: PartToSign, headers: Record<string, string>): PutHeaders {
     const sent = part.contentMd5 ? { ...headers, 'Content-MD5': part.contentMd5 } : headers
     const signed = bindLength ? { ...sent, 'content-length': String(part.sizeBytes) } : sent

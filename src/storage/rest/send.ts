@@ -1,9 +1,9 @@
-// One call to a store: bounded in time and answer size, its failures sorted into the three kinds that flows act on.
-import { StoreFailure } from '../../core/ports/store-failure.ts'
+// One call to a store: bounded in time and answer size, its failures sorted into the kinds that flows act on.
+import { StoreFailure, type StoreFailureKind } from '../../core/ports/store-failure.ts'
 import { exchange } from '../../net/exchange.ts'
 import { MAX_XML_BYTES, parseXml, textOf } from './xml.ts'
 
-/** Milliseconds until a call without a whole answer counts as unanswered. */
+/** After this time a call without a complete answer counts as unanswered. */
 const STORE_TIMEOUT_MS = 30_000
 
 export interface StoreRequest {
@@ -20,12 +20,12 @@ export interface StoreAnswer {
   body: string
 }
 
-/** How a family of services tells its failures apart, beyond the status. */
+/** How a family of services reports its failures, beyond the status. */
 export interface FailureRules {
   /** The header that carries the error of a HEAD, as XML in base64. */
   errorHeader?: string
-  /** True for a code that asks to come again later, whatever the status. */
-  isThrottling?(code: string): boolean
+  /** What a code means. `ambiguous` is a 4xx that passes by itself, such as throttling. Undefined: the status decides. */
+  kindOf(code: string): StoreFailureKind | undefined
 }
 
 /** The code of an error answer: from its XML or JSON, or for HEAD from a header. */
@@ -39,7 +39,7 @@ function errorCode({ body, headers, status }: StoreAnswer, { errorHeader }: Fail
   try {
     if (!xml && encoded) xml = atob(encoded)
   } catch {
-    // A broken header leaves the status to speak.
+    // The header is broken, so only the status counts.
   }
   const parsed = parseXml(xml)
   return (parsed?.root === 'Error' && textOf(parsed.node, 'Code')) || `Http${status}`
@@ -57,22 +57,17 @@ export function parseJson(text: string): Record<string, unknown> | undefined {
 }
 
 const AMBIGUOUS_STATUS = new Set([408, 429])
-/** Answered with 400, but worth the same request again. */
-const AMBIGUOUS_CODE = new Set(['RequestTimeout', 'IncompleteBody'])
 
 function failureOf(answer: StoreAnswer, rules: FailureRules): StoreFailure {
+  const { status } = answer
   const code = errorCode(answer, rules)
-  if (code === 'NoSuchUpload') return new StoreFailure('no-such-upload', code, answer.status)
-  const definite =
-    answer.status >= 400 &&
-    answer.status < 500 &&
-    !AMBIGUOUS_STATUS.has(answer.status) &&
-    !AMBIGUOUS_CODE.has(code) &&
-    !rules.isThrottling?.(code)
-  return new StoreFailure(definite ? 'refused' : 'ambiguous', code, answer.status)
+  const kind = rules.kindOf(code) ?? 'refused'
+  const definite = status >= 400 && status < 500 && !AMBIGUOUS_STATUS.has(status)
+  // A lost upload is lost whatever the status. Any other code counts only if the status confirms that nothing happened.
+  return new StoreFailure(definite || kind === 'no-upload' ? kind : 'ambiguous', code, status)
 }
 
-/** Sends and reads the whole answer. Throws StoreFailure for all but 2xx; a status in `also` is answered too. */
+/** Sends and reads the whole answer. Throws StoreFailure unless the status is 2xx or in `also`. */
 export async function sendToStore(
   fetchFrom: typeof fetch,
   request: StoreRequest,
@@ -93,7 +88,7 @@ export async function sendToStore(
   return answer
 }
 
-/** The root element of a 200 answer. An error body, a cut one or HTML is ambiguous: the store may have acted. */
+/** The root element of a 200 answer. Any other body throws `ambiguous`, because the store may have acted. */
 export function expectXml(answer: StoreAnswer, root: string, failures: FailureRules) {
   const parsed = parseXml(answer.body)
   if (parsed?.root === root) return parsed.node

@@ -1,4 +1,4 @@
-// What every store of the family offers, given its dialect and signer. A dialect adds what it alone has.
+// An ObjectStore from a dialect and a signer. Forms, direct completion, processing and callbacks are the dialect's own.
 import type { ObjectStore } from '../../core/ports/object-store.ts'
 import { type CallerOptions, caller, type Signer } from './call.ts'
 import type { Dialect } from './dialect.ts'
@@ -11,10 +11,10 @@ export interface RestStoreOptions extends CallerOptions {
   name: string
   bucket: string
   region: string
-  /** What clients' own SDKs are told. */
+  /** For clients' own SDKs. */
   publicEndpoint: { url: string }
   credentials: { sessionToken?: string }
-  /** When temporary credentials end, where that is known. */
+  /** The end of temporary credentials, if it is known. */
   credentialsExpireAt?: Date
   /** Sign the exact Content-Length of parts. */
   bindLength: boolean
@@ -23,7 +23,16 @@ export interface RestStoreOptions extends CallerOptions {
   issueCredentials?: ObjectStore['issueCredentials']
 }
 
-/** All of an ObjectStore but the callbacks, which each dialect has its own way of verifying. */
+/** What a store needs besides its settings. */
+export interface StoreWorld extends CallerOptions {
+  newNonce: () => string
+  /** False on Workers, where a request must not wait for a promise of another. */
+  sharePromises?: boolean
+  /** Signs callbacks in place of the dialect's own key: the embedded store's, SPKI PEM. */
+  callbackKeyPem?: string
+}
+
+/** Without callbacks, which each dialect verifies in its own way. */
 export type RestStore = Omit<ObjectStore, 'verifyCallback' | 'readCallback'>
 
 export function restStore(dialect: Dialect, signer: Signer, options: RestStoreOptions): RestStore {
@@ -31,7 +40,6 @@ export function restStore(dialect: Dialect, signer: Signer, options: RestStoreOp
   const calls = caller(signer, dialect.failures, options)
   return {
     name: options.name,
-    dialect: dialect.name,
     limits: dialect.limits,
     createOnlyPut: dialect.createOnlyPut,
     verifiableChecksums: dialect.verifiableChecksums,

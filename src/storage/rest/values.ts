@@ -1,9 +1,9 @@
-// Reads the values of an answer. One that is absent or unreadable is undefined, never 0 or '': nobody may judge by it.
+// Reads values of an answer. A missing or unreadable value is undefined, never 0 or '', so that no flow acts on it.
 import type { ShownHeaders } from '../../core/object-headers.ts'
 
 type Text = string | null | undefined
 
-/** A count of bytes or a part number: a decimal number that JavaScript holds exactly. */
+/** A decimal number that JavaScript holds exactly. */
 export const wholeNumber = (text: Text): number | undefined =>
   text && /^\d{1,15}$/.test(text) ? Number(text) : undefined
 
@@ -11,7 +11,7 @@ export const wholeNumber = (text: Text): number | undefined =>
 export const crc64 = (text: Text): string | undefined =>
   text && /^\d{1,20}$/.test(text) ? BigInt(text).toString() : undefined
 
-/** Without its double quotes. A weak ETag comes from a proxy that changed the answer, so it names no bytes of the store. */
+/** Without double quotes. A weak ETag is of a proxy that changed the answer, so it is ignored. */
 export const etag = (text: Text): string | undefined =>
   text && !text.startsWith('W/') ? text.replace(/^"|"$/g, '') || undefined : undefined
 
@@ -20,7 +20,7 @@ export function date(text: Text): Date | undefined {
   return Number.isNaN(at.getTime()) ? undefined : at
 }
 
-/** Undefined where there is none of them. */
+/** Undefined if none is present. */
 export function shownHeaders(headers: Headers): ShownHeaders | undefined {
   const shown: ShownHeaders = {
     cacheControl: headers.get('cache-control') || undefined,

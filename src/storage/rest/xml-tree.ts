@@ -1,4 +1,4 @@
-// Reads an XML document as a tree whose elements keep their own text, so that they can be written back as they were.
+// Reads an XML document as a tree. Each element has its source text, so that it can be written back unchanged.
 import { XMLValidator } from 'fast-xml-parser'
 
 export interface XmlElement {
@@ -8,7 +8,7 @@ export interface XmlElement {
   /** The text of an element without children, decoded. */
   text: string
   openTag: string
-  /** All of it, as it stood in the document. */
+  /** The source of the whole element. */
   xml: string
 }
 
@@ -31,7 +31,7 @@ interface Open extends XmlElement {
   start: number
 }
 
-/** The root element. Undefined for what is not one well-formed document, or carries a DOCTYPE. */
+/** The root element. Undefined if the text is no well-formed document, or has a DOCTYPE. */
 export function parseXmlTree(document: string): XmlElement | undefined {
   if (/<!(DOCTYPE|ENTITY)/i.test(document) || XMLValidator.validate(document) !== true) {
     return undefined
@@ -59,7 +59,7 @@ export function parseXmlTree(document: string): XmlElement | undefined {
         xml: whole,
         start: token.index,
       }
-      // The validator takes a second root where the first has no content.
+      // The validator accepts a second root if the first has no content.
       if (!parent && root) return undefined
       parent?.children.push(element)
       root ??= element
@@ -76,7 +76,7 @@ export const childrenNamed = (element: XmlElement, name: string): XmlElement[] =
 export const textAt = (element: XmlElement | undefined, name: string): string | undefined =>
   element?.children.find((child) => child.name === name)?.text.trim()
 
-/** The same for two elements with the same content, whatever the order and the space between. */
+/** Equal for two elements with equal content, in any order and with any space between. */
 export function canonicalXml({ name, text, children }: XmlElement): string {
   if (children.length === 0) return `${name}=${JSON.stringify(text.trim())}`
   return `${name}{${children.map(canonicalXml).sort().join()}}`

@@ -1,7 +1,7 @@
-// The few XML bodies of the S3-shaped protocols: read strictly and small, written by hand.
+// Reads the few XML bodies of the S3-shaped protocols, strictly and with a size limit.
 import { XMLParser } from 'fast-xml-parser'
 
-/** Larger answers are not read: a page of 1,000 parts takes about 250 KB. */
+/** Larger answers are not read. A page of 1,000 parts takes about 250 KB. */
 export const MAX_XML_BYTES = 4 * 1024 * 1024
 
 const parser = new XMLParser({
@@ -14,12 +14,12 @@ const parser = new XMLParser({
 
 export type XmlNode = { [name: string]: XmlNode | XmlNode[] | string | undefined }
 
-/** The parser takes a document that was cut for what came until then. */
+/** Checks the end, because the parser accepts a document that was cut. */
 const isWhole = (text: string, root: string, empty: boolean): boolean =>
   new RegExp(`</([\\w.-]+:)?${root}\\s*>\\s*$`).test(text.slice(-256)) ||
   (empty && /\/>\s*$/.test(text))
 
-/** Parses one document. Undefined where it is none, ends early, or carries a DOCTYPE. */
+/** Undefined if the text is no document, was cut, or has a DOCTYPE. */
 export function parseXml(text: string): { root: string; node: XmlNode } | undefined {
   if (/<!DOCTYPE/i.test(text)) return undefined
   try {

@@ -147,7 +147,7 @@ async function listChecked(
     checkParts(plan, size, listed, declarationOf(session).checksum)
     return { ...listed, upload }
   } catch (failure) {
-    if (isStoreFailure(failure, 'no-such-upload')) return { ...NO_PARTS, upload, gone: true }
+    if (isStoreFailure(failure, 'no-upload')) return { ...NO_PARTS, upload, gone: true }
     throw failure
   }
 }
@@ -186,9 +186,9 @@ async function makeObject(
     return 'made'
   } catch (failure) {
     if (!isStoreFailure(failure)) throw failure
-    if (failure.kind === 'no-such-upload') return 'gone'
+    if (failure.kind === 'no-upload') return 'gone'
     if (failure.kind === 'ambiguous') return 'unknown'
-    if (failure.code === 'FileAlreadyExists') return 'exists'
+    if (failure.kind === 'exists') return 'exists'
     throw refusal(failure)
   }
 }

@@ -107,7 +107,8 @@ export async function storedSoFar(
   try {
     if (storageUploadId) return await listAllParts(store, { key, storageUploadId })
   } catch (failure) {
-    if (isStoreFailure(failure, 'no-such-upload')) return undefined
+    // A lost storage upload is healed by the client's next GET; until then the session ages.
+    if (isStoreFailure(failure, 'no-upload')) return undefined
     throw failure
   }
   return method === 'credentials' ? storedByOwnSdk(services, session) : { parts: [], sizeBytes: 0 }

@@ -27,7 +27,7 @@ export async function abortUntilGone(
     try {
       await store.abort({ key: upload.key, storageUploadId: upload.storageUploadId })
     } catch (failure) {
-      if (isStoreFailure(failure, 'no-such-upload')) return true
+      if (isStoreFailure(failure, 'no-upload')) return true
       throw failure
     }
   }

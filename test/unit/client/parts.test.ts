@@ -1,7 +1,7 @@
 // Sending parts: an upload token that has expired is renewed, and a URL that lives shortly is used.
-import { expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { ApiProblem, type Call } from '../../../src/client/api.ts'
-import { sendParts } from '../../../src/client/parts.ts'
+import { StorageUploadLost, sendParts } from '../../../src/client/parts.ts'
 
 /** A service that signs for one token, URLs that live so long, and a store that takes everything. */
 function service({ valid, lifeMs }: { valid: string; lifeMs: number }) {
@@ -22,17 +22,23 @@ function service({ valid, lifeMs }: { valid: string; lifeMs: number }) {
   return { asked, call }
 }
 
-async function send(call: Call, renewToken: () => Promise<string>, partNumbers = [1]) {
+async function send(
+  call: Call,
+  renewToken: () => Promise<string>,
+  partNumbers = [1],
+  { single = false, answered = 200 } = {},
+) {
   const sent: number[] = []
   await sendParts({
     call,
     uploadId: 'upl_1',
     uploadToken: 'old',
+    single,
     renewToken,
     signed: [],
     partNumbers,
     read: async () => new Uint8Array(1),
-    put: async () => ({ status: 200, text: '' }),
+    put: async () => ({ status: answered }),
     parallel: 2,
     onSent: (partNumber) => sent.push(partNumber),
   })
@@ -59,4 +65,25 @@ it('URLs that live shorter than the margin are asked for once and used', async (
 
   expect(await send(call, async () => 'new')).toEqual([1])
   expect(asked).toEqual(['old'])
+})
+
+describe('an answer of the store', () => {
+  const answered = (status: number, single: boolean) =>
+    send(service({ valid: 'old', lifeMs: 900_000 }).call, async () => 'new', [1], {
+      single,
+      answered: status,
+    })
+
+  it.each([409, 412])(
+    '%i to a single PUT leaves it to the completion whose object it is',
+    async (status) => {
+      expect(await answered(status, true)).toEqual([])
+      await expect(answered(status, false)).rejects.toThrow(`refused part 1 with ${status}`)
+    },
+  )
+
+  it('404 to a part is a lost storage upload, and to a single PUT a refusal', async () => {
+    await expect(answered(404, false)).rejects.toBeInstanceOf(StorageUploadLost)
+    await expect(answered(404, true)).rejects.not.toBeInstanceOf(StorageUploadLost)
+  })
 })

@@ -7,7 +7,7 @@ import {
   acs3CanonicalRequest,
   acs3Signature,
   acs3StringToSign,
-} from '../../../signing/acs3.ts'
+} from '../../../storage/aliyun/acs3.ts'
 import type { WireRequest } from '../wire.ts'
 
 const SKEW_MS = 15 * 60 * 1000

@@ -1,7 +1,7 @@
 // ACS3-HMAC-SHA256, the signature of Alibaba Cloud's API calls (STS, Media Processing), stage by stage.
 // Source: Alibaba Cloud, "V3 request syntax and signature". The key is the raw secret: nothing is derived.
-import { hex, percentEncode } from '../bytes/encoding.ts'
-import { hmacSha256, sha256Hex } from '../bytes/sha256.ts'
+import { hex, percentEncode } from '../../bytes/encoding.ts'
+import { hmacSha256, sha256Hex } from '../../bytes/sha256.ts'
 
 export const ACS3_ALGORITHM = 'ACS3-HMAC-SHA256'
 
@@ -24,7 +24,7 @@ export interface Acs3Call {
   contentType?: string
 }
 
-/** Everything to send but Authorization. */
+/** All headers except Authorization. */
 export function acs3Headers(
   call: Acs3Call,
   { sessionToken }: Pick<Acs3Credentials, 'sessionToken'>,
