@@ -64,11 +64,11 @@ export const firstLookAt = ({ method, expiresAt }: UploadSession, now: Date): Da
  */
 export function nextLookAt(
   session: UploadSession,
-  { activity, watched, now }: { activity: number; watched: boolean; now: Date },
+  { activity, isWatched, now }: { activity: number; isWatched: boolean; now: Date },
 ): Date {
   const since = now.getTime() - activity
   const mayComplete = session.method !== 'multipart' || completesAlone(session)
-  const every = watched
+  const every = isWatched
     ? WATCH_MS
     : mayComplete
       ? Math.max(SETTLED_PARTS_MS, since)

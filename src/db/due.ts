@@ -11,7 +11,7 @@ type DueDb = Pick<
   | 'claimDue'
   | 'scheduleSweep'
   | 'clearLeftovers'
-  | 'whoseAre'
+  | 'findOwners'
   | 'forgetIdempotencyKeys'
   | 'appsWithDueWork'
 >
@@ -50,7 +50,7 @@ export const dueDb = (database: Database): DueDb => ({
         and leftovers_at = ${instant(leftoversAt)}`)
   },
 
-  async whoseAre(appId, store, uploads, ids = []) {
+  async findOwners(appId, store, uploads, ids = []) {
     const listed = JSON.stringify(uploads.map(({ storageUploadId }) => storageUploadId))
     const rows = await database.execute<{ row: UploadRow }>(sql`
       select to_jsonb(u) as row from uploads u

@@ -264,8 +264,8 @@ export const GUARDS = [
   {
     name: 'foreign uploads are aborted in an exclusive store only',
     in: 'src/uploads/sweep/scan.ts',
-    from: 'if (!exclusive || upload.initiatedAt.getTime() >= before) continue',
-    to: 'if (upload.initiatedAt.getTime() >= before) continue',
+    from: 'if (!services.storeNamed(store).exclusive || !isOld) return seen',
+    to: 'if (!isOld) return seen',
     suite: matrix('expire, by the sweep'),
     by: /every single fault/,
     says: /I6: the foreign storage upload \w+ was aborted/,

@@ -134,7 +134,7 @@ export interface UploadsDb extends RevocationDb {
   /** A completed session under whose key nothing was left. */
   clearLeftovers(session: UploadSession): Promise<void>
   /** Sessions with these ids, and unreleased ones whose storage uploads these are. */
-  whoseAre(
+  findOwners(
     appId: string,
     store: string,
     uploads: readonly StoredUpload[],

@@ -47,7 +47,7 @@ export async function abortOrphans(
     return []
   const listed = await services.storeNamed(session.store).listUploads(session.key)
   if (!listed.length) return []
-  const others = (await services.uploads.whoseAre(session.appId, session.store, listed)).filter(
+  const others = (await services.uploads.findOwners(session.appId, session.store, listed)).filter(
     ({ id }) => id !== session.id,
   )
   const orphans = listed.filter(
