@@ -1,11 +1,11 @@
-// The inbox of the stores' callbacks: durable before it is answered, bounded per session, idempotent by the store's request id.
+// The inbox of store callbacks: written before the answer, bounded for each session, idempotent by the store's request id.
 import { sql } from 'drizzle-orm'
 import type { CallbacksDb } from '../core/ports/callbacks.ts'
 import type { Database } from './connect.ts'
 import { toSession, type UploadRow } from './session-row.ts'
 import { instant, json } from './transition.ts'
 
-/** Rows that a session may have: OSS calls at most five URLs, replays add nothing. */
+/** Rows of one session. OSS calls at most five URLs, and a replay adds no row. */
 const MAX_ROWS = 20
 
 export function callbacksDb(database: Database): CallbacksDb {
@@ -20,13 +20,13 @@ export function callbacksDb(database: Database): CallbacksDb {
           select * from uploads where app_id = ${appId} and upload_id = ${uploadId} and store = ${store}),
         earlier as (
           select count(*)::int as rows from callbacks where app_id = ${appId} and upload_id = ${uploadId}),
-        kept as (
+        inserted as (
           insert into callbacks (app_id, upload_id, request_id, store, body, received_at)
           select ${appId}, ${uploadId}, ${requestId}, ${store}, ${json(body)}, ${instant(now)}
           from session, earlier where earlier.rows < ${MAX_ROWS}
           on conflict do nothing returning 1)
         select (select to_jsonb(session) from session) as row,
-          exists (select from kept) as inserted, (select rows from earlier) as rows`)
+          exists (select from inserted) as inserted, (select rows from earlier) as rows`)
       return {
         session: found?.row ? toSession(found.row) : undefined,
         inserted: found?.inserted ?? false,
