@@ -161,7 +161,10 @@ async function removeOld(
       const full: typeof tasks = []
       for (const task of tasks) {
         if (left <= 0 || !canAfford(services, REQUESTS.removal)) return removed
-        const count = await removeBatch(services, task, before[task.kind]!)
+        const { appId, kind } = task
+        const remove = () => services.retention[kind](appId, before[kind]!, ROWS_PER_BATCH)
+        const failure = `old ${kind} of ${appId} could not be removed`
+        const count = (await tryOrLog(services, failure, remove)) ?? 0
         removed += count
         if (count) left--
         if (count === ROWS_PER_BATCH) full.push(task)
@@ -173,12 +176,3 @@ async function removeOld(
   }
   return removed
 }
-
-const removeBatch = async (
-  services: HousekeepingServices,
-  { appId, kind }: { appId: string; kind: OldKind },
-  before: Date,
-): Promise<number> =>
-  (await tryOrLog(services, `old ${kind} of ${appId} could not be removed`, () =>
-    services.retention[kind](appId, before, ROWS_PER_BATCH),
-  )) ?? 0

@@ -15,12 +15,6 @@ export interface SweepRun {
   skipped: Set<string>
 }
 
-export const beginRun = (services: SweepServices, runMs: number): SweepRun => ({
-  services,
-  endsAt: services.clock().getTime() + runMs,
-  skipped: new Set(),
-})
-
 /** The requests that one look may take: with fewer left in the budget, no other look begins. */
 const REQUESTS_A_LOOK = 16
 

@@ -4,14 +4,7 @@ import { errorText } from '../../core/error-text.ts'
 import type { UploadSession } from '../../core/upload-session.ts'
 import { add, type Done, type SweepCounts } from './counts.ts'
 import { sweepInbox } from './inbox.ts'
-import {
-  affordableLooks,
-  beginRun,
-  isOver,
-  look,
-  type SweepRun,
-  type SweepServices,
-} from './run.ts'
+import { affordableLooks, isOver, look, type SweepRun, type SweepServices } from './run.ts'
 import { scanStorage } from './scan.ts'
 import { sweepSession } from './session.ts'
 
@@ -29,7 +22,8 @@ const BATCH = 25
 const ROUNDS = 40
 
 export async function sweep(services: SweepServices): Promise<SweepCounts> {
-  const run = beginRun(services, RUN_MS)
+  const endsAt = services.clock().getTime() + RUN_MS
+  const run: SweepRun = { services, endsAt, skipped: new Set() }
   const apps = await services.uploads.appsWithDueWork(services.clock())
   // A bounded budget leaves half of itself for the sessions, however many Apps have callbacks.
   const callbacks = await sweepInboxes(run, apps, services.budget.left / 2)
