@@ -1,4 +1,4 @@
-// Which origins a CORS configuration already serves, and the one rule to add for those that it does not.
+// Finds the origins that a CORS configuration does not serve, and plans the one rule to add for them.
 import {
   type BucketConfiguration,
   type CorsRule,
@@ -6,18 +6,18 @@ import {
 } from '../core/ports/bucket-settings.ts'
 
 const METHODS = ['PUT', 'POST', 'GET', 'HEAD', 'DELETE'] as const
-/** Without these a client cannot tell what the store has taken. */
+/** A client needs these headers to know what the store has received. */
 const EXPOSED = ['ETag', 'x-oss-request-id', 'x-oss-hash-crc64ecma']
 const MAX_AGE_SECONDS = 3600
 /** "Limits", Alibaba Cloud OSS. */
 const MAX_RULES = 10
 
 export interface CorsPlan {
-  /** Wanted origins that browsers cannot upload from yet. */
+  /** Origins that browsers cannot upload from yet. */
   missing: readonly string[]
-  /** What to write; absent where nothing is missing, or where there is no room. */
+  /** The configuration to write; absent if nothing is missing, or if there is no room for a rule. */
   merged?: BucketConfiguration<CorsRule>
-  /** The number of the foreign rule that ours has to stand before, since it would answer first and hides headers. */
+  /** The number of the foreign rule that ours must precede, because that rule would answer first and hides headers. */
   before?: number
 }
 
@@ -27,11 +27,11 @@ const includesName = (names: readonly string[], wanted: string) =>
 const exposesAll = ({ exposeHeaders }: CorsRule) =>
   EXPOSED.every((name) => includesName(exposeHeaders, name))
 
-/** Whether every origin that `wanted` means (it may hold a `*` itself) is allowed by one pattern of the rule. */
+/** Whether one pattern of the rule allows every origin that `wanted` matches; `wanted` may hold a `*`. */
 const covers = ({ allowedOrigins }: CorsRule, wanted: string) =>
   allowedOrigins.some((pattern) => matchesWildcard(pattern, wanted))
 
-/** Whether some origin is meant by both: then the rule may answer for it. */
+/** Whether the rule may answer for some origin that `wanted` matches. */
 const touches = ({ allowedOrigins }: CorsRule, wanted: string) =>
   allowedOrigins.some((pattern) => {
     if (matchesWildcard(pattern, wanted) || matchesWildcard(wanted, pattern)) return true
@@ -41,9 +41,9 @@ const touches = ({ allowedOrigins }: CorsRule, wanted: string) =>
     return (a.startsWith(c) || c.startsWith(a)) && (b.endsWith(d) || d.endsWith(b))
   })
 
-/** Where the search for a rule that serves origin and method ends: found, hidden behind another rule, or nowhere. */
+/** Finds the rule that serves origin and method, or the rule that answers before it and hides headers. */
 function search(rules: readonly CorsRule[], origin: string, method: string) {
-  // Only of what is sent must the answer's headers be readable; for the rest being allowed is enough.
+  // A client reads the answer's headers only of PUT and POST.
   const sends = method === 'PUT' || method === 'POST'
   for (const [index, rule] of rules.entries()) {
     if (!rule.allowedMethods.includes(method) || !touches(rule, origin)) continue
@@ -74,15 +74,15 @@ export function planCors(
   return { missing, merged, before: at < rules.length ? at + 1 : undefined }
 }
 
-/** What the rules after ours let these origins read stays readable: ours now answers in their place. */
+/** Also exposes what the rules after ours expose to these origins, because ours now answers in their place. */
 function ruleFor(origins: readonly string[], after: readonly CorsRule[]): CorsRule {
-  const kept = after
+  const exposedAfter = after
     .filter((rule) => origins.some((origin) => touches(rule, origin)))
     .flatMap(({ exposeHeaders }) => exposeHeaders)
   const exposeHeaders = [...EXPOSED]
-  for (const name of kept) if (!includesName(exposeHeaders, name)) exposeHeaders.push(name)
+  for (const name of exposedAfter) if (!includesName(exposeHeaders, name)) exposeHeaders.push(name)
   return {
-    // An asterisk means all the others, too.
+    // An asterisk includes all others.
     allowedOrigins: origins.includes('*') ? ['*'] : origins,
     allowedMethods: METHODS,
     allowedHeaders: ['*'],

@@ -1,8 +1,8 @@
-// Which prefixes a lifecycle configuration already clears of abandoned parts, and the rules to add for the others.
-// OSS refuses two rules for one prefix, and overlapping prefixes with the same action: what it would refuse is not added.
+// Finds the prefixes that a lifecycle configuration does not clear of abandoned parts, and plans rules for them. OSS refuses
+// two rules for one prefix, and overlapping prefixes with the same action, so the plan adds no such rule.
 import type { BucketConfiguration, LifecycleRule } from '../core/ports/bucket-settings.ts'
 
-/** A session lives at most `maxSeconds`, seven days unless a policy says otherwise, and the rule runs about daily. */
+/** Longer than a session lives, which is seven days unless a policy says otherwise. The rule runs about once a day. */
 export const ABORT_AFTER_DAYS = 8
 /** "Limits", Alibaba Cloud OSS. */
 const MAX_RULES = 1000
@@ -10,15 +10,15 @@ const OURS = ['ID', 'Prefix', 'Status', 'AbortMultipartUpload/Days']
 
 /**
  * - `done`: a rule aborts what is old enough.
- * - `missing`: a rule is to be added, or ours made longer.
- * - `early`: a rule aborts uploads that may still be going on.
- * - `in-the-way`: nothing clears the prefix, and `rule` keeps OSS from taking ours.
- * - `full`: the bucket has as many rules as OSS takes.
+ * - `missing`: a rule must be added, or ours must wait longer.
+ * - `early`: a rule aborts uploads that may be in progress.
+ * - `in-the-way`: nothing clears the prefix, and OSS refuses our rule because of `rule`.
+ * - `full`: the bucket has as many rules as OSS allows.
  */
 export type PrefixState = 'done' | 'missing' | 'early' | 'in-the-way' | 'full'
 
 export interface PrefixPlan {
-  /** With its slash at the end. */
+  /** Ends with a slash. */
   prefix: string
   state: PrefixState
   rule?: LifecycleRule
@@ -26,7 +26,7 @@ export interface PrefixPlan {
 
 export interface LifecyclePlan {
   prefixes: readonly PrefixPlan[]
-  /** What to write; absent where there is nothing to add. */
+  /** The configuration to write; absent if there is nothing to add. */
   merged?: BucketConfiguration<LifecycleRule>
 }
 
@@ -34,7 +34,7 @@ const ruleId = (prefix: string): string => `countersign-abort-${prefix.replace(/
 
 const overlap = (a: string, b: string) => a.startsWith(b) || b.startsWith(a)
 
-/** Made by us and not changed since: only such a rule is ever replaced. */
+/** Whether we made the rule and nobody changed it. Only such a rule is ever replaced. */
 const isOurs = (rule: LifecycleRule, prefix: string) =>
   rule.id === ruleId(prefix) &&
   rule.prefix === prefix &&
@@ -45,7 +45,7 @@ const isOurs = (rule: LifecycleRule, prefix: string) =>
 const isEarly = ({ enabled, abort }: LifecycleRule, days: number) =>
   enabled && abort?.days !== undefined && abort.days < days
 
-/** A tag or a filter leaves some uploads out. */
+/** A rule with a tag or a filter does not apply to every upload. */
 const clears = ({ enabled, abort, prefix: of, elements }: LifecycleRule, prefix: string) =>
   enabled &&
   abort?.days !== undefined &&
@@ -74,7 +74,7 @@ export function planLifecycle(
   const wanted = [...new Set(prefixes)]
   const plans = wanted.map((prefix) => planPrefix(rules, prefix, days))
   const missing = plans.filter(({ state }) => state === 'missing')
-  // One rule for a prefix and all below it, where both are wanted.
+  // A rule for a prefix also serves the prefixes below it.
   const added = missing
     .filter(({ rule }) => rule === undefined)
     .map(({ prefix }) => prefix)
@@ -108,7 +108,7 @@ const ourRule = (id: string, prefix: string, days: number): LifecycleRule => ({
   elements: OURS,
 })
 
-/** Another rule may bear our name with another prefix. */
+/** A rule for another prefix may have our id already. */
 function freeId(taken: Set<string>, wanted: string): string {
   let id = wanted
   for (let number = 2; taken.has(id); number++) id = `${wanted}-${number}`

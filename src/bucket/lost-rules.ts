@@ -1,7 +1,7 @@
-// What has to be found again when a configuration is read back: every rule that was carried over, and every new one.
+// Checks, after a write, that the configuration still holds every rule that was there before.
 import { type BucketConfiguration, isStored } from '../core/ports/bucket-settings.ts'
 
-/** The carried rules of `written` that `found` does not have with the same content. */
+/** Returns the earlier rules in `written` that `found` lacks, or holds with other content. */
 export function lostRules<Rule extends object>(
   written: BucketConfiguration<Rule>,
   found: BucketConfiguration<Rule> | undefined,

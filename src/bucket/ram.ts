@@ -1,4 +1,4 @@
-// The least that Alibaba Cloud's RAM has to allow: to the service's key, to `bucket apply`, and to a role for STS.
+// The least RAM policies of Alibaba Cloud: for the service's key, for `bucket apply`, and for a role for STS.
 // Source: Alibaba Cloud OSS, "RAM policies": actions, and resources as acs:oss:*:*:bucket[/key].
 
 export interface RamPolicy {
@@ -7,7 +7,7 @@ export interface RamPolicy {
 }
 
 export interface RamOptions {
-  /** Policies give objects tags. */
+  /** Whether upload policies set object tags. */
   tags?: boolean
 }
 
@@ -18,11 +18,11 @@ const policy = (...statements: Array<[actions: readonly string[], resources: str
   }) satisfies RamPolicy
 
 const bucketResource = (bucket: string) => [`acs:oss:*:*:${bucket}`]
-/** Prefixes end with a slash. `*` and `?` in one would be wildcards: callers refuse them. */
+/** Prefixes end with a slash. Callers refuse `*` and `?`, which would be wildcards. */
 const objectResources = (bucket: string, prefixes: readonly string[]) =>
   prefixes.map((prefix) => `acs:oss:*:*:${bucket}/${prefix}*`)
 
-/** For the key that the service signs with. Callbacks need no permission of their own. */
+/** For the service's key. Callbacks need no permission of their own. */
 export const ramPolicy = (
   bucket: string,
   prefixes: readonly string[],
@@ -58,20 +58,20 @@ export const setupPolicy = (bucket: string): RamPolicy =>
     bucketResource(bucket),
   ])
 
-/** Of the role whose temporary credentials clients are handed; each is narrowed further by its own session policy. */
+/** For the role whose temporary credentials clients receive. A session policy narrows each of them further. */
 export const rolePolicy = (bucket: string, prefixes: readonly string[]): RamPolicy =>
   policy([
     ['oss:PutObject', 'oss:AbortMultipartUpload', 'oss:ListParts'],
     objectResources(bucket, prefixes),
   ])
 
-/** For the service's key, where it assumes that role. */
+/** For the service's key, so that it can assume that role. */
 export const assumeRolePolicy = (roleArn: string): RamPolicy =>
   policy([['sts:AssumeRole'], [roleArn]])
 
 /**
- * For the service's key, beside `ramPolicy`, one a target of a policy's processing rules. Asynchronous processing is done
- * by Intelligent Media Management, whose service role takes the object; Media Processing knows no single resources.
+ * For the service's key beside `ramPolicy`, one for each processing target. Intelligent Media Management does asynchronous
+ * processing, and its service role reads the object. Media Processing has no permissions on single resources.
  * Source: Alibaba Cloud OSS, "Permissions" of IMM features; Alibaba Cloud MPS, "SubmitJobs".
  */
 export const processingPolicies = (bucket: string, prefixes: readonly string[]) => {

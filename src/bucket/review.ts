@@ -1,9 +1,9 @@
-// What a bucket has and lacks for our uploads, as findings that a person can act on, and the two plans behind them.
+// Reviews a bucket's settings: findings that an operator can act on, and the plans for CORS and lifecycle behind them.
 import type { BucketConfiguration, CorsRule, LifecycleRule } from '../core/ports/bucket-settings.ts'
 import { type CorsPlan, planCors } from './cors.ts'
 import { type LifecyclePlan, type PrefixPlan, planLifecycle } from './lifecycle.ts'
 
-/** What was read, or the store's code for why it could not be. */
+/** A setting, or the store's code if it could not be read. */
 export type Reading<Value> = { value: Value | undefined } | { refused: string }
 
 export interface BucketState {
@@ -15,18 +15,18 @@ export interface BucketState {
 
 export interface Wanted {
   origins: readonly string[]
-  /** With a slash at the end. */
+  /** Each ends with a slash. */
   prefixes: readonly string[]
   abortAfterDays: number
 }
 
-/** `missing` makes a check fail; a `warning` is the operator's to judge. */
+/** `missing` fails the check. A `warning` is for the operator to judge. */
 export interface Finding {
   level: 'ok' | 'missing' | 'warning'
   about: 'CORS' | 'Lifecycle' | 'ACL' | 'Versioning'
   text: string
   todo?: string
-  /** True where `bucket apply` puts it right. */
+  /** Whether `bucket apply` fixes it. */
   applies?: boolean
 }
 
@@ -149,7 +149,7 @@ function prefixFinding({ prefix, state, rule }: PrefixPlan, days: number): Findi
   }
 }
 
-/** With where it applies, if that is not the prefix itself. */
+/** Names where the rule applies, unless that is the prefix itself. */
 const ruleName = ({ id, prefix: of }: LifecycleRule, prefix: string): string =>
   `rule "${id}"${of === prefix ? '' : ` for ${of || 'the whole bucket'}`}`
 

@@ -1,6 +1,6 @@
-// Content types: whether one is among those that a policy or a processing rule names.
+// Matches a content type against those that a policy or a processing rule lists.
 
-/** Exactly one of the listed types, or of a listed family. */
+/** Each entry is a type, a family (`image/`, then an asterisk), or the two asterisks for any type. */
 export function matchesContentType(allowed: readonly string[], contentType: string): boolean {
   const essence = contentType.split(';')[0]!.trim().toLowerCase()
   return allowed.some((entry) => {

@@ -1,20 +1,20 @@
-// What a log may say of an error: of a failed statement its text and the database's own words, never its parameters.
+// Writes errors for the log. For a failed statement that is its text and the database's message, never its parameters.
 
-/** What the query builder throws where a statement fails: its message repeats the parameters. */
+/** Thrown by the query builder when a statement fails. Its message repeats the parameters. */
 interface StatementError extends Error {
   query: string
   params: unknown
 }
 
-const isOfStatement = (error: Error): error is StatementError =>
+const isStatementError = (error: Error): error is StatementError =>
   'query' in error && 'params' in error
 
 export function errorText(error: unknown): string {
-  if (!(error instanceof Error) || !isOfStatement(error)) return String(error)
+  if (!(error instanceof Error) || !isStatementError(error)) return String(error)
   return `${error.cause ?? 'A statement failed'} in: ${error.query}`
 }
 
-/** The same, and where it was thrown. */
+/** The text with the stack. */
 export function errorTrace(error: Error): string {
   const { stack = '', message } = error
   const at = stack.indexOf(message)

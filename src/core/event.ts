@@ -1,4 +1,4 @@
-// WebhookEvent: what an App is told, built from a session, and of processing from one task of it. The revision is added by the statement that writes the event.
+// Builds webhook events from a session, and for processing from one of its tasks. The statement that writes an event adds the revision.
 import type { ProcessingTask } from './processing.ts'
 import type { UploadSession } from './upload-session.ts'
 
@@ -60,7 +60,7 @@ export function uploadEvent(
   }
 }
 
-/** What the store made, as HEAD shows it; of a transcoding job possibly the key alone. */
+/** The object that the store made, as HEAD shows it. For a transcoding job, possibly the key alone. */
 export interface ProcessedObject {
   key: string
   sizeBytes?: number
@@ -73,7 +73,7 @@ export type ProcessingResult =
   /** A permanent code of ours or of the store, and a sentence. */
   | { reason: string; detail: string }
 
-/** The outcome of one rule for one upload. The session stays what it was: completed. */
+/** The outcome of one rule for one upload. The session stays `completed`. */
 export function processingEvent(
   id: string,
   at: Date,

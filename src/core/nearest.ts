@@ -1,6 +1,6 @@
-// What somebody may have meant: the known word that takes the fewest edits.
+// Finds the known word nearest to a misspelt one, by edit distance.
 
-/** How many letters have to be put in, taken out or changed. */
+/** The Levenshtein distance. */
 function editsBetween(one: string, other: string): number {
   let row = Array.from({ length: other.length + 1 }, (_, index) => index)
   for (const [at, letter] of [...one].entries()) {
@@ -14,7 +14,7 @@ function editsBetween(one: string, other: string): number {
   return row.at(-1)!
 }
 
-/** The nearest of the known within so many edits, or undefined. */
+/** The nearest known word that is within `most` edits. */
 export function nearest(
   word: string,
   known: readonly string[],

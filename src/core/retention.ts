@@ -1,14 +1,14 @@
-// How long rows are kept after their end, and the months that the event log is cut into. Ids are time-ordered, so
-// "older than" is a range of the primary key: what is oldest goes first, and no index is there for retention alone.
+// How long rows stay after their end, and the months of the event log. Ids are time-ordered, so "older than" is a range of the
+// primary key, and retention needs no index of its own.
 
-/** Undefined: for ever. */
+/** Undefined means for ever. */
 export interface Retention {
   sessionDays: number | undefined
   deliveryDays: number | undefined
   eventDays: number | undefined
 }
 
-/** What goes row by row, in this order: a session may be owed a delivery. */
+/** Rows are removed in this order, because a session stays while a delivery of it is pending. */
 export const OLD_KINDS = ['deliveries', 'sessions', 'grants'] as const
 export type OldKind = (typeof OLD_KINDS)[number]
 
@@ -28,10 +28,10 @@ export function monthAfter(month: Month, count = 1): Month {
 
 export const horizon = (now: Date, days: number): Date => new Date(now.getTime() - days * DAY_MS)
 
-/** Months that ended before the horizon: whole ones only. */
+/** The months that ended before the date. */
 export const monthsBefore = (months: readonly Month[], before: Date): Month[] =>
   months.filter((month) => startOf(monthAfter(month)) <= before).sort()
 
-/** Every id with this prefix that was made before the date sorts below it (UUIDv7 begins with the milliseconds). */
+/** Ids that were made before the date sort below it, because UUIDv7 begins with the milliseconds. */
 export const idBefore = (prefix: string, date: Date): string =>
   `${prefix}_${Math.max(0, date.getTime()).toString(16).padStart(12, '0')}`

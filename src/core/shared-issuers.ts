@@ -1,19 +1,19 @@
-// Issuers that everybody shares: anybody can get a token of theirs for any audience, so that only a claim says whose it is.
+// Issuers that give anybody a token for any audience. Only a claim tells whose token it is, so registering one requires claims.
 import type { ClaimConditions } from './claims.ts'
 import { Problem } from './problem.ts'
 
 interface SharedIssuer {
   name: string
-  /** As `iss` says it, without scheme, in lower case. */
+  /** Values of `iss` without the scheme, in lower case. */
   issuers: readonly string[]
-  /** Claims that name the owner, each with what ends the owner's name within it; undefined where the whole value is one. */
+  /** Claims that name the owner, each with the delimiter after the owner's name; undefined if the whole value is the name. */
   owners: Readonly<Record<string, string | undefined>>
   example: ClaimConditions
 }
 
 const SHARED_ISSUERS: readonly SharedIssuer[] = [
   {
-    // GitHub Docs, "OpenID Connect reference". An enterprise's own issuer has a path, and is not shared.
+    // GitHub Docs, "OpenID Connect reference". An enterprise's own issuer has a path and is not shared.
     name: 'GitHub Actions',
     issuers: ['token.actions.githubusercontent.com'],
     owners: { repository_owner_id: undefined, repository: '/' },
@@ -27,7 +27,7 @@ const SHARED_ISSUERS: readonly SharedIssuer[] = [
     example: { namespace_id: ['72'] },
   },
   {
-    // Google Identity, "OpenID Connect": `iss` comes with and without its scheme.
+    // Google Identity, "OpenID Connect": `iss` comes with and without a scheme.
     name: 'Google',
     issuers: ['accounts.google.com'],
     owners: { azp: undefined, hd: undefined },
@@ -35,21 +35,21 @@ const SHARED_ISSUERS: readonly SharedIssuer[] = [
   },
 ]
 
-/** However the registration spells it: with or without scheme, or with a slash at its end. */
+/** Ignores the scheme, case and a slash at the end, which registrations spell differently. */
 const withoutScheme = (issuer: string): string =>
   issuer
     .toLowerCase()
     .replace(/^https?:\/\//, '')
     .replace(/\/$/, '')
 
-/** What stands before the first star must hold the owner and its end: `acme/*`, since `acme*` is also `acme-evil/app`. */
+/** The text before the first asterisk must hold the owner and the delimiter: `acme*` would also match `acme-evil/app`. */
 function namesOwner(pattern: string, delimiter: string | undefined): boolean {
   if (delimiter === undefined) return !pattern.includes('*')
   const [literal = ''] = pattern.split('*')
   return literal.indexOf(delimiter) > 0
 }
 
-/** Throws `issuer-needs-claims` for a shared issuer without a claim whose every pattern names its owner. */
+/** Throws `issuer-needs-claims` for a shared issuer, unless every pattern of one claim names an owner. */
 export function requireOwner(issuer: string, conditions: ClaimConditions = {}): void {
   const shared = SHARED_ISSUERS.find(({ issuers }) => issuers.includes(withoutScheme(issuer)))
   if (!shared) return

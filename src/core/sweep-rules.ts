@@ -1,5 +1,5 @@
-// What the sweep decides about one session, as pure rules: when it has been idle too long, when it is looked at again,
-// when nothing of it can arrive at the store any more, and whether its parts may be completed without the client.
+// The sweep's rules about one session: when it has been idle too long, when the sweep looks again, until when something may
+// still arrive at the store, and whether to complete its parts without the client.
 import { type PartPlan, partDifferences } from './part-plan.ts'
 import { POLICY_DEFAULTS } from './policy.ts'
 import type { StoredPart } from './stored.ts'
@@ -7,49 +7,49 @@ import { ATTEMPT_WINDOW_MS, hasEnded, type UploadSession, wasOpen } from './uplo
 
 const MINUTE_MS = 60_000
 
-/** Where the signature does not bind a part's length, sessions older than this are watched, each time after as long. */
+/** How often the sweep looks at a session whose signatures do not bind the length of its parts. */
 const WATCH_MS = 10 * MINUTE_MS
-/** Parts younger than this may still be followed by others, or by the client's own completion. */
-const SETTLED_PARTS_MS = 10 * MINUTE_MS
-/** A single PUT’s URL ends with its token, which was minted before the session’s end, as a form was signed. */
+/** Until the newest part is this old, other parts or the client's own completion may follow. */
+const QUIET_MS = 10 * MINUTE_MS
+/** The longest life of the last URL of a single PUT, or of the last form. */
 const LAST_URL_MS = 15 * MINUTE_MS
-/** For clocks that differ, and for a request that had begun when its URL or credential ended. */
+/** Allows for different clocks, and for a request that began before its URL or credential expired. */
 const MARGIN_MS = 5 * MINUTE_MS
-/** An initiate that nobody waits for any more may still be on its way. */
+/** How long an initiate without an answer may still be on its way. */
 const IN_FLIGHT_MS = 15 * MINUTE_MS
 
-/** Credentials that a client's own SDK got live so long, and longer than five minutes before it asks again. */
+/** The life of credentials for a client's own SDK, which asks for new ones five minutes before they expire. */
 export const CREDENTIAL_SECONDS = 3600
 
-/** What the store shows of a session that is not completed. */
+/** What the store lists for a session that is not completed. */
 export interface StoredSoFar {
   parts: ReadonlyArray<Pick<StoredPart, 'partNumber' | 'sizeBytes'>>
   sizeBytes: number
   /** The newest part's LastModified. */
   newestAt?: Date
-  /** CRC64 of all parts in order, unsigned decimal, where the store gives each part's. */
+  /** CRC64 of all parts in order, unsigned decimal; absent if the store does not give each part's. */
   crc64?: string
 }
 
-/** Activity is the newest of create, GET and complete (`activeAt`) and of the parts as the store saw them. */
+/** The client's last create, GET or complete (`activeAt`), or its newest part, whichever is later. */
 export const lastActivity = ({ activeAt }: UploadSession, stored?: StoredSoFar): number =>
   Math.max(activeAt.getTime(), stored?.newestAt?.getTime() ?? 0)
 
-/** When an open session ends by itself: idle, or at its absolute end. */
+/** When an open session expires: after its idle time, or at its absolute end. */
 export const endOf = ({ policy, expiresAt }: UploadSession, activity: number): number =>
   Math.min(
     activity + 1000 * (policy.idleSeconds ?? POLICY_DEFAULTS.idleSeconds),
     expiresAt.getTime(),
   )
 
-/** So long after its end the store is still asked what became of a session. */
+/** How long after a session's end the sweep goes on asking a store that does not answer. */
 const UNKNOWN_MS = 24 * 60 * MINUTE_MS
 
-/** Nobody will know any more: the store has told nothing since the session's end. */
+/** Whether to give up on a store that has not answered since the session's end. */
 export const isGivenUp = ({ expiresAt }: UploadSession, now: Date): boolean =>
   now.getTime() - expiresAt.getTime() >= UNKNOWN_MS
 
-/** First after ten minutes; a single PUT has arrived by the time its first URL has ended, or never by it. */
+/** Ten minutes after the creation; for a single PUT, once its first URL has expired. */
 export const firstLookAt = ({ method, expiresAt }: UploadSession, now: Date): Date =>
   new Date(
     Math.min(
@@ -59,19 +59,19 @@ export const firstLookAt = ({ method, expiresAt }: UploadSession, now: Date): Da
   )
 
 /**
- * A watched session is looked at each ten minutes. One that may complete without its client is looked at less and
- * less often the longer nothing came; all others at their end.
+ * A watched session is looked at every ten minutes. One that may complete without its client is looked at less often the longer
+ * it is idle, and every other one at its end.
  */
 export function nextLookAt(
   session: UploadSession,
-  { activity, watched, now }: { activity: number; watched: boolean; now: Date },
+  { activity, isWatched, now }: { activity: number; isWatched: boolean; now: Date },
 ): Date {
   const since = now.getTime() - activity
   const mayComplete = session.method !== 'multipart' || completesAlone(session)
-  const every = watched
+  const every = isWatched
     ? WATCH_MS
     : mayComplete
-      ? Math.max(SETTLED_PARTS_MS, since)
+      ? Math.max(QUIET_MS, since)
       : Number.POSITIVE_INFINITY
   return new Date(Math.min(endOf(session, activity), now.getTime() + every))
 }
@@ -81,21 +81,21 @@ const completesAlone = ({ policy }: UploadSession) =>
   policy.autoComplete !== false &&
   policy.completion !== 'backend'
 
-/** More than one part too much: a part that is being replaced counts twice at some stores. */
+/** Allows one part too many, because some stores count a part twice while it is replaced. */
 export function isOverSize(session: UploadSession, stored: StoredSoFar): boolean {
   const declared = session.plan.sizeBytes ?? session.reservedBytes
   return stored.sizeBytes > declared + session.plan.partSizeBytes
 }
 
-/** Whether policy and parts allow completing in the client's place. */
+/** Whether policy and parts allow completing for the client. */
 export function mayAutoComplete(session: UploadSession, stored: StoredSoFar, now: Date): boolean {
   const { plan, method, policy } = session
   if (method !== 'multipart' || !completesAlone(session) || !plan.sizeBytes) return false
   const newest = stored.newestAt?.getTime()
-  if (newest === undefined || now.getTime() - newest < SETTLED_PARTS_MS) return false
+  if (newest === undefined || now.getTime() - newest < QUIET_MS) return false
   return (
     isWhole(plan, plan.sizeBytes, stored.parts) &&
-    isVouchedFor(session, stored, policy.autoComplete)
+    checksumAllows(session, stored, policy.autoComplete)
   )
 }
 
@@ -104,8 +104,8 @@ function isWhole(plan: PartPlan, sizeBytes: number, parts: StoredSoFar['parts'])
   return !missing.length && !unexpected.length && !wrongSize.length
 }
 
-/** A declared checksum has to match. One that the store cannot compare never does. */
-function isVouchedFor(
+/** A declared checksum must match. One that the store cannot compare never matches. */
+function checksumAllows(
   { checksum }: UploadSession,
   { crc64 }: StoredSoFar,
   autoComplete: boolean | 'unverified' | undefined,
@@ -116,8 +116,8 @@ function isVouchedFor(
 }
 
 /**
- * Until when something of an ended session may still arrive at the store: by a URL or credential that it gave away, or by an
- * initiate whose answer is not known. Only after that a clean look means that its storage is released.
+ * Until when something of an ended session may still arrive at the store, by a URL or credential that it handed out, or by an
+ * initiate without an answer. Until then, an empty listing does not prove that its storage is released.
  */
 export function arrivalsUntil(session: UploadSession): number {
   const { method, state, endedAt, expiresAt, direct, attemptAt, leftoversAt } = session
@@ -135,7 +135,7 @@ export function arrivalsUntil(session: UploadSession): number {
   return Math.max(...until)
 }
 
-/** Less and less often, so that what comes late does not lie long, and once more when nothing can come. */
+/** Less and less often after the end, and once more when nothing can arrive any longer. */
 export function nextReleaseLookAt(session: UploadSession, now: Date): Date {
   const since = now.getTime() - (session.endedAt?.getTime() ?? 0)
   return new Date(Math.min(arrivalsUntil(session), now.getTime() + Math.max(MINUTE_MS, since)))

@@ -1,23 +1,25 @@
-// Which apps have work that is due. One of the two statements that ask over all apps (docs/decisions/0003-tenants.md);
-// everything after it works within one app. It probes the index of each question once an app, so it costs what there
-// are apps, not what there are sessions, and it is distributed with them: every subquery stays with its app.
+// Finds the apps that have due work. It is one of the two statements that ask over all apps (docs/decisions/0003-tenants.md);
+// everything after it works within one app.
 import { sql } from 'drizzle-orm'
 import type { Database } from './connect.ts'
 import { instant } from './transition.ts'
 
-/** Sessions for the sweep, the inbox of callbacks, listings of storage; deliveries to make and to ask about. */
+/** Sessions to sweep, callbacks to process, storage to list; deliveries to attempt (`pending`) and to poll (`running`). */
 export type Work = 'sessions' | 'callbacks' | 'scans' | 'pending' | 'running'
 
-/** Whoever waits longest comes first. */
+/** The app that waits longest comes first. */
 export async function appsWithDue(
   database: Database,
   kinds: readonly Work[],
   now: Date,
 ): Promise<string[]> {
+  const since = sql.join(kinds.map(sql.identifier), sql`, `)
   const isDue = sql`d.next_attempt_at <= ${instant(now)}
     and (d.lease_until is null or d.lease_until <= ${instant(now)})`
-  const rows = await database.execute<{ app_id: string } & Record<Work, string | null>>(sql`
-    select * from (
+  // Each subquery probes a partial index once for each app and stays within that app. So the cost grows with the apps, not with
+  // their sessions, and a distributed database can answer it.
+  const rows = await database.execute<{ app_id: string }>(sql`
+    select app_id from (
       select a.app_id,
         (select min(u.sweep_at) from uploads u
           where u.app_id = a.app_id and (u.storage_released_at is null or u.leftovers_at is not null)
@@ -31,12 +33,7 @@ export async function appsWithDue(
         (select min(d.next_attempt_at) from deliveries d
           where d.app_id = a.app_id and d.state = 'running' and ${isDue}) as running
       from apps a) work
-    where coalesce(sessions, callbacks, scans, pending, running) is not null`)
-  const since = (row: (typeof rows)[number]) =>
-    Math.min(...kinds.flatMap((kind) => (row[kind] ? [Date.parse(row[kind])] : [])))
-  return rows
-    .map((row) => ({ appId: row.app_id, since: since(row) }))
-    .filter((work) => Number.isFinite(work.since))
-    .sort((one, other) => one.since - other.since)
-    .map(({ appId }) => appId)
+    where coalesce(${since}) is not null
+    order by least(${since})`)
+  return rows.map((row) => row.app_id)
 }

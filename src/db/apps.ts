@@ -6,9 +6,10 @@ import type { Vault } from '../core/ports/sealed.ts'
 import { Problem } from '../core/problem.ts'
 import type { Database } from './connect.ts'
 import { apiKeys, apps, grants, issuers, policies, storageScans } from './schema.ts'
+import { instant, json } from './transition.ts'
 
-/** The other statement that asks over all apps, since (issuer, audience) is what decides the app. */
-const issuersOf = (database: Database, issuer: string, audiences: readonly string[]) =>
+/** The other statement that asks over all apps, because issuer and audience decide the app. */
+const selectIssuers = (database: Database, issuer: string, audiences: readonly string[]) =>
   database
     .select()
     .from(issuers)
@@ -20,7 +21,7 @@ const issuersOf = (database: Database, issuer: string, audiences: readonly strin
     )
     .limit(2)
 
-/** Issuers of one app are registered one after the other, so that each sees the prefixes before it. */
+/** The lock makes an app register its issuers one by one, so that each sees the earlier prefixes. */
 async function refusePrefixConflict(
   transaction: Pick<Database, 'execute'>,
   { appId, subjectPrefix }: Issuer,
@@ -47,7 +48,7 @@ export function appsDb(database: Database, vault: Vault): AppsDb {
   return {
     async createApp(app, apiKey, policy, now) {
       await database.transaction(async (transaction) => {
-        // Prefixes are compared over all apps, so creations queue up behind one lock.
+        // Prefixes are compared over all apps, so only one app is created at a time.
         await transaction.execute(
           sql`select pg_advisory_xact_lock(hashtext('countersign-key-prefix'))`,
         )
@@ -100,12 +101,11 @@ export function appsDb(database: Database, vault: Vault): AppsDb {
     },
 
     async putPolicy(appId, name, policy, now) {
-      const document = JSON.stringify(policy)
-      // What a policy stores somewhere, the sweep lists there from then on.
-      const changed = await database.execute(sql`
+      // From now on the sweep lists the store that the policy names.
+      const stored = await database.execute(sql`
         with put as (
           insert into policies (app_id, name, document, updated_at)
-          select app_id, ${name}, ${document}::jsonb, ${now.toISOString()}::timestamptz
+          select app_id, ${name}, ${json(policy)}, ${instant(now)}
           from apps where app_id = ${appId}
           on conflict (app_id, name) do update
             set document = excluded.document, updated_at = excluded.updated_at
@@ -115,7 +115,7 @@ export function appsDb(database: Database, vault: Vault): AppsDb {
           select app_id, ${policy.store ?? POLICY_DEFAULTS.store}, updated_at from put
           on conflict do nothing)
         select from put`)
-      return changed.length === 1
+      return stored.length === 1
     },
 
     async findPolicy(appId, name) {
@@ -135,11 +135,11 @@ export function appsDb(database: Database, vault: Vault): AppsDb {
     async createIssuer(issuer, now) {
       const encryptedSecret = issuer.secret ? await vault.seal(issuer.secret) : null
       await database.transaction(async (transaction) => {
-        // (issuer, audience) decides the app, so it is unique over all of them, although each key holds app_id.
+        // Issuer and audience decide the app, so they are unique over all apps. No index can say so: each begins with app_id.
         await transaction.execute(
           sql`select pg_advisory_xact_lock(hashtext(${`${issuer.issuer}\n${issuer.audience}`}))`,
         )
-        if ((await issuersOf(transaction, issuer.issuer, [issuer.audience])).length) {
+        if ((await selectIssuers(transaction, issuer.issuer, [issuer.audience])).length) {
           throw new Problem('issuer-taken', {
             detail: 'This issuer and audience are registered already. Use another audience.',
           })
@@ -152,7 +152,7 @@ export function appsDb(database: Database, vault: Vault): AppsDb {
 
     async findIssuers(issuer, audiences) {
       if (!audiences.length) return []
-      const found = await issuersOf(database, issuer, audiences)
+      const found = await selectIssuers(database, issuer, audiences)
       return Promise.all(
         found.map(
           async (row): Promise<Issuer> => ({

@@ -1,4 +1,4 @@
-// The inbox of the stores' callbacks: durable before it is answered, bounded per session, idempotent by the store's request id.
+// The inbox of store callbacks: written before the answer, bounded for each session, idempotent by the store's request id.
 import { sql } from 'drizzle-orm'
 import type { CallbacksDb } from '../core/ports/callbacks.ts'
 import type { ReportedObject } from '../core/ports/object-store.ts'
@@ -6,7 +6,7 @@ import type { Database } from './connect.ts'
 import { toSession, type UploadRow } from './session-row.ts'
 import { instant, json } from './transition.ts'
 
-/** Rows that a session may have: OSS calls at most five URLs, replays add nothing. */
+/** Rows of one session. OSS calls at most five URLs, and a replay adds no row. */
 const MAX_ROWS = 20
 
 /** As the column has them: the names are older than the port's. */
@@ -40,13 +40,13 @@ export function callbacksDb(database: Database): CallbacksDb {
           select * from uploads where app_id = ${appId} and upload_id = ${uploadId} and store = ${store}),
         earlier as (
           select count(*)::int as rows from callbacks where app_id = ${appId} and upload_id = ${uploadId}),
-        kept as (
+        inserted as (
           insert into callbacks (app_id, upload_id, request_id, store, body, received_at)
           select ${appId}, ${uploadId}, ${requestId}, ${store}, ${json(toBody(reported))}, ${instant(now)}
           from session, earlier where earlier.rows < ${MAX_ROWS}
           on conflict do nothing returning 1)
         select (select to_jsonb(session) from session) as row,
-          exists (select from kept) as inserted, (select rows from earlier) as rows`)
+          exists (select from inserted) as inserted, (select rows from earlier) as rows`)
       return {
         session: found?.row ? toSession(found.row) : undefined,
         inserted: found?.inserted ?? false,

@@ -1,4 +1,4 @@
-// The one way to the database: drizzle over the postgres driver. On Workers one connection a request, on Node one pool.
+// Connects to the database: drizzle over the postgres driver. Workers open one connection for each request, Node one pool.
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
 import { closeHoles, countTransactions, leaveLostTransactions } from './driver.ts'
@@ -7,21 +7,21 @@ import { boundWaiting } from './turns.ts'
 export type Database = PostgresJsDatabase
 
 export interface ConnectOptions {
-  /** More than so many are never open; what comes meanwhile waits for one. */
+  /** The most that are open at once. Further statements wait for one. */
   maxConnections: number
-  /** So long a statement or transaction waits for one of them; without, until one is free. */
+  /** How long a statement or transaction waits for a connection; by default, until one is free. */
   waitMs?: number
-  /** A statement is ended after this long, and after half of it where it waits for a lock. */
+  /** A statement is cancelled after this long, and after half of it if it waits for a lock. */
   statementMs?: number
-  /** workerd: the driver's own socket leaves an unhandled rejection at its end (porsager/postgres#1196). */
+  /** For workerd, because the driver's own socket ends in an unhandled rejection there (porsager/postgres#1196). */
   socket?: (options: { host: string[]; port: number[] }) => Promise<unknown>
-  /** Called for each statement that is sent, the beginning and the end of a transaction included. */
+  /** Called for each statement that is sent, `begin` and `commit` included. */
   onStatement?: () => void
 }
 
 const STATEMENT_MS = 20_000
 
-/** Parameters of the connection, so that no request sends a SET. Migrations have a connection of their own, without. */
+/** Set when the connection opens, so that no request sends a SET. Migrations use a connection without them. */
 const limits = (statementMs: number) => ({
   application_name: 'countersign',
   statement_timeout: statementMs,
@@ -30,8 +30,8 @@ const limits = (statementMs: number) => ({
 })
 
 /**
- * Managed databases add `channel_binding=…` to their URLs. That is for libpq; the driver would hand it on to the server, which
- * refuses a parameter that it does not know.
+ * Removes `channel_binding=…`, which managed databases add to their URLs for libpq. The driver would pass it on to the server,
+ * which refuses unknown parameters.
  */
 export const driverUrl = (url: string): string =>
   url.replace(/([?&])channel_binding=[^&]*(&|$)/, (_, before, after) => (after ? before : ''))
@@ -45,8 +45,8 @@ export function connect(
     idle_timeout: 60,
     connect_timeout: 10,
     onnotice: () => {},
-    // The driver asks each new connection for its array types, and a connection that is lost meanwhile is a rejection
-    // which nobody can handle: it ends the process. Our statements pass and read lists as JSON instead.
+    // Each new connection would ask for its array types. If it is lost meanwhile, nobody can handle the rejection, which ends
+    // the process. Our statements pass and read lists as JSON instead.
     fetch_types: false,
     ...(socket ? { socket, max_lifetime: null } : { connection: limits(statementMs) }),
   } as postgres.Options<Record<string, never>>) // `socket` is an option that the driver's types leave out.

@@ -1,37 +1,62 @@
 // The outbox: endpoints, deliveries claimed by lease, and every attempt at one.
-import { and, desc, eq, inArray, lt, type SQL, sql } from 'drizzle-orm'
-import type { Attempt, DeliveriesDb, Delivery, DeliveryState } from '../core/ports/deliveries.ts'
+import { and, eq, sql } from 'drizzle-orm'
+import type { Attempt, DeliveriesDb, Delivery, Progress } from '../core/ports/deliveries.ts'
 import type { Vault } from '../core/ports/sealed.ts'
 import { appsWithDue } from './apps-due.ts'
 import type { Database } from './connect.ts'
-import { attempts, deliveries, webhookEndpoints } from './schema.ts'
+import { webhookEndpoints } from './schema.ts'
 import { chain, instant, json, recordEvent } from './transition.ts'
 
-type DeliveryRow = typeof deliveries.$inferSelect
+interface DeliveryRow extends Record<string, unknown> {
+  app_id: string
+  delivery_id: string
+  event_id: string
+  upload_id: string
+  target: Delivery['target']
+  endpoint_id: string | null
+  type: string
+  body: string
+  state: Delivery['state']
+  progress: Progress | null
+  attempt_count: number
+  scheduled_attempts: number
+  next_attempt_at: string | null
+  created_at: string
+}
+
+interface AttemptRow {
+  at: string
+  status: number | null
+  latency_ms: number
+  reason: string | null
+}
 
 const toDelivery = (row: DeliveryRow): Delivery => ({
-  appId: row.appId,
-  id: row.deliveryId,
-  eventId: row.eventId,
-  uploadId: row.uploadId,
-  target: row.target as Delivery['target'],
-  endpointId: row.endpointId ?? undefined,
+  appId: row.app_id,
+  id: row.delivery_id,
+  eventId: row.event_id,
+  uploadId: row.upload_id,
+  target: row.target,
+  endpointId: row.endpoint_id ?? undefined,
   type: row.type,
   body: row.body,
-  state: row.state as DeliveryState,
-  attemptCount: row.attemptCount,
-  scheduledAttempts: row.scheduledAttempts,
+  state: row.state,
+  attemptCount: row.attempt_count,
+  scheduledAttempts: row.scheduled_attempts,
   progress: row.progress ?? undefined,
-  nextAttemptAt: row.nextAttemptAt ?? undefined,
-  createdAt: row.createdAt,
+  nextAttemptAt: row.next_attempt_at ? new Date(row.next_attempt_at) : undefined,
+  createdAt: new Date(row.created_at),
 })
 
-/** Written out, so that the partial index of each state serves it. */
-const IN_STATE = { pending: sql`state = 'pending'`, running: sql`state = 'running'` }
+const toAttempt = (row: AttemptRow): Attempt => ({
+  at: new Date(row.at),
+  status: row.status ?? undefined,
+  latencyMs: row.latency_ms,
+  reason: row.reason ?? undefined,
+})
 
-const isDue = (state: 'pending' | 'running', now: Date): SQL =>
-  sql`${IN_STATE[state]} and next_attempt_at <= ${instant(now)}
-    and (lease_until is null or lease_until <= ${instant(now)})`
+/** Literals, because a parameter would not match the partial index of a state. */
+const IN_STATE = { pending: sql`state = 'pending'`, running: sql`state = 'running'` }
 
 export function deliveriesDb(database: Database, vault: Vault): DeliveriesDb {
   return {
@@ -62,111 +87,76 @@ export function deliveriesDb(database: Database, vault: Vault): DeliveriesDb {
       )
     },
 
-    // The lease outlives the longest attempt; a worker that dies leaves the row to the next one after it.
+    // The lease outlives the longest attempt. If a worker dies, another one claims the delivery after it.
     async claim(appId, state, now, leaseUntil, limit) {
-      // In a `with`, which is run once: as a subquery it may be run once a row, and the limit holds no longer.
-      const due = database.$with('due').as(
-        database
-          .select({ id: deliveries.deliveryId })
-          .from(deliveries)
-          .where(and(eq(deliveries.appId, appId), isDue(state, now)))
-          .orderBy(deliveries.nextAttemptAt)
-          .limit(limit)
-          .for('update', { skipLocked: true }),
-      )
-      const ids = database.select({ id: due.id }).from(due)
-      const claimed = await database
-        .with(due)
-        .update(deliveries)
-        .set({ leaseUntil, attemptCount: sql`${deliveries.attemptCount} + 1` })
-        .where(and(eq(deliveries.appId, appId), inArray(deliveries.deliveryId, ids)))
-        .returning()
-      return claimed.map(toDelivery)
+      // `due` stands in a `with`, because a subquery may run once for each row, and then the limit does not hold.
+      const rows = await database.execute<DeliveryRow>(sql`
+        with due as (
+          select delivery_id from deliveries
+          where app_id = ${appId} and ${IN_STATE[state]} and next_attempt_at <= ${instant(now)}
+            and (lease_until is null or lease_until <= ${instant(now)})
+          order by next_attempt_at limit ${limit} for update skip locked)
+        update deliveries set lease_until = ${instant(leaseUntil)}, attempt_count = attempt_count + 1
+        where app_id = ${appId} and delivery_id in (select delivery_id from due)
+        returning *`)
+      return rows.map(toDelivery)
     },
 
-    // Guarded by the attempt number: a worker whose lease was taken over changes nothing, and tells nobody.
+    // Guarded by the attempt number: a worker that lost its lease changes nothing and sends no event.
     async record(delivery, attempt, next, event) {
       const { appId, id, attemptCount, uploadId } = delivery
-      const kept = attempt
-        ? sql`kept as (
+      const attempted = attempt
+        ? sql`attempted as (
             insert into attempts (app_id, delivery_id, attempt_number, at, status, latency_ms, reason)
             values (${appId}, ${id}, ${attemptCount}, ${instant(attempt.at)},
               ${attempt.status ?? null}, ${attempt.latencyMs}, ${attempt.reason ?? null})
             on conflict do nothing),`
         : sql``
-      const told = event
+      const changed = event
         ? sql`, changed as (
             update uploads set revision = revision + 1, ${chain(event)}
-            where app_id = ${appId} and upload_id = ${uploadId} and exists (select from settled)
+            where app_id = ${appId} and upload_id = ${uploadId} and exists (select from recorded)
             returning *)
           ${recordEvent(event)}`
         : sql``
       const rows = await database.execute(sql`
-        with ${kept}
-        settled as (
+        with ${attempted}
+        recorded as (
           update deliveries set state = ${next.state}, next_attempt_at = ${instant(next.at)},
             progress = ${json(next.progress)}, lease_until = null,
             scheduled_attempts = ${delivery.scheduledAttempts + (attempt ? 1 : 0)}
           where app_id = ${appId} and delivery_id = ${id}
             and attempt_count = ${attemptCount} and state in ('pending', 'running')
           returning 1)
-        ${told}
-        select 1 from settled`)
+        ${changed}
+        select 1 from recorded`)
       return rows.length === 1
     },
 
     async list(appId, of, { limit, cursor }) {
-      const rows = await database
-        .select()
-        .from(deliveries)
-        .where(
-          and(
-            eq(deliveries.appId, appId),
-            'uploadId' in of
-              ? eq(deliveries.uploadId, of.uploadId)
-              : eq(deliveries.endpointId, of.endpointId),
-            ...(cursor ? [lt(deliveries.deliveryId, cursor)] : []),
-          ),
-        )
-        .orderBy(desc(deliveries.deliveryId))
-        .limit(limit)
-      if (!rows.length) return []
-      const tried = await database
-        .select()
-        .from(attempts)
-        .where(
-          and(
-            eq(attempts.appId, appId),
-            inArray(
-              attempts.deliveryId,
-              rows.map(({ deliveryId }) => deliveryId),
-            ),
-          ),
-        )
-        .orderBy(attempts.attemptNumber)
+      const rows = await database.execute<DeliveryRow & { attempts: AttemptRow[] | null }>(sql`
+        select d.*, (
+          select jsonb_agg(to_jsonb(t) order by t.attempt_number) from attempts t
+          where t.app_id = ${appId} and t.delivery_id = d.delivery_id) as attempts
+        from deliveries d
+        where d.app_id = ${appId}
+          and ${'uploadId' in of ? sql`d.upload_id = ${of.uploadId}` : sql`d.endpoint_id = ${of.endpointId}`}
+          ${cursor ? sql`and d.delivery_id < ${cursor}` : sql``}
+        order by d.delivery_id desc limit ${limit}`)
       return rows.map((row) => ({
         ...toDelivery(row),
-        attempts: tried
-          .filter(({ deliveryId }) => deliveryId === row.deliveryId)
-          .map(
-            ({ at, status, latencyMs, reason }): Attempt => ({
-              at,
-              status: status ?? undefined,
-              latencyMs,
-              reason: reason ?? undefined,
-            }),
-          ),
+        attempts: (row.attempts ?? []).map(toAttempt),
       }))
     },
 
     async replay(appId, id, now) {
-      const replayed = await database.execute(sql`
-        with again as (
+      const found = await database.execute(sql`
+        with replayed as (
           update deliveries set state = 'pending', next_attempt_at = ${instant(now)},
             lease_until = null, scheduled_attempts = 0, progress = null
           where app_id = ${appId} and delivery_id = ${id} and state <> 'running')
         select 1 from deliveries where app_id = ${appId} and delivery_id = ${id}`)
-      return replayed.length === 1
+      return found.length === 1
     },
 
     appsWithDue: (state, now) => appsWithDue(database, [state], now),

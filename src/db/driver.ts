@@ -1,20 +1,19 @@
-// What the driver (postgres 3.4.9) does wrong or does not tell, mended where statements are sent. Each part does nothing once the
-// driver does it itself.
+// Works around faults of the driver (postgres 3.4.9). Each workaround does nothing once the driver is fixed.
 import type postgres from 'postgres'
 
 /**
- * The driver counts rows on where an answer broke off behind some of them: the next result of that connection begins with as
- * many holes (porsager/postgres#1119, #1181). Who reads its first row would take a change that was made for a refused one. In
- * a transaction `begin` comes first, and has no rows.
+ * If an answer breaks off after some rows, the next result of that connection begins with as many holes
+ * (porsager/postgres#1119, #1181). Reading its first row would then mistake a successful change for a refused one. In a
+ * transaction, `begin` comes first and has no rows.
  */
 export function closeHoles(client: postgres.Sql): void {
   const { unsafe } = client
-  client.unsafe = ((...given: Parameters<typeof unsafe>) => {
-    const query = unsafe(...given)
-    // What the driver calls with the result; its types leave it out.
-    const settled = query as unknown as { resolve(rows: unknown[]): void }
-    const { resolve } = settled
-    settled.resolve = (rows) => {
+  client.unsafe = ((...args: Parameters<typeof unsafe>) => {
+    const query = unsafe(...args)
+    // The driver calls `resolve` with the result; its types leave it out.
+    const pending = query as unknown as { resolve(rows: unknown[]): void }
+    const { resolve } = pending
+    pending.resolve = (rows) => {
       while (rows.length > 0 && !(0 in rows)) rows.shift()
       resolve(rows)
     }
@@ -22,23 +21,22 @@ export function closeHoles(client: postgres.Sql): void {
   }) as typeof unsafe // A generic function, passed on as it was called.
 }
 
-/** `begin` and what ends it are sent by the driver itself, past drizzle's log. */
+/** The driver sends `begin` and `commit` itself, so drizzle does not log them. */
 export function countTransactions(client: postgres.Sql, onStatement: () => void): void {
   const { begin } = client
-  client.begin = ((...given: Parameters<typeof begin>) => {
+  client.begin = ((...args: Parameters<typeof begin>) => {
     onStatement()
     onStatement()
-    return begin(...given)
+    return begin(...args)
   }) as typeof begin // An overloaded function, passed on as it was called.
 }
 
-/** The connection is gone, or goes in this moment. All others leave it as it is. */
+/** Codes of a lost connection. */
 const LOST = /^(CONNECTION_CLOSED|E(CONNRESET|PIPE|TIMEDOUT|HOSTUNREACH))$/
 
 /**
- * The driver sends `rollback` after a lost connection, too, and the process ends of that (porsager/postgres#1154, #1208).
- * There is nothing to take back: so what lost its connection does not answer any more, and `begin` rejects by the loss itself,
- * of which the driver tells it.
+ * The driver sends `rollback` even after the connection is lost, which ends the process (porsager/postgres#1154, #1208). So the
+ * work of a lost transaction never settles: there is nothing to roll back, and the driver rejects `begin` by itself.
  */
 export function leaveLostTransactions(client: postgres.Sql): void {
   const { begin } = client
@@ -47,10 +45,10 @@ export function leaveLostTransactions(client: postgres.Sql): void {
     const isLost = cause instanceof Error && 'code' in cause && LOST.test(String(cause.code))
     return isLost ? new Promise<never>(() => {}) : Promise.reject(error)
   }
-  client.begin = ((...given: unknown[]) => {
-    const work = given.pop() as (transaction: unknown) => Promise<unknown>
+  client.begin = ((...args: unknown[]) => {
+    const work = args.pop() as (transaction: unknown) => Promise<unknown>
     return begin(
-      ...(given as [string]),
+      ...(args as [string]),
       async (transaction) => await work(transaction).catch(unlessLost),
     )
   }) as typeof begin // An overloaded function: a mode may come before the work.

@@ -1,4 +1,4 @@
-// What the sweep asks for: sessions that are due and whose they are, within one app each (apps-due.ts says which).
+// The sweep's queries, each within one app; apps-due.ts finds the apps.
 import { sql } from 'drizzle-orm'
 import { keysKeptSince, type UploadsDb } from '../core/ports/uploads.ts'
 import { appsWithDue } from './apps-due.ts'
@@ -16,16 +16,14 @@ type DueDb = Pick<
   | 'appsWithDueWork'
 >
 
-/** As the index says it. */
-const unsettled = sql`(storage_released_at is null or leftovers_at is not null)`
-
 export const dueDb = (database: Database): DueDb => ({
-  // Two sweepers take different rows: the claim puts each off.
+  // A claim postpones its rows, so that two sweepers take different ones. The first condition is the partial index's.
   async claimDue(appId, now, again, limit) {
     const rows = await database.execute<{ row: UploadRow }>(sql`
       with due as (
         select app_id, upload_id, sweep_at as due_at from uploads
-        where app_id = ${appId} and ${unsettled} and sweep_at <= ${instant(now)}
+        where app_id = ${appId} and (storage_released_at is null or leftovers_at is not null)
+          and sweep_at <= ${instant(now)}
         order by sweep_at limit ${limit} for update skip locked),
       claimed as (
         update uploads u set sweep_at = ${instant(again)}
@@ -35,7 +33,7 @@ export const dueDb = (database: Database): DueDb => ({
     return rows.map(({ row }) => toSession(row))
   },
 
-  // A session that ended, or was given to its client for a direct completion, meanwhile has a time of its own.
+  // Skips a session that ended or began a direct completion since it was read: that change set a time of its own.
   async scheduleSweep({ appId, id, state, attemptAt }, at) {
     await database.execute(sql`
       update uploads set sweep_at = ${instant(at)}

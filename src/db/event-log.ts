@@ -1,5 +1,5 @@
-// The months of the event log as partitions: made ahead, dropped whole. An event whose month has none falls into the
-// default partition, so that writing never fails, and is moved when the month is made (docs/decisions/0004-event-log.md).
+// Adds and drops the monthly partitions of the event log. An event whose month has no partition goes into the default one, so
+// that writing never fails, and is moved when its month is added (docs/decisions/0004-event-log.md).
 import { type SQL, sql } from 'drizzle-orm'
 import type { EventLogDb } from '../core/ports/housekeeping.ts'
 import { type Month, monthAfter, startOf } from '../core/retention.ts'
@@ -7,23 +7,23 @@ import type { Database } from './connect.ts'
 import { postgresError } from './reserve.ts'
 import { instant } from './transition.ts'
 
-/** Changing partitions locks the log; whoever writes to it must not queue up behind our own wait. */
+/** Changing partitions locks the log. While we wait for that lock, writers queue up behind us, so the wait is short. */
 const LOCK_TIMEOUT = sql`set local lock_timeout = '2s'`
 /**
- * No lock in time, a deadlock's loser; a stray was written between the move and the attach; another process has just made the
- * month. A statement that ran into its time-out is none of them: the next run would not be faster.
+ * No lock in time; the loser of a deadlock; a stray written between move and attach; a month that another process just added.
+ * A statement time-out is not among them, because the next run would not be faster.
  */
 const OVERTAKEN = ['55P03', '40P01', '23514', '42P07']
 
 const partition = (month: Month): SQL =>
   sql`${sql.identifier(`upload_events_${month.replace('-', '_')}`)}`
-/** Definitions take no parameters; these are made of digits and dashes only. */
+/** Raw, because definitions take no parameters. It holds digits, dashes and colons only. */
 const bound = (month: Month): SQL => sql.raw(`'${startOf(month).toISOString()}'`)
 const within = (month: Month): SQL =>
   sql`at >= ${instant(startOf(month))} and at < ${instant(startOf(monthAfter(month)))}`
 
 export function eventLogDb(database: Database): EventLogDb {
-  /** One process at a time, and nothing of it where a lock is not to be had. */
+  /** Runs in one process at a time, and changes nothing if it gets no lock. */
   async function change(work: (transaction: Database) => Promise<void>): Promise<boolean> {
     try {
       return await database.transaction(async (transaction) => {
@@ -55,8 +55,8 @@ export function eventLogDb(database: Database): EventLogDb {
       change(async (transaction) => {
         const table = partition(month)
         await transaction.execute(sql`create table ${table} (like upload_events including all)`)
-        // A write that is under way has chosen the default partition, and would be refused when that no longer takes this
-        // month. So writers are waited for, and those to come wait until the month is there.
+        // Waits for writers that have already chosen the default partition, which will soon refuse this month, and makes later
+        // writers wait until the month exists.
         await transaction.execute(sql`lock table upload_events in share row exclusive mode`)
         if (strays.length) {
           await transaction.execute(sql`

@@ -1,6 +1,6 @@
-// What there is for the housekeeping, asked over all apps in the way of apps-due.ts: from `apps`, each question probes an
-// index once an app and stays with it. So a run costs what is old, not what there are apps. `offset 0` and `materialized`
-// keep the probes what they are written as: joined together they would read whole tables.
+// Finds what housekeeping has to remove. Like apps-due.ts, it asks over all apps: each question starts from `apps` and probes an
+// index once for each app, so a run costs as much as there is to remove. `offset 0` and `materialized` keep the planner from
+// turning these probes into joins, which would read whole tables.
 import { type SQL, sql } from 'drizzle-orm'
 import type { HousekeepingDueDb } from '../core/ports/housekeeping.ts'
 import {
@@ -14,7 +14,7 @@ import {
 import type { Database } from './connect.ts'
 import { OLD } from './retention.ts'
 
-/** Of the oldest that may go, what its id says after the prefix: when it was made. */
+/** The oldest id without its prefix, which is the time when the row was made. */
 const OLDEST: Record<OldKind, (condition: SQL) => SQL> = {
   deliveries: (condition) =>
     sql`(select substr(d.delivery_id, 5) from deliveries d where ${condition} order by d.delivery_id limit 1)`,
@@ -26,20 +26,24 @@ const OLDEST: Record<OldKind, (condition: SQL) => SQL> = {
 
 export const housekeepingDueDb = (database: Database): HousekeepingDueDb => ({
   async old(before, limit) {
-    const kinds = OLD_KINDS.filter((kind) => before[kind])
-    if (!kinds.length) return []
-    const named = (kind: OldKind) => sql.identifier(`oldest_of_${kind}`)
-    const all = sql.join(kinds.map(named), sql`, `)
-    const asked = kinds.map(
-      (kind) => sql`${OLDEST[kind](OLD[kind](sql`a.app_id`, before[kind]!))} as ${named(kind)}`,
-    )
-    const rows = await database.execute<{ app_id: string; [oldest: string]: string | null }>(sql`
-      with found as materialized (select a.app_id, ${sql.join(asked, sql`, `)} from apps a)
-      select * from found where coalesce(${all}) is not null
-      order by least(${all}), app_id limit ${limit}`)
+    if (!OLD_KINDS.some((kind) => before[kind])) return []
+    const oldest = (kind: OldKind) =>
+      before[kind] ? OLDEST[kind](OLD[kind](sql`a.app_id`, before[kind])) : sql`null::text`
+    const rows = await database.execute<
+      { app_id: string } & Record<`oldest_${OldKind}`, string | null>
+    >(sql`
+      with oldest as materialized (
+        select a.app_id,
+          ${oldest('deliveries')} as oldest_deliveries,
+          ${oldest('sessions')} as oldest_sessions,
+          ${oldest('grants')} as oldest_grants
+        from apps a)
+      select * from oldest
+      where coalesce(oldest_deliveries, oldest_sessions, oldest_grants) is not null
+      order by least(oldest_deliveries, oldest_sessions, oldest_grants), app_id limit ${limit}`)
     return rows.map((row) => ({
       appId: row.app_id,
-      kinds: kinds.filter((kind) => row[`oldest_of_${kind}`] !== null),
+      kinds: OLD_KINDS.filter((kind) => row[`oldest_${kind}`] !== null),
     }))
   },
 
@@ -53,7 +57,7 @@ export const housekeepingDueDb = (database: Database): HousekeepingDueDb => ({
   },
 
   async needed(months) {
-    const asked = months.map((month) => ({
+    const ranges = months.map((month) => ({
       month,
       begins_at: startOf(month),
       ends_at: startOf(monthAfter(month)),
@@ -61,13 +65,15 @@ export const housekeepingDueDb = (database: Database): HousekeepingDueDb => ({
     }))
     const rows = await database.execute<{ month: Month }>(sql`
       select m.month
-      from jsonb_to_recordset(${JSON.stringify(asked)}::jsonb)
+      from jsonb_to_recordset(${JSON.stringify(ranges)}::jsonb)
         as m (month text, begins_at timestamptz, ends_at timestamptz, made_before text)
       where exists (select from apps a where exists (
         select from uploads u
         where u.app_id = a.app_id and u.storage_released_at is null and u.upload_id < m.made_before
-          and exists (select from upload_events e where e.app_id = a.app_id and e.upload_id = u.upload_id
-            and e.at >= m.begins_at and e.at < m.ends_at offset 0) offset 0))`)
+          and exists (
+            select from upload_events e
+            where e.app_id = a.app_id and e.upload_id = u.upload_id
+              and e.at >= m.begins_at and e.at < m.ends_at offset 0) offset 0))`)
     return rows.map(({ month }) => month)
   },
 })

@@ -1,4 +1,4 @@
-// Brings a database to the newest migration. Node only; several processes may start at once, so it runs under a lock.
+// Applies the migrations. Node only. It runs under a lock, because several processes may start at once.
 import { fileURLToPath } from 'node:url'
 import { drizzle } from 'drizzle-orm/postgres-js'
 import { migrate as applyMigrations } from 'drizzle-orm/postgres-js/migrator'
@@ -8,7 +8,7 @@ import { driverUrl } from './connect.ts'
 const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url))
 const LOCK = 0x636f756e // "coun"; drizzle's migrator takes no lock of its own.
 
-/** Whatever the role or the database sets: a migration takes as long as it needs, and so does the wait for another's. */
+/** Overrides limits of the role or the database: a migration, and the wait for another process's, may take long. */
 const WITHOUT_LIMITS = {
   application_name: 'countersign-migrate',
   statement_timeout: 0,
@@ -16,10 +16,7 @@ const WITHOUT_LIMITS = {
   idle_in_transaction_session_timeout: 0,
 }
 
-/**
- * Applies what is missing, in order, forward only. Safe to run from several processes at the same time. A migration that finds
- * something which the operator should know says it as a WARNING, once: `warn` is given its text.
- */
+/** Applies the missing migrations in order, forward only. `warn` receives the WARNINGs that a migration raises for the operator. */
 export async function migrate(url: string, warn?: (warning: string) => void): Promise<void> {
   const client = postgres(driverUrl(url), {
     max: 1,

@@ -1,5 +1,4 @@
-// Reads sessions: one, or those that a credential may list. Where a grant asks, the same statement checks that it was not
-// revoked.
+// Reads one session, or those that a credential may list. For a grant, the same statement checks that it is not revoked.
 import { type SQL, sql } from 'drizzle-orm'
 import type { UploadFilter, UploadsDb } from '../core/ports/uploads.ts'
 import { grantRevoked } from '../core/reach.ts'
@@ -8,7 +7,7 @@ import type { Database } from './connect.ts'
 import { toSession, type UploadRow } from './session-row.ts'
 import { instant } from './transition.ts'
 
-/** As the partial indexes say it. Written as text, because a plan for any parameters cannot prove a parameter. */
+/** The condition of the partial indexes. Literals, because a generic plan cannot match parameters with an index. */
 const UNFINISHED = sql`state in ('initiating', 'open', 'completing')`
 
 const CLIENT_SEEN_MS = 60_000
@@ -17,7 +16,7 @@ const CLIENT_SEEN_MS = 60_000
 const stands = (appId: string, grantId: string): SQL =>
   sql`exists (select from grants where app_id = ${appId} and grant_id = ${grantId} and revoked_at is null)`
 
-/** Newest first. Throws `grant-revoked` where the grant `by` was revoked. `before` are statements in a `with`. */
+/** Newest first. Throws `grant-revoked` if the grant `by` is revoked. `before` is the statement's `with`. */
 async function read(
   database: Database,
   { appId, by, rows, before }: { appId: string; by?: string; rows: SQL; before?: SQL },
@@ -28,7 +27,7 @@ async function read(
     return found.map(({ row }) => toSession(row))
   }
   const found = await database.execute<{ row: UploadRow | null; stands: boolean }>(sql`
-    ${first} select stands, found.row from (select ${stands(appId, by)} as stands) asked
+    ${first} select stands, found.row from (select ${stands(appId, by)} as stands) grant_check
       left join (${rows}) found on stands
     order by found.row ->> 'upload_id' desc`)
   if (!found[0]?.stands) throw grantRevoked()
@@ -38,7 +37,7 @@ async function read(
 const one = (appId: string, id: string): SQL =>
   sql`select to_jsonb(u) as row from uploads u where app_id = ${appId} and upload_id = ${id}`
 
-/** The same rule as `reaches` in core/reach.ts, as a condition on rows. */
+/** The rule of `reaches` (core/reach.ts) as a query. */
 function listed(
   appId: string,
   { subject, state, fingerprint, reach, limit, cursor }: UploadFilter,
@@ -52,23 +51,23 @@ function listed(
     ...(fingerprint === undefined ? [] : [sql`fingerprint = ${fingerprint}`]),
     ...(cursor === undefined ? [] : [sql`upload_id < ${cursor}`]),
   ]
-  const those = (...more: SQL[]) => sql`
+  const select = (...more: SQL[]) => sql`
     select to_jsonb(u) as row, upload_id from uploads u
     where ${sql.join([...filters, ...more], sql` and `)}
     order by upload_id desc limit ${limit}`
-  if (!reach) return those()
+  if (!reach) return select()
   const { grantId, unfinishedUnder, endedSince } = reach
-  const created = those(
+  const created = select(
     sql`grant_id = ${grantId}`,
     ...(endedSince ? [sql`(ended_at is null or ended_at >= ${instant(endedSince)})`] : []),
   )
   if (unfinishedUnder === undefined) return created
-  const unfinished = those(
+  const unfinished = select(
     UNFINISHED,
     sql`policy_name = ${unfinishedUnder}`,
     sql`grant_id is distinct from ${grantId}`,
   )
-  return sql`select row from ((${created}) union all (${unfinished})) reached
+  return sql`select row from ((${created}) union all (${unfinished})) listed
     order by upload_id desc limit ${limit}`
 }
 

@@ -1,19 +1,19 @@
-// Does the database answer, can its secrets be opened, and does it answer with what was written? A pool with query caching, as Hyperdrive's by
-// default, repeats an older answer to the same read; every guard and every resume would then decide on the past.
+// Checks that the database answers, that its secrets can be opened, and that it returns what was written. A pool that caches
+// queries, as Hyperdrive does by default, repeats older answers, so that every guard would decide on outdated rows.
 import { sql } from 'drizzle-orm'
 import { type SealedDb, unlistedKeys } from '../core/ports/sealed.ts'
 import type { Database } from './connect.ts'
 
-/** Of no tenant, but in the key all the same. */
+/** The row belongs to no tenant, but every key holds app_id. */
 const NO_APP = ''
-/** Fresh reads are looked into again after this long; in between, and always first, one question is asked. */
+/** How long a verified answer holds. Until then, a check only asks whether the database answers. */
 const VERIFIED_MS = 60_000
 
 export interface ReadinessMemory {
   verifiedAt: number
 }
 
-/** Throws where the database does not answer. False: reads come from a cache. */
+/** Returns false if reads come from a cache. Throws if the database does not answer. */
 export async function readsAreFresh(
   database: Database,
   memory: ReadinessMemory,
@@ -22,13 +22,13 @@ export async function readsAreFresh(
   await countedWrites(database)
   if (now.getTime() - memory.verifiedAt < VERIFIED_MS) return true
   const written = await countWrite(database)
-  // Others write too, so this read may be ahead of our own write, never behind it.
+  // Other processes write too, so a fresh read may be ahead of our own write, but never behind it.
   const fresh = (await countedWrites(database)) >= written
   if (fresh) memory.verifiedAt = now.getTime()
   return fresh
 }
 
-/** What the operator has to do where rows name a key that is not listed. Asked at most once a minute while all are. */
+/** What the operator must do if rows name an unlisted key. While every key is listed, it asks at most once a minute. */
 export async function missingKeys(
   sealed: SealedDb,
   memory: ReadinessMemory,
@@ -40,7 +40,7 @@ export async function missingKeys(
   return missing
 }
 
-/** The same bytes each time, with a parameter as every other statement has: what a cache would keep. */
+/** The same bytes each time, with a parameter like every other statement, so that a cache would store its answer. */
 async function countedWrites(database: Database): Promise<bigint> {
   const rows = await database.execute<{ writes: string }>(
     sql`select writes from readiness where app_id = ${NO_APP}`,
@@ -48,7 +48,7 @@ async function countedWrites(database: Database): Promise<bigint> {
   return BigInt(rows[0]?.writes ?? 0)
 }
 
-/** One row for all processes, so that it stays one row however many ask. */
+/** All processes share one row, so that the table does not grow. */
 async function countWrite(database: Database): Promise<bigint> {
   const rows = await database.execute<{ writes: string }>(sql`
     insert into readiness (app_id, writes) values (${NO_APP}, 1)

@@ -1,5 +1,5 @@
-// Removes what is past its retention: one bounded statement per table and app, the oldest first. Rows that somebody
-// works on are skipped, so that two runs are harmless and no request waits.
+// Removes rows past their retention, oldest first, by one bounded statement for each table and app. It skips locked rows, so
+// that two runs are harmless and no request waits.
 import { type SQL, sql } from 'drizzle-orm'
 import type { RetentionDb } from '../core/ports/housekeeping.ts'
 import { idBefore, type OldKind } from '../core/retention.ts'
@@ -7,8 +7,8 @@ import type { Database } from './connect.ts'
 import { instant } from './transition.ts'
 
 /**
- * What may go of an app's, for who removes it and for who asks whether there is any (housekeeping-due.ts). `offset 0` keeps
- * each `exists` a probe for one old row; as a join it would read what there is of all rows.
+ * The rows of an app that may be removed; housekeeping-due.ts uses the same conditions. `offset 0` keeps each `exists` a probe
+ * for one old row: as a join it would read whole tables.
  */
 export const OLD: Record<OldKind, (app: SQL | string, before: Date) => SQL> = {
   deliveries: (app, before) => sql`
@@ -34,11 +34,11 @@ export const OLD: Record<OldKind, (app: SQL | string, before: Date) => SQL> = {
 }
 
 export function retentionDb(database: Database): RetentionDb {
-  const removed = async (statement: SQL) => (await database.execute(statement)).length
+  const countRows = async (statement: SQL) => (await database.execute(statement)).length
 
   return {
     deliveries: (appId, before, limit) =>
-      removed(sql`
+      countRows(sql`
         with old as (
           select d.delivery_id from deliveries d where ${OLD.deliveries(appId, before)}
           order by d.delivery_id limit ${limit} for update skip locked),
@@ -48,7 +48,7 @@ export function retentionDb(database: Database): RetentionDb {
         where app_id = ${appId} and delivery_id in (select delivery_id from old) returning 1`),
 
     sessions: (appId, before, limit) =>
-      removed(sql`
+      countRows(sql`
         with old as (
           select u.upload_id from uploads u where ${OLD.sessions(appId, before)}
           order by u.upload_id limit ${limit} for update skip locked),
@@ -58,7 +58,7 @@ export function retentionDb(database: Database): RetentionDb {
         where app_id = ${appId} and upload_id in (select upload_id from old) returning 1`),
 
     grants: (appId, before, limit) =>
-      removed(sql`
+      countRows(sql`
         with old as (
           select g.grant_id from grants g where ${OLD.grants(appId, before)}
           order by g.grant_id limit ${limit} for update skip locked)

@@ -1,4 +1,4 @@
-// The listing of each app's storage uploads, store by store: where it stands, and what the last whole one counted.
+// The progress of listing each app's storage uploads, store by store, and what the last complete listing counted.
 import { sql } from 'drizzle-orm'
 import type { ScansDb, StorageScan } from '../core/ports/scans.ts'
 import type { StoredUpload } from '../core/stored.ts'

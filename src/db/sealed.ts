@@ -1,10 +1,9 @@
-// Sealed secrets of all apps, asked in the way of housekeeping-due.ts: from `apps`, each level within one app. A secret is
-// sealed anew within its app, row by row.
+// Counts and lists sealed secrets over all apps, starting from `apps` as apps-due.ts does, and re-seals them row by row.
 import { sql } from 'drizzle-orm'
 import type { SealedDb, SealedKind, SealedSecret, Vault } from '../core/ports/sealed.ts'
 import type { Database } from './connect.ts'
 
-/** Each column that holds a sealed secret. A new one is re-sealed, and counted at the start, once it is listed here. */
+/** Every column that holds a sealed secret. Add a new one here, so that it is counted and re-sealed. */
 const SEALED = sql`
   select 'issuer' as kind, i.issuer_id as id, i.encrypted_secret as sealed
   from issuers i where i.app_id = a.app_id and i.encrypted_secret is not null
@@ -12,7 +11,7 @@ const SEALED = sql`
   select 'webhook endpoint', w.endpoint_id, w.encrypted_secret
   from webhook_endpoints w where w.app_id = a.app_id`
 
-/** The key's name stands in front of what the vault seals. */
+/** The vault writes the key's name before the sealed text. */
 const KID = sql`split_part(s.sealed, '.', 1)`
 
 const UPDATES = {

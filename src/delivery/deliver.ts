@@ -1,4 +1,4 @@
-// The outbox at work: claims what is due, each app beside the others, hands it to its target and records what came of it.
+// Works off the outbox: claims due deliveries, hands each to its target and records the outcome.
 import { errorText } from '../core/error-text.ts'
 import type { Attempt, Delivery, NextStep } from '../core/ports/deliveries.ts'
 import { withTimeout } from '../net/with-timeout.ts'
@@ -10,17 +10,17 @@ import type { DeliverServices, Outcome } from './targets/target.ts'
 export type { DeliverServices } from './targets/target.ts'
 
 export interface DeliverLimits {
-  /** An attempt without an outcome counts as unclear after so long. Longer than the time-outs of all calls of one attempt. */
+  /** After this long, an attempt's outcome is unclear. Longer than the time-outs of all its calls together. */
   attemptMs: number
-  /** Longer than an attempt and its record. */
+  /** Longer than an attempt and the statement that records it. */
   leaseMs: number
 }
 
 const LIMITS: DeliverLimits = { attemptMs: 100_000, leaseMs: 120_000 }
-/** A run that somebody waits for asks twice: where a budget is short, some apps get their turn when others have ended. */
+/** A bounded run asks twice, because with a short budget some apps only get their turn after others have ended. */
 const ROUNDS = 2
 
-/** Deliveries as they fall due, for a process that asks for them again and again: `begin` waits for no receiver. */
+/** For a process that asks for due deliveries again and again: `begin` does not wait for receivers. */
 export const deliverer = (services: DeliverServices, limits = LIMITS): Lanes =>
   lanes(services, {
     ...pending(services, limits),
@@ -28,7 +28,7 @@ export const deliverer = (services: DeliverServices, limits = LIMITS): Lanes =>
       services.log('error', 'delivery failed', { app, error: errorText(error) }),
   })
 
-/** Delivers what is due now and what the budget allows. Answers how many attempts it made. */
+/** Delivers what is due, as far as the budget allows. Returns how many attempts it made. */
 export const deliverDue = (services: DeliverServices, limits = LIMITS): Promise<number> =>
   workOff(services, pending(services, limits))
 
@@ -38,7 +38,7 @@ const pending = (services: DeliverServices, limits: DeliverLimits) => ({
   work: (delivery: Delivery) => attempt(services, delivery, limits),
 })
 
-/** Asks the stores about what they work on, as part of the sweep. Answers how many it asked about. */
+/** Asks the stores about running tasks, as part of the sweep. Returns how many it asked about. */
 export async function pollRunning(services: DeliverServices, limits = LIMITS): Promise<number> {
   const polled = await workOff(services, {
     state: 'running',
@@ -49,7 +49,7 @@ export async function pollRunning(services: DeliverServices, limits = LIMITS): P
   return polled
 }
 
-/** Rejects with the first failure, when all lanes have ended. */
+/** Rejects with the first failure once all lanes have ended. */
 async function workOff(
   services: DeliverServices,
   options: Omit<LanesOptions, 'onFailure'>,
@@ -77,10 +77,10 @@ async function attempt(
   const outcome = await outcomeOf(services, delivery, limits, () =>
     TARGETS[delivery.target].attempt(services, delivery),
   )
-  await settle(services, delivery, outcome, began)
+  await finish(services, delivery, outcome, began)
 }
 
-/** Asked in vain, it is asked again later: only its end is an attempt worth recording. */
+/** Records an attempt only when the task has ended. Until then it schedules the next poll. */
 async function poll(
   services: DeliverServices,
   delivery: Delivery,
@@ -90,18 +90,18 @@ async function poll(
   const { progress } = delivery
   const target = TARGETS[delivery.target]
   const began = clock()
-  const asked = await outcomeOf(services, delivery, limits, async () =>
+  const polled = await outcomeOf(services, delivery, limits, async () =>
     target.poll && progress ? target.poll(services, delivery) : NOT_AWAITED,
   )
-  const isOpen = asked.kind === 'running' || asked.kind === 'unclear'
+  const isOpen = polled.kind === 'running' || polled.kind === 'unclear'
   const now = clock()
   if (isOpen && progress && now < new Date(progress.until)) {
     const at = pollAt(new Date(progress.since), new Date(progress.until), now)
     await deliveries.record(delivery, undefined, { state: 'running', at, progress })
     return
   }
-  const outcome = isOpen ? TIMED_OUT : asked
-  await settle(services, delivery, outcome, began)
+  const outcome = isOpen ? TIMED_OUT : polled
+  await finish(services, delivery, outcome, began)
 }
 
 const NOT_AWAITED: Outcome = {
@@ -116,7 +116,7 @@ const TIMED_OUT: Outcome = {
 }
 const GIVEN_UP = 'No attempt had a clear answer. The last one: '
 
-/** A target that breaks, or never settles, must not keep the others of its batch from being recorded. */
+/** A target that throws or never settles must not keep the others of its batch from being recorded. */
 async function outcomeOf(
   { log }: DeliverServices,
   { id }: Delivery,
@@ -158,7 +158,7 @@ function nextStep(
   }
 }
 
-async function settle(
+async function finish(
   services: DeliverServices,
   delivery: Delivery,
   outcome: Outcome,
@@ -169,10 +169,10 @@ async function settle(
   const reason = 'reason' in outcome ? outcome.reason : undefined
   const { status } = outcome
   const latencyMs = clock().getTime() - began.getTime()
-  const made: Attempt = { at: began, latencyMs, status, reason }
+  const attempted: Attempt = { at: began, latencyMs, status, reason }
   const event = await eventOf(services, delivery, outcome, next)
-  // Overtaken after its lease: whoever took over says how it went.
-  if (!(await deliveries.record(delivery, made, next, event))) return
+  // The lease has ended and another worker took over: that one logs the outcome.
+  if (!(await deliveries.record(delivery, attempted, next, event))) return
   const failing = next.state === 'failed' || outcome.kind === 'unclear'
   log(failing ? 'warn' : 'info', `${delivery.target} ${next.state}`, {
     delivery: delivery.id,
@@ -188,12 +188,12 @@ function eventOf(
   outcome: Outcome,
   { state }: NextStep,
 ) {
-  const { tell } = TARGETS[delivery.target]
-  if (!tell || (state !== 'delivered' && state !== 'failed')) return undefined
+  const { buildEvent } = TARGETS[delivery.target]
+  if (!buildEvent || (state !== 'delivered' && state !== 'failed')) return undefined
   if (outcome.kind === 'running') return undefined
-  const settled =
+  const final =
     outcome.kind === 'unclear'
       ? { ...outcome, kind: 'refused' as const, detail: `${GIVEN_UP}${outcome.reason}.` }
       : outcome
-  return tell(services, delivery, settled)
+  return buildEvent(services, delivery, final)
 }

@@ -1,16 +1,16 @@
-// Who is worked for at once. Each app has slots of its own, so nobody waits for another app's slow receivers. What all of them
-// may take is bounded: by a pool of slots, and by the budget of outgoing requests where the runtime has one.
+// Runs deliveries side by side, one lane for each app. An app has slots of its own, so it never waits for another app's slow
+// receivers. A pool of slots bounds all apps together, and so does the runtime's budget of outgoing requests.
 import type { Delivery } from '../core/ports/deliveries.ts'
 import { withTimeout } from '../net/with-timeout.ts'
 import type { DeliverServices } from './targets/target.ts'
 
 /** Slots of one app. */
 export const SLOTS_PER_APP = 20
-/** Slots of all apps together. An app that has none in use gets one all the same. */
+/** Slots of all apps together. An app that uses none gets one even if the pool is used up. */
 const SLOTS = 500
-/** After so many batches a lane ends, and begins anew if the app still has something due. */
+/** A lane ends after this many batches. If the app has more due, `begin` starts it again. */
 const BATCHES = 5
-/** Outgoing requests that one delivery makes at most. Processing makes the most: five, two reads and the record. */
+/** The most outgoing requests of one delivery: for processing, five store calls, two reads and the record. */
 const REQUESTS_PER_DELIVERY = 8
 const REQUESTS_PER_CLAIM = 1
 
@@ -18,18 +18,18 @@ export interface LanesOptions {
   state: 'pending' | 'running'
   work: (delivery: Delivery) => Promise<void>
   leaseMs: number
-  /** A lane has ended because a claim or a record failed. The other lanes go on. */
+  /** Called when a lane ends because a claim or a record failed. The other lanes go on. */
   onFailure: (appId: string, error: unknown) => void
 }
 
 export interface Lanes {
-  /** Asks which apps have something due and begins a lane for each that has a free slot. Does not wait for them. */
+  /** Begins a lane for each app that has something due and a free slot. Does not wait for the lanes. */
   begin(): Promise<void>
-  /** Resolves when no lane runs. Answers how many deliveries have been worked on so far. */
+  /** Resolves when no lane runs, with the number of deliveries so far. */
   ended(): Promise<number>
 }
 
-/** A claim or a delivery that has not settled when its lease ends is left to itself, so that its slot is free again. */
+/** A claim or a delivery that is still pending when its lease ends gives its slot back. */
 export function lanes(services: DeliverServices, options: LanesOptions): Lanes {
   const { deliveries, clock, budget, log } = services
   const { state, work, leaseMs, onFailure } = options
@@ -52,7 +52,7 @@ export function lanes(services: DeliverServices, options: LanesOptions): Lanes {
     else slotsOf.delete(appId)
   }
 
-  /** How many slots an app may take now, where so many share what is left. */
+  /** How many slots an app may take now, if `sharers` apps share the free ones. */
   function shareOf(appId: string, sharers: number): number {
     const most = affordable()
     if (most < 1) return 0
@@ -98,8 +98,8 @@ export function lanes(services: DeliverServices, options: LanesOptions): Lanes {
       const claimed = await claim(appId, count)
       if (!claimed.length) return
       worked += claimed.length
-      const settled = await Promise.allSettled(claimed.map(workOn))
-      const failed = settled.find((each) => each.status === 'rejected')
+      const results = await Promise.allSettled(claimed.map(workOn))
+      const failed = results.find((each) => each.status === 'rejected')
       if (failed) throw failed.reason
     }
   }
@@ -113,7 +113,7 @@ export function lanes(services: DeliverServices, options: LanesOptions): Lanes {
 
   return {
     async begin() {
-      // One more for the question itself.
+      // One more request for the query itself.
       if (affordable() < 1 || budget.left < REQUESTS_PER_DELIVERY + 2) return
       const due = await deliveries.appsWithDue(state, clock())
       const free = due.filter((appId) => (slotsOf.get(appId) ?? 0) < SLOTS_PER_APP)

@@ -1,18 +1,18 @@
-// When an attempt is made again, and when a store is asked about what it works on. Pure.
+// The times of retries and polls. Pure.
 
-/** Seconds after the first and each further failed attempt; after the last one the delivery has failed. */
+/** Seconds after each failed attempt until the next. After the last, the delivery has failed. */
 export const RETRY_SECONDS = [
   5, 60, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400,
 ] as const
 
 const JITTER = 0.2
 const POLL_SECONDS = { least: 30, most: 900 }
-/** What has taken long may take longer: the next look comes after a tenth of the time so far. */
+/** A poll waits for a tenth of the time that the task has taken so far, because slow tasks tend to stay slow. */
 const POLL_SHARE = 10
 
 const after = (now: Date, seconds: number) => new Date(now.getTime() + seconds * 1000)
 
-/** After an attempt that `earlier` ones came before; undefined after the last. `random` is a byte. */
+/** `earlier` counts the attempts before the one that failed. Undefined after the last. `random` is a byte. */
 export function retryAt(earlier: number, now: Date, random: number): Date | undefined {
   const seconds = RETRY_SECONDS[earlier]
   return seconds === undefined ? undefined : after(now, seconds * (1 + (JITTER * random) / 255))

@@ -1,4 +1,4 @@
-// Sends one webhook. Its answer is a status: what follows is read, up to a limit, only so that the connection can be kept.
+// Sends one webhook and returns the status. It reads the body, up to a limit, only so that the connection can be reused.
 import type { SendWebhook } from '../core/ports/deliveries.ts'
 import { exchange } from '../net/exchange.ts'
 
@@ -6,7 +6,7 @@ const TIMEOUT_MS = 15_000
 const MAX_ANSWER_BYTES = 64 * 1024
 
 export interface SendOptions {
-  /** Refuses the targets that are not allowed. */
+  /** Must refuse URLs that are not allowed. */
   fetch: typeof fetch
   timeoutMs?: number
 }

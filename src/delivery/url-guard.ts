@@ -1,19 +1,19 @@
-// Where we may be made to send requests: public https only, unless private targets are allowed by configuration.
-// A name is judged here by its form; the address it resolves to is judged at connect time, with addressAllowed.
+// Decides which URLs the service may call: public https only, unless the configuration allows private targets. A host name is
+// checked by its form here, and by its address when the connection opens (`addressAllowed`).
 import ipaddr from 'ipaddr.js'
 
 export interface UrlGuardOptions {
-  /** Allows http, loopback and private addresses as well. Link-local ones, hence cloud metadata, stay refused. */
+  /** Also allows http, loopback and private addresses. Link-local ones, and so cloud metadata, stay refused. */
   allowPrivate: boolean
 }
 
 const MAX_URL_LENGTH = 2048
 const PRIVATE_RANGES: readonly string[] = ['loopback', 'private', 'uniqueLocal']
 const PRIVATE_SUFFIXES = ['localhost', 'local', 'internal']
-/** All public IPv6 addresses are in here (IANA IPv6 address space); what is not may embed an IPv4 address. */
+/** All public IPv6 addresses (IANA IPv6 address space). Others may embed an IPv4 address. */
 const GLOBAL_UNICAST = ipaddr.IPv6.parseCIDR('2000::/3')
 
-/** The URL as parsed, whose `href` is to be used, or why it is not allowed: a clause for a person to read. */
+/** Returns the parsed URL, whose `href` must be used, or a clause that says why it is not allowed. */
 export function checkUrl(
   text: string,
   { allowPrivate }: UrlGuardOptions,
@@ -30,7 +30,7 @@ export function checkUrl(
   return hostAllowed(url.hostname, allowPrivate) ? { url } : { reason: 'its host is not allowed' }
 }
 
-/** A fetch that rejects with the reason where a URL is not allowed. Portable: only the URL is judged, not its address. */
+/** A fetch that rejects with the reason if a URL is not allowed. It checks the URL, but not the address. */
 export const checkedFetch =
   (fetchFrom: typeof fetch, options: UrlGuardOptions): typeof fetch =>
   async (input, init) => {
@@ -40,8 +40,8 @@ export const checkedFetch =
   }
 
 /**
- * True where a connection to this IP address is allowed. To be asked with the address that a name resolved to, by
- * whoever opens the socket: a name may resolve to another address than when it was checked (DNS rebinding).
+ * Whether a connection to this IP address is allowed. Call it when opening the socket, because a name may resolve to another
+ * address than when it was checked (DNS rebinding).
  */
 export function addressAllowed(ip: string, { allowPrivate }: UrlGuardOptions): boolean {
   const address = parseAddress(ip)
@@ -60,13 +60,13 @@ function parse(text: string): URL | undefined {
   }
 }
 
-/** Only whole addresses: no zone, no short or octal forms. An IPv4-mapped one is the IPv4 address it reaches. */
+/** Accepts whole addresses only: no zone, no short or octal form. An IPv4-mapped address becomes the IPv4 address. */
 function parseAddress(ip: string): ipaddr.IPv4 | ipaddr.IPv6 | undefined {
   if (ipaddr.IPv4.isValidFourPartDecimal(ip)) return ipaddr.IPv4.parse(ip)
   return !ip.includes('%') && ipaddr.IPv6.isValid(ip) ? ipaddr.process(ip) : undefined
 }
 
-/** Takes a hostname as URL gives it: in lower case, IDNs in ASCII, numeric hosts in four decimal parts. */
+/** Expects a hostname from `URL`: in lower case, IDNs in ASCII, numeric hosts in four decimal parts. */
 function hostAllowed(hostname: string, allowPrivate: boolean): boolean {
   const host = hostname.replace(/^\[|\]$|\.$/g, '')
   if (parseAddress(host)) return addressAllowed(host, { allowPrivate })

@@ -1,5 +1,5 @@
-// Seals secrets at rest anew with the first key, so that the key before it can go. Harmless when two do it at once: each
-// secret changes only if it still is what was read.
+// Re-seals secrets at rest with the first key, so that the older keys can be removed. Two runs at once are harmless, because a
+// secret only changes if it is still what was read.
 import { errorText } from '../core/error-text.ts'
 import { databaseFailure } from '../core/ports/database-failure.ts'
 import type { SealedDb } from '../core/ports/sealed.ts'
@@ -10,17 +10,17 @@ export interface ResealServices extends Pick<Services, 'budget' | 'log'> {
 }
 
 export interface ResealOptions {
-  /** Most secrets looked at. */
+  /** The most secrets to look at. */
   most?: number
-  /** Called after each secret with how many were looked at so far. */
+  /** Called after each secret with the number so far. */
   progress?: (looked: number) => void
 }
 
 const PAGE = 100
-/** What a page takes of the budget, with one secret of it. */
+/** Requests for a page and one of its secrets. */
 const REQUESTS = 2
 
-/** A secret that cannot be opened is logged and left; those behind it have their turn. */
+/** Logs and skips a secret that cannot be opened. */
 export async function reseal(
   { sealed, budget, log }: ResealServices,
   { most = Number.POSITIVE_INFINITY, progress }: ResealOptions = {},

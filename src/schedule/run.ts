@@ -1,5 +1,4 @@
-// What is done on schedule, on every runtime: sessions are swept, then stores are asked about what they work on. And how a
-// run is shared out where its outgoing requests are bounded.
+// The scheduled work of every runtime: sweeps sessions, then polls stores. Divides a run whose outgoing requests are bounded.
 import { errorText } from '../core/error-text.ts'
 import { appsWithin, inTurn, keeping, sharesOf } from '../core/ports/budget.ts'
 import { type DeliverServices, deliverDue, pollRunning } from '../delivery/deliver.ts'
@@ -15,9 +14,8 @@ export async function runScheduled(
 }
 
 /**
- * A whole run within the budget of its services: deliveries, the sweep, and housekeeping where it is time for it. Each leaves
- * to those behind it what they can count on, and what it does not need; what nobody needed is for deliveries again. One that
- * fails keeps no other from its turn.
+ * A whole run within one budget: deliveries, the sweep, and housekeeping if it is due. Each part leaves the later parts their
+ * share. Deliveries use what is left at the end. A part that fails does not keep the others from their turn.
  */
 export async function runWithin(
   services: ScheduledServices,
@@ -39,7 +37,7 @@ export async function runWithin(
   }
 }
 
-/** Every app that has something due is asked for it, which alone can take all that a run has. */
+/** Sweeps only as many apps as the budget allows, because a query for each app could use up the whole run. */
 function ofAppsInTurn(services: ScheduledServices): ScheduledServices {
   const { uploads, budget } = services
   return {

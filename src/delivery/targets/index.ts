@@ -1,4 +1,4 @@
-// One row a target. What they have in common (claim, back-off, record) is deliver.ts’s.
+// The targets by name. deliver.ts does the common part: claim, back-off, record.
 import type { TargetName } from '../../core/ports/deliveries.ts'
 import { media } from './media.ts'
 import { ossAsync } from './oss-async.ts'

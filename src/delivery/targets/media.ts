@@ -1,4 +1,4 @@
-// A transcoding job of Media Processing: submitted once it is accepted, then asked for its state.
+// A transcoding job of Media Processing: submitted once, then polled.
 import { processing, refused, running, saved } from './processing.ts'
 
 export const media = processing<'media'>(
@@ -10,13 +10,13 @@ export const media = processing<'media'>(
     return running(work, await process.media.submit(job), maxSeconds)
   },
   async (store, planned, progress) => {
-    const reached = await store.process?.media?.state(progress.taskId)
-    if (!reached || reached.state === 'running') return { kind: 'running', progress }
-    if (reached.state === 'failed') {
-      return refused(reached.code, `The job ended without a result (${reached.code}).`)
+    const job = await store.process?.media?.state(progress.taskId)
+    if (!job || job.state === 'running') return { kind: 'running', progress }
+    if (job.state === 'failed') {
+      return refused(job.code, `The job ended without a result (${job.code}).`)
     }
-    // The job's own word is enough: where it saved under a name of its own, HEAD may show nothing.
-    const key = reached.key ?? planned
+    // The job's state is enough: if it chose another key, HEAD may find nothing.
+    const key = job.key ?? planned
     const found = await store.head(key)
     return found ? saved(found) : { kind: 'done', object: { key } }
   },

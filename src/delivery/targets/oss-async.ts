@@ -1,5 +1,5 @@
-// Asynchronous processing of OSS. Nothing is documented to ask a task's state by, so it is done when its result is there:
-// an object under the fixed key that was not there before.
+// Asynchronous processing of OSS. No documented call tells a task's state, so it is done once a new object is stored under the
+// result's key.
 import { processing, running, saved } from './processing.ts'
 
 export const ossAsync = processing<'oss-async'>(

@@ -1,4 +1,4 @@
-// Image processing of OSS: its answer says that the result is saved, and HEAD shows it.
+// Image processing of OSS: the store answers once the result is saved, and HEAD confirms it.
 import { processing, saved } from './processing.ts'
 
 export const ossImage = processing<'oss-image'>(

@@ -1,5 +1,5 @@
-// What the processing targets have in common. They go to the upload's own store and nowhere else, work on the session's
-// own object only, never save over what somebody uploaded, and end in one event.
+// The common part of the processing targets. They call only the upload's own store, process only the session's own object, never
+// overwrite an upload, and end in one event.
 import { processingEvent } from '../../core/event.ts'
 import { isRecorded, withEtag } from '../../core/own-object.ts'
 import type { Delivery, Progress } from '../../core/ports/deliveries.ts'
@@ -12,11 +12,11 @@ import {
 } from '../../core/processing.ts'
 import type { StoredObject } from '../../core/stored.ts'
 import type { UploadSession } from '../../core/upload-session.ts'
-import type { DeliverServices, Outcome, Settled, Target } from './target.ts'
+import type { DeliverServices, FinalOutcome, Outcome, Target } from './target.ts'
 
 interface Begun {
   now: Date
-  /** What stands under the result's key. */
+  /** The object under the result's key before the attempt. */
   before: (StoredObject & { etag: string }) | undefined
 }
 
@@ -36,7 +36,7 @@ type Look = (store: ObjectStore, key: string, progress: Progress) => Promise<Out
 const NOT_ALLOWED =
   'The store’s key may not do this: "countersign bucket check --ram --processing" prints what it needs.'
 
-/** What to do about it, for the codes that an App's developer can do something about. */
+/** Advice for the codes that an App's developer can act on. */
 const ADVICE: Record<string, string> = {
   AccessDenied: NOT_ALLOWED,
   'Forbidden.RAM': NOT_ALLOWED,
@@ -79,13 +79,13 @@ export function processing<Type extends ProcessingTarget['type']>(
       },
     }),
 
-    tell,
+    buildEvent,
   }
 }
 
-const taskOf = ({ body }: Delivery) => JSON.parse(body) as ProcessingTask // Written by us, at creation.
+const taskOf = ({ body }: Delivery) => JSON.parse(body) as ProcessingTask // We wrote it when the upload was created.
 
-/** Throws StoreFailure. Whatever stands in the way of even beginning is an outcome already. */
+/** Returns the outcome if the attempt cannot begin. Throws StoreFailure. */
 async function prepare<Type extends ProcessingTarget['type']>(
   { hasStore, storeNamed, clock }: DeliverServices,
   session: UploadSession,
@@ -97,23 +97,23 @@ async function prepare<Type extends ProcessingTarget['type']>(
   if (!process) return refused('not-offered')
   const [source, before] = await Promise.all([store.head(session.key), store.head(saveAs)])
   if (!isRecorded(session, source)) return refused('source-changed')
-  // A stamp tells an upload. Where the store copies the source's own to a result, it is this session's.
+  // Another session's stamp marks an upload. Our own may be on a result, if the store copied it from the source.
   if (before?.uploadId !== undefined && before.uploadId !== session.id) return refused('key-taken')
   return {
     store,
     process,
     source: session.key,
     saveAs,
-    target: target as Work<Type>['target'], // The row of TARGETS was chosen by it.
-    before: before && withEtag(before), // It is told from the result by its ETag.
+    target: target as Work<Type>['target'], // TARGETS chose this row by the target's type.
+    before: before && withEtag(before), // Its ETag distinguishes it from the result.
     now: clock(),
   }
 }
 
-async function tell(
+async function buildEvent(
   { uploads, newId, clock }: DeliverServices,
   delivery: Delivery,
-  outcome: Settled,
+  outcome: FinalOutcome,
 ) {
   const session = await uploads.find(delivery.appId, delivery.uploadId)
   if (!session) return undefined
@@ -126,7 +126,7 @@ async function tell(
   return processingEvent(newId('evt'), clock(), session, about, result)
 }
 
-/** A definite no ends it, with the store's own code; everything else may have happened and is tried again. */
+/** A definite refusal ends the delivery with the store's code. Anything else may have succeeded and is tried again. */
 function failed(error: unknown): Outcome {
   if (!isStoreFailure(error)) throw error
   const { kind, message } = error
@@ -143,7 +143,7 @@ export const refused = (reason: string, message = reason, status?: number): Outc
   detail: ADVICE[reason] ?? message,
 })
 
-/** Accepted: from now on it is waited for, at most as long as the rule says. */
+/** The store accepted the task. It is polled for at most as long as the rule says. */
 export function running(
   { now, before }: Begun,
   taskId: string,

@@ -1,4 +1,4 @@
-// What a delivery target is: one attempt, its outcome, and for work that goes on elsewhere, a way to ask about it.
+// The type of a delivery target: one attempt, its outcome, and a way to poll for work that goes on in the store.
 import type { ProcessedObject, WebhookEvent } from '../../core/event.ts'
 import type { Delivery, Progress } from '../../core/ports/deliveries.ts'
 import type { Services } from '../../core/ports/services.ts'
@@ -20,23 +20,23 @@ export type DeliverServices = Pick<
 
 export type Outcome =
   | { kind: 'done'; status?: number; object?: ProcessedObject }
-  /** Accepted and under way: to be asked about until `progress.until`. */
+  /** Accepted and in progress: polled until `progress.until`. */
   | { kind: 'running'; status?: number; progress: Progress }
-  /** No answer, or one that leaves it open: to be tried again. */
+  /** No answer, or one that leaves the outcome open: tried again. */
   | { kind: 'unclear'; status?: number; reason: string }
-  /** A definite no: not tried again. */
+  /** A definite refusal: not tried again. */
   | { kind: 'refused'; status?: number; reason: string; detail: string }
 
-export type Settled = Extract<Outcome, { kind: 'done' | 'refused' }>
+export type FinalOutcome = Extract<Outcome, { kind: 'done' | 'refused' }>
 
 export interface Target {
   attempt(services: DeliverServices, delivery: Delivery): Promise<Outcome>
-  /** Present where what was accepted goes on by itself: is it done? */
+  /** Asks whether accepted work is done. Absent if an attempt ends it. */
   poll?(services: DeliverServices, delivery: Delivery): Promise<Outcome>
-  /** Present where the outcome is an event of its own. */
-  tell?(
+  /** The event of the outcome. Absent if the App gets none. */
+  buildEvent?(
     services: DeliverServices,
     delivery: Delivery,
-    outcome: Settled,
+    outcome: FinalOutcome,
   ): Promise<WebhookEvent | undefined>
 }

@@ -1,4 +1,4 @@
-// The webhook target: the event to an App's endpoint, signed as Standard Webhooks; the same id and bytes on every attempt.
+// Sends an event to an App's endpoint, signed as Standard Webhooks, with the same id and bytes on every attempt.
 import { signWebhook } from './standard-webhooks.ts'
 import type { Target } from './target.ts'
 

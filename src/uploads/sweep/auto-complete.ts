@@ -1,22 +1,23 @@
-// Completes in the client's place what it has sent whole and left: only by policy, and by the same path as its own call.
+// Completes an upload for a client that sent every part and left: only by policy, and by the same path as the client's call.
 import { Problem } from '../../core/problem.ts'
 import type { UploadSession } from '../../core/upload-session.ts'
 import { attemptCompletion, type CompleteServices } from '../completion/complete.ts'
 
-/** True where it is completed, or being completed. A check that fails leaves the session open. */
+/** Returns whether it is completed or being completed. A failed check leaves the session open. */
 export async function autoComplete(
   services: CompleteServices,
   session: UploadSession,
 ): Promise<boolean> {
+  const { log } = services
   try {
-    const reached = await attemptCompletion(services, session, {})
-    if (reached?.state === 'completed') {
-      services.log('info', 'an upload was completed without its client', { upload: session.id })
+    const after = await attemptCompletion(services, session, {})
+    if (after?.state === 'completed') {
+      log('info', 'an upload was completed without its client', { upload: session.id })
     }
-    return reached !== undefined
+    return after !== undefined
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem
-    services.log('warn', 'an upload cannot be completed without its client', {
+    log('warn', 'an upload cannot be completed without its client', {
       upload: session.id,
       reason: problem.code,
     })

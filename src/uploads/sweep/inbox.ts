@@ -1,29 +1,32 @@
-// The sweep's first task: callbacks that were received and not worked through.
+// Works through callbacks that were received but not processed.
 import { processCallback } from '../callback.ts'
-import { guarded, isOver, type SweepRun } from './run.ts'
+import { add, type Done } from './counts.ts'
+import { isOver, look, type SweepRun } from './run.ts'
 
 const ROWS = 100
-/** A callback that is being worked on right now is left alone. */
+/** A younger callback is probably being processed right now. */
 const AGE_MS = 10_000
 
-export async function sweepInbox(run: SweepRun, appId: string): Promise<void> {
-  const { services, counts, down } = run
+export async function sweepInbox(run: SweepRun, app: string): Promise<Done> {
+  const { services, skipped } = run
   const { callbacks, uploads, clock, hasStore } = services
   const before = new Date(clock().getTime() - AGE_MS)
-  for (let known = -1; known < down.size && !isOver(run); ) {
-    known = down.size
-    const rows = await callbacks.unprocessed(appId, before, ROWS, [...down])
-    for (const row of rows) {
+  let done: Done = {}
+  // Rows of a skipped store may have filled the page, so each store that turns up calls for another page without it.
+  for (let known = -1; known < skipped.size && !isOver(run); ) {
+    known = skipped.size
+    for (const row of await callbacks.unprocessed(app, before, ROWS, [...skipped])) {
       const { store, uploadId: upload } = row
-      if (!hasStore(store)) down.add(store)
-      if (down.has(store)) continue
-      if (isOver(run)) return
-      counts.looked++
-      await guarded(run, { app: appId, upload, store }, async () => {
-        const session = await uploads.find(appId, upload)
+      if (!hasStore(store)) skipped.add(store)
+      if (skipped.has(store)) continue
+      if (isOver(run)) return done
+      const processed = await look(run, { app, upload, store }, async () => {
+        const session = await uploads.find(app, upload)
         if (session) await processCallback(services, row, session)
+        return {}
       })
+      done = add(done, { looked: 1 }, processed)
     }
-    // Rows of a store that does not answer came first: those of the others are asked for again, without them.
   }
+  return done
 }

@@ -1,108 +1,121 @@
-// Lists the storage uploads below an App's prefix, once an hour and page by page: what is left of our own sessions is
-// aborted; what is not ours is counted and never touched, unless the operator says that the store is exclusively ours.
+// Lists the storage uploads below an App's prefix, once an hour and page by page. Leftovers of our own sessions are aborted.
+// Foreign uploads are counted and never touched, unless the operator says that the store is exclusively ours.
 import type { ListedUpload } from '../../core/ports/object-store.ts'
 import type { StorageScan } from '../../core/ports/scans.ts'
 import { hasEnded, isRetained, type UploadSession } from '../../core/upload-session.ts'
 import { abortUntilGone } from '../ending/release.ts'
-import { countOrphans, guarded, isOver, type SweepRun, secondsSince } from './run.ts'
+import { add, ageSeconds, countOrphans, type Done } from './counts.ts'
+import { failed, isOver, type SweepRun } from './run.ts'
 
 const EVERY_MS = 3600_000
-/** A listing whose sweeper died, or whose store did not answer, comes again. */
+/** When a scan is due again whose sweeper died, or whose store did not answer. */
 const AGAIN_MS = 10 * 60_000
 const PAGES = 10
-/** Longer than any living session's storage upload may go unnoticed, and than most tools take. */
+/** No living session's storage upload goes unnoticed for so long, and most tools finish theirs sooner. */
 const EXCLUSIVE_AFTER_MS = 7 * 24 * 3600_000
 
-export async function scanStorage(run: SweepRun, app: string): Promise<void> {
+export async function scanStorage(run: SweepRun, app: string): Promise<Done> {
   const { scans, clock, hasStore } = run.services
   const now = clock()
+  let done: Done = {}
   for (const scan of await scans.claim(app, now, new Date(now.getTime() + AGAIN_MS))) {
-    const { store } = scan
-    if (!hasStore(store) || run.down.has(store)) continue
-    await guarded(run, { app, store }, () => listOn(run, scan))
+    if (!hasStore(scan.store) || run.skipped.has(scan.store)) continue
+    done = add(done, await continueScan(run, scan))
   }
+  return done
 }
 
-/** Throws StoreFailure. */
-async function listOn(run: SweepRun, begun: StorageScan): Promise<void> {
+/** Lists on from where the last run stopped. */
+async function continueScan(run: SweepRun, begun: StorageScan): Promise<Done> {
   const { scans, clock, storeNamed } = run.services
-  const store = storeNamed(begun.store)
-  const prefix = `${begun.keyPrefix}/`
   let scan = begun
-  for (let pages = 0; pages < PAGES && !isOver(run); pages++) {
-    const { uploads, next } = await store.listUploadsBelow(prefix, scan.after)
-    const { judged, ...seen } = await judge(run, scan, uploads)
-    const isWhole = judged === uploads.length
-    scan = { ...scan, ...seen, after: isWhole ? next : (uploads[judged - 1] ?? scan.after) }
-    if (!isWhole || next) continue
-    return scans.conclude(scan, clock(), new Date(clock().getTime() + EVERY_MS))
+  let done: Done = {}
+  try {
+    const store = storeNamed(scan.store)
+    for (let pages = 0; pages < PAGES && !isOver(run); pages++) {
+      const { uploads, next } = await store.listUploadsBelow(`${scan.keyPrefix}/`, scan.after)
+      const sessions = await findSessions(run, scan, uploads)
+      let judged = 0
+      while (judged < uploads.length && !isOver(run)) {
+        const upload = uploads[judged++]!
+        const owner = pickOwner(upload, sessions)
+        if (!owner) scan = countForeign(scan, upload)
+        const judge = owner ? abortLeftover(run, upload, owner) : judgeForeign(run, scan, upload)
+        done = add(done, await judge)
+      }
+      const isWhole = judged === uploads.length
+      if (isWhole && !next) {
+        await scans.conclude(scan, clock(), new Date(clock().getTime() + EVERY_MS))
+        return done
+      }
+      scan = { ...scan, after: isWhole ? next : (uploads[judged - 1] ?? scan.after) }
+    }
+    if (scan.after) await scans.advance(scan, scan.after, clock())
+    return done
+  } catch (error) {
+    return add(done, failed(run, { app: scan.appId, store: scan.store }, error))
   }
-  if (scan.after) await scans.advance(scan, scan.after, clock())
 }
 
 const SESSION_ID = /upl_[0-9a-f]{32}/g
 
-/**
- * Whose a storage upload is: a living session's by the id in its row; any of our sessions' by the exact key of its row,
- * where that key holds the session's id; else nobody's that we know.
- */
-function ownerOf(
+async function findSessions(
+  { services }: SweepRun,
+  { appId, store }: StorageScan,
+  listed: readonly ListedUpload[],
+): Promise<UploadSession[]> {
+  if (!listed.length) return []
+  const ids = new Set(listed.flatMap(({ key }) => key.match(SESSION_ID) ?? []))
+  return services.uploads.findOwners(appId, store, listed, [...ids])
+}
+
+/** The living session that records the upload's id, or else any session with its exact key, if that key holds the session's id. */
+function pickOwner(
   { key, storageUploadId }: ListedUpload,
   sessions: readonly UploadSession[],
 ): UploadSession | undefined {
+  const ofKey = sessions.filter((session) => session.key === key)
   return (
-    sessions.find(
-      (session) => session.storageUploadId === storageUploadId && session.key === key,
-    ) ?? sessions.find((session) => session.key === key && key.includes(session.id))
+    ofKey.find((session) => session.storageUploadId === storageUploadId) ??
+    ofKey.find(({ id }) => key.includes(id))
   )
 }
 
-/** What of a page could be judged before the run is over, and what was seen of foreign uploads so far. */
-async function judge(
-  run: SweepRun,
-  scan: StorageScan,
-  listed: readonly ListedUpload[],
-): Promise<Pick<StorageScan, 'foreignSoFar' | 'oldestSoFar'> & { judged: number }> {
-  const { uploads, storeNamed, clock } = run.services
-  let { foreignSoFar, oldestSoFar } = scan
-  if (!listed.length) return { foreignSoFar, oldestSoFar, judged: 0 }
-  const ids = listed.flatMap(({ key }) => key.match(SESSION_ID) ?? [])
-  const sessions = await uploads.findOwners(scan.appId, scan.store, listed, [...new Set(ids)])
-  const { exclusive } = storeNamed(scan.store)
-  const before = clock().getTime() - EXCLUSIVE_AFTER_MS
-  let judged = 0
-  for (const upload of listed) {
-    if (isOver(run)) break
-    judged++
-    const owner = ownerOf(upload, sessions)
-    if (owner) {
-      await abortLeft(run, upload, owner)
-      continue
-    }
-    run.counts.foreign++
-    foreignSoFar++
-    oldestSoFar = earlier(oldestSoFar, upload.initiatedAt)
-    const age = secondsSince(run, upload.initiatedAt)
-    run.counts.oldestForeignSeconds = Math.max(run.counts.oldestForeignSeconds, age)
-    if (!exclusive || upload.initiatedAt.getTime() >= before) continue
-    run.services.log('info', 'an unknown storage upload in an exclusive store is aborted', {
-      app: scan.appId,
-      store: scan.store,
-      key: upload.key,
-    })
-    if (await abortUntilGone(run.services, scan.store, upload)) run.counts.foreignAborted++
-  }
-  return { foreignSoFar, oldestSoFar, judged }
+const countForeign = (scan: StorageScan, { initiatedAt }: ListedUpload): StorageScan => ({
+  ...scan,
+  foreignSoFar: scan.foreignSoFar + 1,
+  oldestSoFar: scan.oldestSoFar && scan.oldestSoFar < initiatedAt ? scan.oldestSoFar : initiatedAt,
+})
+
+async function judgeForeign(
+  { services }: SweepRun,
+  { appId: app, store }: StorageScan,
+  upload: ListedUpload,
+): Promise<Done> {
+  const now = services.clock()
+  const seen: Done = { foreign: 1, oldestForeignSeconds: ageSeconds(upload, now) }
+  const isOld = now.getTime() - upload.initiatedAt.getTime() > EXCLUSIVE_AFTER_MS
+  if (!services.storeNamed(store).exclusive || !isOld) return seen
+  const { key } = upload
+  services.log('info', 'an unknown storage upload in an exclusive store is aborted', {
+    app,
+    store,
+    key,
+  })
+  const isGone = await abortUntilGone(services, store, upload)
+  return { ...seen, foreignAborted: isGone ? 1 : 0 }
 }
 
-const earlier = (a: Date | undefined, b: Date): Date => (a && a < b ? a : b)
-
-/** What came after its session's end, and after the look that settled it. */
-async function abortLeft(run: SweepRun, upload: ListedUpload, owner: UploadSession): Promise<void> {
+/** Aborts an upload that arrived after its session ended, and after the look that released its storage. */
+async function abortLeftover(
+  { services }: SweepRun,
+  upload: ListedUpload,
+  owner: UploadSession,
+): Promise<Done> {
   const isRecorded = owner.storageUploadId === upload.storageUploadId
   // A session that is not released yet has its own turn.
-  if (!hasEnded(owner.state) || (isRecorded && !owner.storageReleasedAt)) return
-  if (isRetained(owner)) return
-  countOrphans(run, [upload])
-  await abortUntilGone(run.services, owner.store, upload)
+  const isLeft = hasEnded(owner.state) && !(isRecorded && !owner.storageReleasedAt)
+  if (!isLeft || isRetained(owner)) return {}
+  await abortUntilGone(services, owner.store, upload)
+  return countOrphans([upload], services.clock())
 }

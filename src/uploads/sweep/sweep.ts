@@ -1,104 +1,116 @@
-// Scheduled reconciliation: inbox leftovers, then sessions stuck, idle, ended or not released, then what else lies in the
-// store. Bounded, oldest first, App by App in turn, and harmless when two run at once: every change is guarded.
+// Scheduled reconciliation in three steps: unprocessed callbacks, due sessions, then storage uploads that no session names.
+// Bounded, oldest first, App by App in turn. Two runs at once are harmless, because every change is guarded.
 import { errorText } from '../../core/error-text.ts'
 import type { UploadSession } from '../../core/upload-session.ts'
+import { add, type Done, type SweepCounts } from './counts.ts'
 import { sweepInbox } from './inbox.ts'
-import {
-  beginRun,
-  guarded,
-  isOver,
-  type SweepCounts,
-  type SweepRun,
-  type SweepServices,
-  worthClaiming,
-} from './run.ts'
+import { affordableLooks, isOver, look, type SweepRun, type SweepServices } from './run.ts'
 import { scanStorage } from './scan.ts'
 import { sweepSession } from './session.ts'
 
-export type { SweepCounts, SweepServices } from './run.ts'
+export type { SweepCounts } from './counts.ts'
+export type { SweepServices } from './run.ts'
 
-/** A run ends before the next minute's begins. What is not reached stays due, and oldest. */
+/** A run ends before the next minute's begins. Work that it does not reach stays due. */
 const RUN_MS = 50_000
-/** A session that was claimed and not settled comes again after this long. */
+/** When a claimed session is due again, unless its look says otherwise. */
 const AGAIN_MS = 60_000
-/** A store that is not configured may be again, but not by the minute. */
+/** When a session is due again whose store is not configured. */
 const NO_STORE_MS = 15 * 60_000
-/** Apps are asked in turn, so many sessions of each at a time. */
+/** Sessions of one App at a time, and how often each App has its turn. */
 const BATCH = 25
 const ROUNDS = 40
 
 export async function sweep(services: SweepServices): Promise<SweepCounts> {
-  const run = beginRun(services, RUN_MS)
+  const endsAt = services.clock().getTime() + RUN_MS
+  const run: SweepRun = { services, endsAt, skipped: new Set() }
   const apps = await services.uploads.appsWithDueWork(services.clock())
-  // Where requests are bounded, half of them is for the sessions, however many apps have something to do.
-  const kept = services.budget.left / 2
-  for (const app of apps) {
-    if (services.budget.left < kept) break
-    await ofApp(run, app, async () => {
-      await sweepInbox(run, app)
-      const { uploads, clock } = services
-      await uploads.forgetIdempotencyKeys(app, clock())
-    })
-  }
-  let due = apps
-  for (let round = 0; due.length && round < ROUNDS; round++) {
-    const left: string[] = []
-    for (const app of due) {
-      await ofApp(run, app, async () => {
-        if (await sweepBatch(run, app)) left.push(app)
-      })
-    }
-    due = left
-  }
-  for (const app of apps) await ofApp(run, app, () => scanStorage(run, app))
-  const { counts } = run
+  // A bounded budget leaves half of itself for the sessions, however many Apps have callbacks.
+  const callbacks = await sweepInboxes(run, apps, services.budget.left / 2)
+  const sessions = await sweepSessions(run, apps)
+  const scans = await inTurn(run, apps, (app) => scanStorage(run, app))
+  const counts = add(callbacks, sessions, scans)
   if (Object.values(counts).some((count) => count > 0)) services.log('info', 'swept', { ...counts })
   return counts
 }
 
-/** One App whose rows cannot be read must not keep the others from their turn. */
-async function ofApp(run: SweepRun, app: string, work: () => Promise<void>): Promise<void> {
-  if (isOver(run)) return
-  try {
-    await work()
-  } catch (error) {
-    run.counts.unanswered++
-    run.services.log('error', 'the sweep failed for an app', { app, reason: errorText(error) })
-  }
+function sweepInboxes(run: SweepRun, apps: readonly string[], reserve: number): Promise<Done> {
+  const { uploads, clock, budget } = run.services
+  return inTurn(run, apps, async (app) => {
+    if (budget.left < reserve) return {}
+    const done = await sweepInbox(run, app)
+    await uploads.forgetIdempotencyKeys(app, clock())
+    return done
+  })
 }
 
-/** Stores are worked on side by side: one that keeps us waiting takes no time from the others. True: there may be more. */
-async function sweepBatch(run: SweepRun, app: string): Promise<boolean> {
+async function sweepSessions(run: SweepRun, apps: readonly string[]): Promise<Done> {
+  let done: Done = {}
+  let due = apps
+  for (let round = 0; due.length && round < ROUNDS; round++) {
+    const left: string[] = []
+    const batches = await inTurn(run, due, async (app) => {
+      const batch = await sweepBatch(run, app)
+      if (batch.isMore) left.push(app)
+      return batch.done
+    })
+    done = add(done, batches)
+    due = left
+  }
+  return done
+}
+
+/** Does the same for each App. One that fails does not keep the others from their turn. */
+async function inTurn(
+  run: SweepRun,
+  apps: readonly string[],
+  work: (app: string) => Promise<Done>,
+): Promise<Done> {
+  let done: Done = {}
+  for (const app of apps) {
+    if (isOver(run)) break
+    try {
+      done = add(done, await work(app))
+    } catch (error) {
+      done = add(done, { unanswered: 1 })
+      run.services.log('error', 'the sweep failed for an app', { app, reason: errorText(error) })
+    }
+  }
+  return done
+}
+
+/** Stores are worked on side by side, so that a slow one takes no time from the others. */
+async function sweepBatch(run: SweepRun, app: string): Promise<{ done: Done; isMore: boolean }> {
   const { uploads, clock } = run.services
   const now = clock()
-  const again = new Date(now.getTime() + AGAIN_MS)
-  const most = worthClaiming(run, BATCH)
-  const claimed = await uploads.claimDue(app, now, again, most)
+  const limit = affordableLooks(run, BATCH)
+  const claimed = await uploads.claimDue(app, now, new Date(now.getTime() + AGAIN_MS), limit)
   const byStore = new Map<string, UploadSession[]>()
   for (const session of claimed) {
     byStore.set(session.store, [...(byStore.get(session.store) ?? []), session])
   }
-  await Promise.all([...byStore].map(([store, sessions]) => sweepOfStore(run, store, sessions)))
-  return claimed.length === most
+  const done = await Promise.all(
+    [...byStore].map(([store, sessions]) => sweepOfStore(run, store, sessions)),
+  )
+  return { done: add(...done), isMore: claimed.length === limit }
 }
 
 async function sweepOfStore(
   run: SweepRun,
   store: string,
   sessions: readonly UploadSession[],
-): Promise<void> {
-  const { services, counts, down } = run
-  const { uploads, clock, hasStore } = services
+): Promise<Done> {
+  const { uploads, clock, hasStore } = run.services
+  let done: Done = {}
   for (const session of sessions) {
-    if (isOver(run)) return
+    if (isOver(run)) break
     if (!hasStore(store)) {
       await uploads.scheduleSweep(session, new Date(clock().getTime() + NO_STORE_MS))
       continue
     }
-    if (down.has(store)) continue
-    counts.looked++
-    await guarded(run, { app: session.appId, upload: session.id, store }, () =>
-      sweepSession(run, session),
-    )
+    if (run.skipped.has(store)) break
+    const subject = { app: session.appId, upload: session.id, store }
+    done = add(done, { looked: 1 }, await look(run, subject, () => sweepSession(run, session)))
   }
+  return done
 }

@@ -59,8 +59,8 @@ describe('the end of an open session', () => {
   })
 
   it('is when it is looked at next, unless it may complete alone or is watched', () => {
-    const look = (session: Partial<UploadSession>, activity: number, watched = false) =>
-      nextLookAt(aSession(session), { activity: at(activity).getTime(), watched, now: NOW })
+    const look = (session: Partial<UploadSession>, activity: number, isWatched = false) =>
+      nextLookAt(aSession(session), { activity: at(activity).getTime(), isWatched, now: NOW })
     expect(look({}, -HOUR)).toEqual(at(23 * HOUR))
     expect(look({}, -HOUR, true)).toEqual(at(10 * MINUTE))
     // Less and less often: after so long as nothing came.
