@@ -1,5 +1,6 @@
 // What the sweep decides about one session, as pure rules: when it has been idle too long, when it is looked at again,
 // when nothing of it can arrive at the store any more, and whether its parts may be completed without the client.
+import { type Checksums, checksumTexts, readChecksum } from './checksum.ts'
 import { type PartPlan, partDifferences } from './part-plan.ts'
 import { POLICY_DEFAULTS } from './policy.ts'
 import type { StoredPart } from './stored.ts'
@@ -27,8 +28,8 @@ export interface StoredSoFar {
   sizeBytes: number
   /** The newest part's LastModified. */
   newestAt?: Date
-  /** CRC64 of all parts in order, unsigned decimal, where the store gives each part's. */
-  crc64?: string
+  /** Checksums of all parts in order. */
+  checksums?: Checksums
 }
 
 /** Activity is the newest of create, GET and complete (`activeAt`) and of the parts as the store saw them. */
@@ -107,12 +108,12 @@ function isWhole(plan: PartPlan, sizeBytes: number, parts: StoredSoFar['parts'])
 /** A declared checksum has to match. One that the store cannot compare never does. */
 function isVouchedFor(
   { checksum }: UploadSession,
-  { crc64 }: StoredSoFar,
+  { checksums = {} }: StoredSoFar,
   autoComplete: boolean | 'unverified' | undefined,
 ): boolean {
   if (checksum === undefined) return autoComplete === 'unverified'
-  if (!checksum.startsWith('crc64:') || crc64 === undefined) return false
-  return BigInt(checksum.slice('crc64:'.length)).toString() === crc64
+  const [declared] = checksumTexts(readChecksum(checksum))
+  return checksumTexts(checksums).some((stored) => stored === declared)
 }
 
 /**

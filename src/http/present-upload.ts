@@ -85,11 +85,11 @@ export async function presentStatus(c: Request, credential: Credential, status: 
     ...sessionView(session),
     storedParts,
     missing,
-    parts: parts?.map(({ partNumber, sizeBytes, etag, crc64 }) => ({
+    parts: parts?.map(({ partNumber, sizeBytes, etag, checksums }) => ({
       partNumber,
       sizeBytes,
       etag,
-      crc64,
+      crc64: checksums.crc64,
     })),
     nextCursor: nextPart?.toString(),
     healed: healed || undefined,

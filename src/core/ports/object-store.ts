@@ -1,4 +1,5 @@
 // The port to a bucket. A dialect implements it; every method says which request needs it.
+import type { ChecksumAlgorithm } from '../checksum.ts'
 import type { Part, PartLimits } from '../part-plan.ts'
 import type { ObjectSpec, StoredObject, StoredPart, StoredUpload } from '../stored.ts'
 
@@ -129,8 +130,8 @@ export interface ObjectStore {
   readonly exclusive: boolean
   /** Seconds after which the bucket's own rule aborts an unfinished upload; infinite where it has none. */
   readonly cleanupSeconds: number
-  /** `crc64` where HEAD and ListParts report CRC64 and a declared one can be verified. */
-  readonly verifiableChecksums: readonly string[]
+  /** Algorithms that HEAD and ListParts both report, so that a declared checksum can be verified. */
+  readonly verifiableChecksums: readonly ChecksumAlgorithm[]
   /** Seconds that a URL may live at most, from `from`: signing credentials may end. */
   maxUrlSeconds(from: Date): number
   /** POST /v1/uploads, and healing. Answers the storage upload id. */

@@ -1,5 +1,6 @@
 // The OSS dialect: its limits, and how it spells what every store does.
 // Source: Alibaba Cloud OSS, API reference; "Limits".
+import type { Checksums } from '../../core/checksum.ts'
 import { GiB, KiB } from '../../core/part-plan.ts'
 import type { Dialect } from '../rest/dialect.ts'
 import { crc64 } from '../rest/values.ts'
@@ -11,6 +12,11 @@ import {
   objectHeaders,
   STAMP_HEADER,
 } from './headers.ts'
+
+function checksums(text: string | null | undefined): Checksums {
+  const value = crc64(text)
+  return value === undefined ? {} : { crc64: value }
+}
 
 export const ossDialect: Dialect = {
   name: 'oss',
@@ -35,7 +41,7 @@ export const ossDialect: Dialect = {
   initiateHeaders,
   completeHeaders,
   createOnlyHeaders,
-  objectCrc64: (headers) => crc64(headers.get('x-oss-hash-crc64ecma')),
-  partCrc64: (part) => crc64(textOf(part, 'HashCrc64ecma')),
+  objectChecksums: (headers) => checksums(headers.get('x-oss-hash-crc64ecma')),
+  partChecksums: (part) => checksums(textOf(part, 'HashCrc64ecma')),
   failures: { errorHeader: 'x-oss-err', isThrottling: (code) => code.startsWith('Throttling') },
 }

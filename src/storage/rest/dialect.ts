@@ -1,5 +1,6 @@
 // How a family of stores spells what all of them do. A dialect is a row of names and small functions; rest/ asks it and knows
 // no family by name.
+import type { Checksums } from '../../core/checksum.ts'
 import type { PartLimits } from '../../core/part-plan.ts'
 import type { ObjectStore } from '../../core/ports/object-store.ts'
 import type { ObjectSpec } from '../../core/stored.ts'
@@ -15,8 +16,7 @@ export interface Dialect {
   readonly maxUrlSeconds: { longLived: number; temporary: number }
   /** True where the signature of a single PUT can refuse a second write. */
   readonly createOnlyPut: boolean
-  /** Kinds of whole-object checksums that the store reports, so that a declared one can be verified. */
-  readonly verifiableChecksums: readonly string[]
+  readonly verifiableChecksums: ObjectStore['verifiableChecksums']
   /** True where every call that answers keys takes `encoding-type`, not only the listing of uploads. */
   readonly encodesEveryKey: boolean
   readonly headerNames: {
@@ -35,9 +35,9 @@ export interface Dialect {
   completeHeaders(object: Pick<ObjectSpec, 'headers'>): HeaderValues
   /** What has the store refuse to write over an object, where the policy says so. */
   createOnlyHeaders(object: Pick<ObjectSpec, 'overwrite'>): HeaderValues
-  /** CRC64 as HEAD tells it: an unsigned decimal, or undefined. */
-  objectCrc64(headers: Headers): string | undefined
-  /** CRC64 as an entry of ListParts tells it. */
-  partCrc64(part: XmlNode): string | undefined
+  /** Reads the checksums of HEAD. One that is unreadable is left out. */
+  objectChecksums(headers: Headers): Checksums
+  /** Reads the checksums of an entry of ListParts. */
+  partChecksums(part: XmlNode): Checksums
   readonly failures: FailureRules
 }
