@@ -6,4 +6,9 @@ UPDATE "uploads" u SET
 	"checksum" = CASE WHEN u."prior_declared" IS NULL THEN u."checksum" ELSE u."prior_declared" ->> 'checksum' END
 FROM "apps" a WHERE u."app_id" = a."app_id" AND (u."state" = 'completing' OR u."prior_declared" IS NOT NULL);--> statement-breakpoint
 ALTER TABLE "uploads" DROP COLUMN "final_size_bytes";--> statement-breakpoint
-ALTER TABLE "uploads" DROP COLUMN "prior_declared";
+ALTER TABLE "uploads" DROP COLUMN "prior_declared";--> statement-breakpoint
+-- Each checked listing is written like a declared checksum, with its algorithm.
+ALTER TABLE "uploads" RENAME COLUMN "checked_crc64" TO "checked_checksums";--> statement-breakpoint
+UPDATE "uploads" u SET "checked_checksums" = ARRAY(
+	SELECT 'crc64:' || c."value" FROM unnest(u."checked_checksums") WITH ORDINALITY c("value", "at") ORDER BY c."at")
+FROM "apps" a WHERE u."app_id" = a."app_id" AND u."state" IN ('open', 'completing') AND u."checked_checksums" IS NOT NULL;

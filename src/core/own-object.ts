@@ -1,4 +1,6 @@
 // Whose object HEAD shows. A value that decides and that the answer lacks is unknown: that is as good as no answer.
+import type { Checksums } from './checksum.ts'
+import type { ObjectStore } from './ports/object-store.ts'
 import { StoreFailure } from './ports/store-failure.ts'
 import type { StoredObject } from './stored.ts'
 import type { UploadSession } from './upload-session.ts'
@@ -6,7 +8,13 @@ import type { UploadSession } from './upload-session.ts'
 /** Nothing is finished, failed or deleted on an answer that lacks a value. */
 export const incompleteAnswer = () => new StoreFailure('ambiguous', 'IncompleteAnswer', 200)
 
-/** Throws StoreFailure where the answer does not tell which bytes the object has. */
+/** Whether a checksum is missing that this store reports of everything stored. */
+export const lacksChecksum = (
+  { verifiableChecksums }: Pick<ObjectStore, 'verifiableChecksums'>,
+  checksums: Checksums,
+): boolean => verifiableChecksums.some((algorithm) => checksums[algorithm] === undefined)
+
+/** Throws StoreFailure if the answer does not say which bytes the object has. */
 export function withEtag(object: StoredObject): StoredObject & { etag: string } {
   const { etag } = object
   if (etag === undefined) throw incompleteAnswer()

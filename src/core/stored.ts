@@ -1,4 +1,5 @@
 // Storage uploads, parts and objects of a store, the same in every dialect.
+import type { Checksums } from './checksum.ts'
 import type { ObjectHeaders, ShownHeaders } from './object-headers.ts'
 import type { Part } from './part-plan.ts'
 
@@ -19,8 +20,7 @@ export interface StoredUpload {
 
 export interface StoredPart extends Part {
   etag: string
-  /** Unsigned decimal, as OSS writes it. */
-  crc64?: string
+  checksums: Checksums
   lastModified: Date
 }
 
@@ -30,7 +30,7 @@ export interface StoredObject {
   sizeBytes?: number
   etag?: string
   versionId?: string
-  crc64?: string
+  checksums: Checksums
   contentType?: string
   contentEncoding?: string
   headers?: ShownHeaders

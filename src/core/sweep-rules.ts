@@ -1,5 +1,6 @@
 // The sweep's rules about one session: when it has been idle too long, when the sweep looks again, until when something may
 // still arrive at the store, and whether to complete its parts without the client.
+import { type Checksums, checksumTexts, readChecksum } from './checksum.ts'
 import { type PartPlan, partDifferences } from './part-plan.ts'
 import { POLICY_DEFAULTS } from './policy.ts'
 import type { StoredPart } from './stored.ts'
@@ -27,8 +28,8 @@ export interface StoredSoFar {
   sizeBytes: number
   /** The newest part's LastModified. */
   newestAt?: Date
-  /** CRC64 of all parts in order, unsigned decimal; absent if the store does not give each part's. */
-  crc64?: string
+  /** Checksums of all parts in order. */
+  checksums?: Checksums
 }
 
 /** The client's last create, GET or complete (`activeAt`), or its newest part, whichever is later. */
@@ -107,12 +108,12 @@ function isWhole(plan: PartPlan, sizeBytes: number, parts: StoredSoFar['parts'])
 /** A declared checksum must match. One that the store cannot compare never matches. */
 function checksumAllows(
   { checksum }: UploadSession,
-  { crc64 }: StoredSoFar,
+  { checksums = {} }: StoredSoFar,
   autoComplete: boolean | 'unverified' | undefined,
 ): boolean {
   if (checksum === undefined) return autoComplete === 'unverified'
-  if (!checksum.startsWith('crc64:') || crc64 === undefined) return false
-  return BigInt(checksum.slice('crc64:'.length)).toString() === crc64
+  const [declared] = checksumTexts(readChecksum(checksum))
+  return checksumTexts(checksums).some((stored) => stored === declared)
 }
 
 /**

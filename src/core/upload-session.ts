@@ -1,4 +1,5 @@
 // UploadSession: one authorised upload, its states and which state may follow which.
+import type { Checksums } from './checksum.ts'
 import type { ShownHeaders } from './object-headers.ts'
 import type { PartPlan } from './part-plan.ts'
 import type { Policy } from './policy.ts'
@@ -58,10 +59,11 @@ export interface CompletedObject {
   sizeBytes: number
   etag: string
   versionId?: string
-  /** `verified` was computed by the store over the stored bytes; `declared` is the client's word only. */
-  checksums: Record<string, string>
+  /** Computed by the store over the stored bytes. */
+  checksums: Checksums
+  /** The client's word only. */
   declared?: string
-  /** Of what went up whole: what its client set beside the policy. */
+  /** Headers that the client of a single PUT, a form or temporary credentials set beside the policy. */
   headers?: ShownHeaders
 }
 
@@ -107,10 +109,10 @@ export interface UploadSession {
   missingSince?: Date
   direct: boolean
   /**
-   * CRC64 of the parts, each time they were checked for a completion that the store may take at any time: an object of a session
-   * with a direct one has one of these. Absent where the store tells none.
+   * A checksum of the parts for each time that they were checked, written like a declared one. After a direct completion was
+   * signed, the object must have one of these. Undefined if the store reports none.
    */
-  checkedCrc64?: string[]
+  checkedChecksums?: string[]
   /** Since when storage uploads may be left under the key that no row names: of an initiate whose answer is not known. */
   leftoversAt?: Date
   endedAt?: Date
@@ -123,8 +125,8 @@ export interface UploadSession {
 export interface EndOptions {
   /** Why it failed: a permanent code. */
   failure?: string
-  /** Not where parts of this CRC64 were checked meanwhile. */
-  unlessChecked?: string
+  /** Not if parts with one of these checksums were checked meanwhile. */
+  unlessChecked?: Checksums
   /** Only from these states; by default from every one that may come before. */
   from?: readonly UploadState[]
   /** Only while this attempt holds the lease; without it, only outside the window after an attempt. */

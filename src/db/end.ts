@@ -9,7 +9,7 @@ import {
 } from '../core/upload-session.ts'
 import type { Database } from './connect.ts'
 import { toSession, type UploadRow } from './session-row.ts'
-import { instant, type Transition, transition, transitionOfMany } from './transition.ts'
+import { instant, type Transition, textArray, transition, transitionOfMany } from './transition.ts'
 
 export const among = (states: readonly UploadState[]): SQL =>
   sql`state in (${sql.join(
@@ -31,7 +31,7 @@ function endGuard(
     among(states),
     attempt === undefined ? noRecentAttempt(now) : sql`attempt = ${attempt}`,
     ...(activeAt ? [sql`active_at <= ${instant(activeAt)}`] : []),
-    ...(unlessChecked ? [sql`${unlessChecked} = any(checked_crc64) is not true`] : []),
+    ...(unlessChecked ? [sql`(checked_checksums && ${textArray(unlessChecked)}) is not true`] : []),
     ...(leaseEnded ? [sql`lease_until <= ${instant(now)}`] : []),
   ]
   return sql.join(guards, sql` and `)

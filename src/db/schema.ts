@@ -135,7 +135,7 @@ export const uploads = pgTable(
     attemptDeclared: jsonb('attempt_declared').$type<AttemptDeclaration>(),
     missingSince: at('missing_since'),
     direct: boolean('direct').notNull().default(false),
-    checkedCrc64: text('checked_crc64').array(),
+    checkedChecksums: text('checked_checksums').array(),
     leftoversAt: at('leftovers_at'),
     endedAt: at('ended_at'),
     storageReleasedAt: at('storage_released_at'),

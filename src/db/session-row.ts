@@ -48,7 +48,7 @@ export interface UploadRow {
   prior_attempt_at: string | null
   missing_since: string | null
   direct: boolean
-  checked_crc64: string[] | null
+  checked_checksums: string[] | null
   leftovers_at: string | null
   ended_at: string | null
   storage_released_at: string | null
@@ -106,7 +106,7 @@ export const toSession = (row: UploadRow): UploadSession => ({
   priorAttemptAt: date(row.prior_attempt_at),
   missingSince: date(row.missing_since),
   direct: row.direct,
-  checkedCrc64: row.checked_crc64 ?? undefined,
+  checkedChecksums: row.checked_checksums ?? undefined,
   leftoversAt: date(row.leftovers_at),
   endedAt: date(row.ended_at),
   storageReleasedAt: date(row.storage_released_at),

@@ -1,6 +1,7 @@
 // One statement for a change of a session: the guarded update, its entry in the chained log, the deliveries that it owes
 // and what it does to the quota. Either all of it happens or nothing.
 import { type SQL, sql } from 'drizzle-orm'
+import { type Checksums, checksumTexts } from '../core/checksum.ts'
 import type { WebhookEvent } from '../core/event.ts'
 import type { UploadSession } from '../core/upload-session.ts'
 import type { Database } from './connect.ts'
@@ -12,6 +13,12 @@ export const instant = (date: Date | undefined): SQL =>
 
 export const json = (value: unknown): SQL =>
   sql`${value === undefined ? null : JSON.stringify(value)}::jsonb`
+
+/** Texts of checksums, as `checked_checksums` holds them. Null if there are none, so that a comparison is null as well. */
+export function textArray(checksums: Checksums): SQL {
+  const texts = checksumTexts(checksums).map((text) => sql`${text}`)
+  return texts.length ? sql`array[${sql.join(texts, sql`, `)}]::text[]` : sql`null::text[]`
+}
 
 /**
  * What happens to the subject's usage: nothing; its slot is free; its bytes are given back; or both at once, the bytes having

@@ -1,5 +1,6 @@
 // Upload sessions in Postgres: each method is one statement, and each transition is guarded by the state it starts from.
 import { type SQL, sql } from 'drizzle-orm'
+import { type Checksums, checksumTexts } from '../core/checksum.ts'
 import type { UploadsDb } from '../core/ports/uploads.ts'
 import { firstLookAt } from '../core/sweep-rules.ts'
 import {
@@ -13,7 +14,7 @@ import { dueDb } from './due.ts'
 import { among, endDb, noRecentAttempt } from './end.ts'
 import { readDb } from './read.ts'
 import { keepKey, reserve } from './reserve.ts'
-import { instant, json, transition } from './transition.ts'
+import { instant, json, textArray, transition } from './transition.ts'
 
 const after = (date: Date, milliseconds: number) => new Date(date.getTime() + milliseconds)
 
@@ -29,16 +30,17 @@ const declares = ({ sizeBytes, checksum }: Declaration): SQL =>
   sql`jsonb_strip_nulls(jsonb_build_object('sizeBytes', ${sizeBytes ?? null}::bigint,
             'checksum', ${checksum ?? null}::text, 'attempt', attempt + 1))`
 
-/** At most so many listings of the parts are kept, the last ones. */
+/** The row remembers so many listings of the parts, the last ones. */
 const MOST_CHECKED = 16
 
-/** With these parts, too, unless the store gave no CRC64 of some that were checked before. */
-const withChecked = (crc64: string | undefined): SQL => {
-  const checked = sql`${crc64 ?? null}::text`
-  return sql`case when ${checked} is null or (direct and checked_crc64 is null) then null
-            else (array_append(array_remove(checked_crc64, ${checked}), ${checked}))
-              [greatest(1, coalesce(cardinality(checked_crc64), 0) + 2 - ${MOST_CHECKED}::int):] end`
-}
+/** One checksum stands for a listing. */
+const checkedText = (checksums: Checksums): SQL => sql`${checksumTexts(checksums)[0] ?? null}::text`
+
+/** Adds a listing. Without a checksum of each, an object of any parts may be the session's. */
+const withChecked = (checked: SQL): SQL =>
+  sql`case when ${checked} is null or (direct and checked_checksums is null) then null
+            else (array_append(array_remove(checked_checksums, ${checked}), ${checked}))
+              [greatest(1, coalesce(cardinality(checked_checksums), 0) + 2 - ${MOST_CHECKED}::int):] end`
 
 export function uploadsDb(database: Database): UploadsDb {
   return {
@@ -103,26 +105,29 @@ export function uploadsDb(database: Database): UploadsDb {
         guard: sql`state = 'completing' and attempt = ${session.attempt}`,
       }),
 
-    recordChecked: (session, crc64, now) =>
+    recordChecked: (session, checksums, now) =>
       transition(database, {
         appId: session.appId,
         uploadId: session.id,
-        set: sql`checked_crc64 = ${withChecked(crc64)}`,
+        set: sql`checked_checksums = ${withChecked(checkedText(checksums))}`,
         guard: sql`state = 'completing' and attempt = ${session.attempt} and lease_until > ${instant(now)}`,
       }),
 
-    recordDirect: (appId, id, { crc64, checksum }, now) =>
-      transition(database, {
+    // A checksum that comes to bind the session voids the listings that were not checked against it.
+    recordDirect: (appId, id, { checksums, checksum }, now) => {
+      const checked = checkedText(checksums)
+      return transition(database, {
         appId,
         uploadId: id,
         set: sql`direct = true, checksum = ${checksum ?? null},
-          checked_crc64 = case when checksum is null and ${checksum ?? null}::text is not null and ${crc64 ?? null}::text is not null
-            then array[${crc64 ?? null}::text] else ${withChecked(crc64)} end,
+          checked_checksums = case when checksum is null and ${checksum ?? null}::text is not null and ${checked} is not null
+            then array[${checked}] else ${withChecked(checked)} end,
           prior_attempt_at = attempt_at, attempt_at = ${instant(now)},
           active_at = ${instant(now)}, sweep_at = ${instant(after(now, 60_000))}`,
         guard: sql`state = 'open' and expires_at > ${instant(now)}
           and coalesce(checksum, ${checksum ?? null}) is not distinct from ${checksum ?? null}::text`,
-      }),
+      })
+    },
 
     // A client's own SDK may have begun more than it completed: what is left is looked for as long as it may come.
     finish: (session, object, event, now) =>
@@ -134,7 +139,7 @@ export function uploadsDb(database: Database): UploadsDb {
           ended_at = ${instant(now)}, storage_released_at = ${instant(now)}, sweep_at = ${instant(now)},
           leftovers_at = case when method = 'credentials' then ${instant(now)} else leftovers_at end`,
         guard: sql`${among(statesBefore('completed'))}
-          and (not direct or ${object.checksums.crc64 ?? null}::text = any(checked_crc64) is not false)`,
+          and (not direct or (checked_checksums && ${textArray(object.checksums)}) is not false)`,
         event,
         settlement: { settleBytes: object.sizeBytes },
       }),
@@ -161,7 +166,7 @@ export function uploadsDb(database: Database): UploadsDb {
         appId: session.appId,
         uploadId: session.id,
         set: sql`storage_upload_id = ${storageUploadId}, generation = generation + 1,
-          direct = false, checked_crc64 = null, active_at = ${instant(now)}, sweep_at = ${instant(firstLookAt(session, now))}`,
+          direct = false, checked_checksums = null, active_at = ${instant(now)}, sweep_at = ${instant(firstLookAt(session, now))}`,
         guard: mayHeal(session, now),
       }),
 

@@ -59,11 +59,11 @@ export const presentStatus = (
   ...presentSession(session),
   storedParts,
   missing,
-  parts: parts?.map(({ partNumber, sizeBytes, etag, crc64 }) => ({
+  parts: parts?.map(({ partNumber, sizeBytes, etag, checksums }) => ({
     partNumber,
     sizeBytes,
     etag,
-    crc64,
+    crc64: checksums.crc64,
   })),
   nextCursor: nextPart?.toString(),
   healed: healed || undefined,

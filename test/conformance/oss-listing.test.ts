@@ -192,7 +192,7 @@ describe('parts', () => {
     await store.complete(upload, listed.parts, { overwrite: 'never' })
     expect(await store.head(KEY)).toMatchObject({
       sizeBytes: listed.sizeBytes,
-      crc64: listed.crc64,
+      checksums: listed.checksums,
     })
   })
 
@@ -202,7 +202,7 @@ describe('parts', () => {
     expect(await listAllParts(store, { key: KEY, storageUploadId })).toEqual({
       parts: [],
       sizeBytes: 0,
-      crc64: '0',
+      checksums: { crc64: '0' },
     })
   })
 

@@ -300,7 +300,7 @@ export const GUARDS = [
   {
     name: 'a direct completion has the CRC64 of parts that were checked',
     in: 'src/uploads/ending/own-object.ts',
-    from: 'const checked = session.direct ? session.checkedCrc64 : undefined',
+    from: 'const checked = session.direct ? session.checkedChecksums : undefined',
     to: 'const checked = undefined',
     suite: integration('part-checksums', 'a part that changes after it was checked'),
     by: /fails a direct completion/,
@@ -309,8 +309,8 @@ export const GUARDS = [
   {
     name: 'an object of parts is not judged by what another completion declares',
     in: 'src/uploads/ending/own-object.ts',
-    from: 'crc64: checked ?? only(session.checksum),',
-    to: 'crc64: only(declarationOf(session).checksum) ?? checked,',
+    from: '(checked ?? [session.checksum]).map(',
+    to: '[declarationOf(session).checksum].map(',
     suite: races('that declares other bytes', 'races-declarations'),
     by: /that declares other bytes leaves the object of the direct one/,
     says: /expected \{ status: 202, .* to match object \{ status: 422/,
@@ -327,8 +327,8 @@ export const GUARDS = [
   {
     name: 'no finish with parts that were not checked, whatever was known of the session',
     in: 'src/db/uploads.ts',
-    from: 'and (not direct or ${object',
-    to: 'and (true or not direct or ${object',
+    from: 'and (not direct or (checked',
+    to: 'and (true or not direct or (checked',
     suite: races('a GET that read the session before a direct completion', 'races-judgement'),
     by: /a GET that read the session before a direct completion was signed/,
     says: /expected 'completed' to be 'open'/,
@@ -363,8 +363,8 @@ export const GUARDS = [
   {
     name: 'nothing is judged by an answer without its length',
     in: 'src/uploads/ending/own-object.ts',
-    from: 'if (sizeBytes === undefined || lacksCrc64) throw incompleteAnswer()',
-    to: 'if (lacksCrc64) throw incompleteAnswer()',
+    from: 'if (sizeBytes === undefined || isIncomplete) throw incompleteAnswer()',
+    to: 'if (isIncomplete) throw incompleteAnswer()',
     suite: integration('unknown-outcome', 'without Content-Length leaves a relayed'),
     by: /without Content-Length leaves a relayed completion open/,
     says: /expected \{ status: 409, .* to match object \{ status: 202/,
@@ -381,8 +381,8 @@ export const GUARDS = [
   {
     name: 'a wrong checksum of one attempt deletes nothing that went up whole',
     in: 'src/uploads/ending/own-object.ts',
-    from: 'crc64: checked ?? only(session.checksum),',
-    to: 'crc64: checked ?? only(declarationOf(session).checksum),',
+    from: '(checked ?? [session.checksum]).map(',
+    to: '(checked ?? [declarationOf(session).checksum]).map(',
     suite: integration('whole-object', 'a single PUT completed with a wrong checksum'),
     by: /stays open with its object/,
     says: /expected \{ status: 409, .* to match object \{ status: 422/,
@@ -426,7 +426,7 @@ export const GUARDS = [
   {
     name: 'parts are checked by a list that tells each CRC64',
     in: 'src/uploads/completion/stored-parts.ts',
-    from: 'if (lacksCrc64) throw incompleteAnswer()',
+    from: 'if (lacksChecksum(store, listed.checksums)) throw incompleteAnswer()',
     to: '',
     suite: integration('unknown-outcome', 'with no CRC64 is no check'),
     by: /with no CRC64 is no check/,

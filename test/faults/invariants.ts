@@ -113,7 +113,8 @@ async function objectFindings(
     else if (!object || stored.sizeBytes !== object.sizeBytes)
       found.push(`I2: ${id} has another size than recorded`)
     else if (stored.etag !== object.etag) found.push(`I2: ${id} has another ETag than recorded`)
-    else if (stored.crc64 !== object.checksums.crc64) found.push(`I2: ${id} has another CRC64`)
+    else if (stored.checksums.crc64 !== object.checksums.crc64)
+      found.push(`I2: ${id} has another CRC64`)
     if (!stored) continue
     const validity = { from: world.clock(), seconds: 60 }
     const answer = await world.fetchWhole(store.presignGet(key, 'x', validity).url)

@@ -100,7 +100,7 @@ it('a subject whose sessions have ended has no open uploads, also where their st
   await fresh.drop()
 })
 
-it('what an attempt declares leaves the checksum that binds its session', async () => {
+it('what an attempt declares leaves the checksum that binds its session, and checked parts name their algorithm', async () => {
   const fresh = await emptyDatabase()
   const sql = postgres(fresh.url, { max: 1, onnotice: () => {} })
   const before = await migrationsBefore('attempt_declared')
@@ -119,14 +119,15 @@ it('what an attempt declares leaves the checksum that binds its session', async 
     await sql`
       insert into uploads (app_id, upload_id, subject, credential, policy_name, policy, state, method, store,
         object_key, filename, content_type, part_size_bytes, reserved_bytes, created_at, active_at, expires_at, sweep_at,
-        checksum, final_size_bytes, prior_declared)
+        checksum, final_size_bytes, prior_declared, checked_crc64)
       values ('app_1', ${id}, 'ada', 'api-key', 'default', '{}', ${state}, 'multipart', 'default',
-        'k', 'f', 't', 1, 10, now(), now(), now(), now(), ${checksum}, ${size}, ${declared && JSON.stringify(declared)})`
+        'k', 'f', 't', 1, 10, now(), now(), now(), now(), ${checksum}, ${size}, ${declared && JSON.stringify(declared)}, array['10', '9'])`
   }
 
   await migrate(fresh.url)
 
-  const moved = await sql`select upload_id, checksum, attempt_declared from uploads`
+  const moved =
+    await sql`select upload_id, checksum, attempt_declared, checked_checksums from uploads`
   const byId = Object.fromEntries(
     moved.map(({ upload_id, checksum, attempt_declared }) => [
       upload_id,
@@ -141,6 +142,8 @@ it('what an attempt declares leaves the checksum that binds its session', async 
     failed: [null, { sizeBytes: 0, checksum: 'crc64:4', attempt: 2 }],
     done: ['crc64:5', null],
   })
+  const checked = moved.filter(({ upload_id }) => upload_id === 'bound' || upload_id === 'both')
+  for (const row of checked) expect(row.checked_checksums).toEqual(['crc64:10', 'crc64:9'])
   await sql.end()
   await rm(before, { recursive: true, force: true })
   await fresh.drop()

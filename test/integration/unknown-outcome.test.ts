@@ -164,7 +164,7 @@ describe('HEAD', () => {
 /** CRC64 of the first bytes, as the store tells it. */
 async function crcOf(sizeBytes: number): Promise<string> {
   const created = await single({ sizeBytes })
-  return (await store().head(created.key))!.crc64!
+  return (await store().head(created.key))!.checksums.crc64!
 }
 
 describe('a list of parts', () => {

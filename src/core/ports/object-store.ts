@@ -1,4 +1,5 @@
 // The port to a bucket, which each dialect implements. A method names the request that needs it.
+import type { ChecksumAlgorithm } from '../checksum.ts'
 import type { Part, PartLimits } from '../part-plan.ts'
 import type { ObjectSpec, StoredObject, StoredPart, StoredUpload } from '../stored.ts'
 
@@ -141,8 +142,8 @@ export interface ObjectStore {
   readonly exclusive: boolean
   /** Seconds until the bucket's own rule aborts an unfinished upload; infinite without a rule. */
   readonly cleanupSeconds: number
-  /** `crc64` where HEAD and ListParts report CRC64 and a declared one can be verified. */
-  readonly verifiableChecksums: readonly string[]
+  /** Algorithms that HEAD and ListParts both report, so that a declared checksum can be verified. */
+  readonly verifiableChecksums: readonly ChecksumAlgorithm[]
   /** The longest life of a URL signed at `from`, because signing credentials may end. */
   maxUrlSeconds(from: Date): number
   /** POST /v1/uploads, and healing. Answers the storage upload id. */

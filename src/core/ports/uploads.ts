@@ -1,4 +1,5 @@
 // Upload sessions in the database. Each method is one statement.
+import type { Checksums } from '../checksum.ts'
 import type { WebhookEvent } from '../event.ts'
 import type { Policy } from '../policy.ts'
 import type { GrantReach } from '../reach.ts'
@@ -87,7 +88,7 @@ export interface UploadsDb extends RevocationDb {
   /** By the lease's holder, where a direct completion is out for other parts: the object may be of these, too. */
   recordChecked(
     session: UploadSession,
-    crc64: string | undefined,
+    checksums: Checksums,
     now: Date,
   ): Promise<UploadSession | undefined>
   /** Ends the lease and leaves the outcome to the next caller or the sweep; the attempt is forgotten where it was none. */
@@ -103,7 +104,7 @@ export interface UploadsDb extends RevocationDb {
   recordDirect(
     appId: string,
     id: string,
-    checked: { crc64?: string; checksum?: string },
+    checked: { checksums: Checksums; checksum?: string },
     now: Date,
   ): Promise<UploadSession | undefined>
   finish(

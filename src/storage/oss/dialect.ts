@@ -1,5 +1,6 @@
 // The OSS dialect: its limits, and how it spells what every store does.
 // Source: Alibaba Cloud OSS, API reference; "Limits".
+import type { Checksums } from '../../core/checksum.ts'
 import { GiB, KiB } from '../../core/part-plan.ts'
 import type { StoreFailureKind } from '../../core/ports/store-failure.ts'
 import { isTransient } from '../aliyun/api.ts'
@@ -28,6 +29,11 @@ const KINDS: ReadonlyMap<string, StoreFailureKind> = new Map([
   ['InvalidCRC64', 'parts-changed'],
 ])
 
+function checksums(text: string | null | undefined): Checksums {
+  const value = crc64(text)
+  return value === undefined ? {} : { crc64: value }
+}
+
 export const ossDialect: Dialect = {
   limits: {
     minPartSizeBytes: 100 * KiB,
@@ -50,8 +56,8 @@ export const ossDialect: Dialect = {
   initiateHeaders,
   completeHeaders,
   createOnlyHeaders,
-  objectCrc64: (headers) => crc64(headers.get('x-oss-hash-crc64ecma')),
-  partCrc64: (part) => crc64(textOf(part, 'HashCrc64ecma')),
+  objectChecksums: (headers) => checksums(headers.get('x-oss-hash-crc64ecma')),
+  partChecksums: (part) => checksums(textOf(part, 'HashCrc64ecma')),
   failures: {
     errorHeader: 'x-oss-err',
     kindOf: (code) => (isTransient(code) ? 'ambiguous' : KINDS.get(code)),

@@ -1,5 +1,6 @@
 // A dialect: the names, limits and small functions in which one family of stores differs from the others. Nothing else in rest/
 // knows a family.
+import type { ChecksumAlgorithm, Checksums } from '../../core/checksum.ts'
 import type { PartLimits } from '../../core/part-plan.ts'
 import type { ObjectSpec } from '../../core/stored.ts'
 import type { FailureRules } from './send.ts'
@@ -13,8 +14,7 @@ export interface Dialect {
   readonly maxUrlSeconds: { longLived: number; temporary: number }
   /** True if a signed single PUT can refuse to overwrite. */
   readonly createOnlyPut: boolean
-  /** Kinds of whole-object checksums that the store reports, so that a declared one can be verified. */
-  readonly verifiableChecksums: readonly string[]
+  readonly verifiableChecksums: readonly ChecksumAlgorithm[]
   /** True if every call that answers keys takes `encoding-type`, not only the listing of uploads. */
   readonly encodesEveryKey: boolean
   readonly headerNames: {
@@ -33,9 +33,9 @@ export interface Dialect {
   completeHeaders(object: Pick<ObjectSpec, 'headers'>): HeaderValues
   /** Make the store refuse to overwrite, if the policy says so. */
   createOnlyHeaders(object: Pick<ObjectSpec, 'overwrite'>): HeaderValues
-  /** CRC64 as HEAD tells it: an unsigned decimal, or undefined. */
-  objectCrc64(headers: Headers): string | undefined
-  /** CRC64 as an entry of ListParts tells it. */
-  partCrc64(part: XmlNode): string | undefined
+  /** Reads the checksums of HEAD. One that is unreadable is left out. */
+  objectChecksums(headers: Headers): Checksums
+  /** Reads the checksums of an entry of ListParts. */
+  partChecksums(part: XmlNode): Checksums
   readonly failures: FailureRules
 }

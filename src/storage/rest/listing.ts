@@ -31,13 +31,13 @@ function keyReader(page: XmlNode, answer: StoreAnswer): (node: XmlNode, name: st
 }
 
 /** A part that lacks a value cannot be judged, so the whole answer counts as unreadable. */
-function storedPart(part: XmlNode, answer: StoreAnswer, { partCrc64 }: Dialect): StoredPart {
+function storedPart(part: XmlNode, answer: StoreAnswer, { partChecksums }: Dialect): StoredPart {
   const partNumber = read.wholeNumber(textOf(part, 'PartNumber'))
   const sizeBytes = read.wholeNumber(textOf(part, 'Size'))
   const etag = read.etag(textOf(part, 'ETag'))
   const lastModified = read.date(textOf(part, 'LastModified'))
   if (!partNumber || sizeBytes === undefined || !etag || !lastModified) throw unreadable(answer)
-  return { partNumber, sizeBytes, etag, crc64: partCrc64(part), lastModified }
+  return { partNumber, sizeBytes, etag, checksums: partChecksums(part), lastModified }
 }
 
 function listedUpload(upload: XmlNode, key: string, answer: StoreAnswer): ListedUpload {

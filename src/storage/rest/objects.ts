@@ -8,7 +8,7 @@ import * as read from './values.ts'
 type Objects = Pick<ObjectStore, 'head' | 'putEmpty' | 'delete'>
 
 export function restObjects({ send }: Caller, dialect: Dialect): Objects {
-  const { headerNames, objectHeaders, createOnlyHeaders, objectCrc64 } = dialect
+  const { headerNames, objectHeaders, createOnlyHeaders, objectChecksums } = dialect
   return {
     async head(key) {
       const { status, headers } = await send({ method: 'HEAD', key }, undefined, [404])
@@ -19,7 +19,7 @@ export function restObjects({ send }: Caller, dialect: Dialect): Objects {
         sizeBytes: read.wholeNumber(headers.get('content-length')),
         etag: read.etag(headers.get('etag')),
         versionId: headers.get(headerNames.versionId) ?? undefined,
-        crc64: objectCrc64(headers),
+        checksums: objectChecksums(headers),
         contentType: headers.get('content-type') ?? undefined,
         contentEncoding: headers.get('content-encoding') || undefined,
         ...(shown ? { headers: shown } : {}),

@@ -1,5 +1,6 @@
 // Completes an upload, relayed or directly stored. The stored parts are checked before the object exists, and HEAD decides
 // an attempt whose outcome is not known.
+import { checksumTexts } from '../../core/checksum.ts'
 import type { Services } from '../../core/ports/services.ts'
 import { isStoreFailure } from '../../core/ports/store-failure.ts'
 import { Problem } from '../../core/problem.ts'
@@ -161,10 +162,11 @@ async function recordListing(
   session: UploadSession,
   listed: Listed | undefined,
 ): Promise<UploadSession | undefined> {
-  const { direct, checkedCrc64 } = session
-  if (!direct || !checkedCrc64 || !listed || listed.gone) return session
-  if (listed.crc64 !== undefined && checkedCrc64.includes(listed.crc64)) return session
-  return uploads.recordChecked(session, listed.crc64, clock())
+  const { direct, checkedChecksums } = session
+  if (!direct || !checkedChecksums || !listed || listed.gone) return session
+  if (checksumTexts(listed.checksums).some((text) => checkedChecksums.includes(text)))
+    return session
+  return uploads.recordChecked(session, listed.checksums, clock())
 }
 
 /** How the store answered: `exists` if the key was taken, `gone` if it no longer knows the storage upload. */

@@ -1,4 +1,5 @@
 // Compares what a completion declares (a size, a checksum) with its session and with the stored object.
+import { checksumTexts, contradiction, readChecksum } from '../../core/checksum.ts'
 import { Problem } from '../../core/problem.ts'
 import type { MeasuredObject } from '../../core/stored.ts'
 import {
@@ -38,7 +39,7 @@ export function checkInput(session: UploadSession, { sizeBytes, checksum }: Decl
  * Compares the attempt's declaration with an object that was not made of parts. The object stays in any case, because it cannot
  * be put again. Throws `checksum-mismatch` and `parts-mismatch`.
  */
-export function checkWhole(session: UploadSession, { sizeBytes, crc64 }: MeasuredObject): void {
+export function checkWhole(session: UploadSession, { sizeBytes, checksums }: MeasuredObject): void {
   const { checksum, sizeBytes: declaredBytes } = declarationOf(session)
   if (declaredBytes !== undefined && declaredBytes !== sizeBytes) {
     throw new Problem('parts-mismatch', {
@@ -46,23 +47,20 @@ export function checkWhole(session: UploadSession, { sizeBytes, crc64 }: Measure
       members: { sizeBytes: declaredBytes, storedBytes: sizeBytes },
     })
   }
-  if (!checksum?.startsWith('crc64:') || crc64 === undefined) return
-  if (BigInt(checksum.slice('crc64:'.length)).toString() !== crc64) {
+  const stored = contradiction(readChecksum(checksum), checksums)
+  if (stored) {
     throw new Problem('checksum-mismatch', {
       detail:
-        'The stored object has another CRC64 than declared. Complete with its own, or abort this upload.',
-      members: { declared: checksum, stored: `crc64:${crc64}` },
+        'The stored object has another checksum than declared. Complete with its own, or abort this upload.',
+      members: { declared: checksum, stored },
     })
   }
 }
 
 /** If the store reports no such checksum, the one declared for the object is compared. */
-function contradicts(checksum: string, object: CompletedObject | undefined): boolean {
-  const [kind, value = ''] = checksum.split(':')
-  const stored = object?.checksums.crc64
-  if (kind === 'crc64' && stored !== undefined) return BigInt(value).toString() !== stored
-  const { declared } = object ?? {}
-  return declared?.split(':')[0] === kind && declared !== checksum
+function contradicts(checksum: string | undefined, object: CompletedObject | undefined): boolean {
+  const known = { ...readChecksum(object?.declared), ...object?.checksums }
+  return contradiction(readChecksum(checksum), known) !== undefined
 }
 
 /** A repeated completion returns the first outcome. One that declares different bytes is rejected: those were never stored. */
@@ -71,12 +69,12 @@ export function rejectConflict(
   { sizeBytes, checksum }: Declaration,
 ): UploadSession {
   const { object, id } = session
-  const stored = object?.checksums.crc64
-  const isOther = checksum !== undefined && contradicts(checksum, object)
+  const [stored] = checksumTexts(object?.checksums ?? {})
+  const isOther = contradicts(checksum, object)
   if (isOther || (sizeBytes !== undefined && sizeBytes !== object?.sizeBytes)) {
     throw new Problem(isOther ? 'checksum-mismatch' : 'parts-mismatch', {
       detail: `The upload ${id} was completed with other bytes. Create a new one for these.`,
-      members: { sizeBytes: object?.sizeBytes, ...(stored ? { stored: `crc64:${stored}` } : {}) },
+      members: { sizeBytes: object?.sizeBytes, stored },
     })
   }
   return session

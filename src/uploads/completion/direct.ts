@@ -50,7 +50,7 @@ export async function signDirectCompletion(
   const checksum = session.checksum ?? input.checksum
   checkParts(session.plan, session.plan.sizeBytes!, listed, checksum)
   // From now on the client may ask the store at any moment, and parts may have changed: HEAD compares again.
-  const checked = { crc64: listed.crc64, checksum }
+  const checked = { checksums: listed.checksums, checksum }
   const recorded = await uploads.recordDirect(session.appId, session.id, checked, clock())
   if (!recorded) {
     const current = await currentSession(services, session)

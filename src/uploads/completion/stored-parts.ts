@@ -1,6 +1,12 @@
 // Lists the stored parts page by page, combines their checksums, and compares them with the plan.
-import { combineCrc64 } from '../../bytes/crc64.ts'
-import { incompleteAnswer } from '../../core/own-object.ts'
+import {
+  CHECKSUMS_OF_NO_BYTES,
+  type Checksums,
+  combineChecksums,
+  contradiction,
+  readChecksum,
+} from '../../core/checksum.ts'
+import { incompleteAnswer, lacksChecksum } from '../../core/own-object.ts'
 import { type PartPlan, partDifferences } from '../../core/part-plan.ts'
 import type { ObjectStore } from '../../core/ports/object-store.ts'
 import type { Services } from '../../core/ports/services.ts'
@@ -16,40 +22,36 @@ export type ListedPart = Pick<StoredPart, 'partNumber' | 'sizeBytes' | 'etag'>
 export interface ListedParts {
   parts: ListedPart[]
   sizeBytes: number
-  /** CRC64 of all parts in order, unsigned decimal; absent where the store did not give each. */
-  crc64?: string
+  /** Of all parts in order, by the algorithms that the store reports of each part. */
+  checksums: Checksums
   /** The newest part's LastModified. */
   newestAt?: Date
 }
 
-export const NO_PARTS: ListedParts = { parts: [], sizeBytes: 0, crc64: '0' }
+export const NO_PARTS: ListedParts = { parts: [], sizeBytes: 0, checksums: CHECKSUMS_OF_NO_BYTES }
 
 /** Throws StoreFailure. */
 export async function listAllParts(store: ObjectStore, upload: StoredUpload): Promise<ListedParts> {
   const parts: ListedPart[] = []
   let sizeBytes = 0
   let newest = 0
-  let folded: bigint | undefined = 0n
+  let checksums = CHECKSUMS_OF_NO_BYTES
   for await (const page of store.listParts(upload)) {
     for (const part of page) {
       parts.push({ partNumber: part.partNumber, sizeBytes: part.sizeBytes, etag: part.etag })
       sizeBytes += part.sizeBytes
       newest = Math.max(newest, part.lastModified.getTime())
-      folded =
-        folded === undefined || part.crc64 === undefined
-          ? undefined
-          : combineCrc64(folded, BigInt(part.crc64), part.sizeBytes)
+      checksums = combineChecksums(checksums, part.checksums, part.sizeBytes)
     }
   }
   const newestAt = newest ? new Date(newest) : undefined
-  return { parts, sizeBytes, crc64: folded?.toString(), newestAt }
+  return { parts, sizeBytes, checksums, newestAt }
 }
 
-/** As listAllParts. Throws StoreFailure also if a part lacks the CRC64 that this store reports of every part. */
+/** As listAllParts. Throws StoreFailure also if a part lacks a checksum that this store reports of every part. */
 export async function listToCheck(store: ObjectStore, upload: StoredUpload): Promise<ListedParts> {
   const listed = await listAllParts(store, upload)
-  const lacksCrc64 = listed.crc64 === undefined && store.verifiableChecksums.includes('crc64')
-  if (lacksCrc64) throw incompleteAnswer()
+  if (lacksChecksum(store, listed.checksums)) throw incompleteAnswer()
   return listed
 }
 
@@ -81,11 +83,11 @@ export function checkParts(
       },
     })
   }
-  if (!checksum?.startsWith('crc64:') || listed.crc64 === undefined) return
-  if (BigInt(checksum.slice('crc64:'.length)).toString() !== listed.crc64) {
+  const stored = contradiction(readChecksum(checksum), listed.checksums)
+  if (stored) {
     throw new Problem('checksum-mismatch', {
-      detail: 'The stored parts have another CRC64 than declared. Upload the file again.',
-      members: { declared: checksum, stored: `crc64:${listed.crc64}` },
+      detail: 'The stored parts have another checksum than declared. Upload the file again.',
+      members: { declared: checksum, stored },
     })
   }
 }

@@ -41,7 +41,7 @@ function completedObject(
     sizeBytes: stored.sizeBytes,
     etag: stored.etag,
     versionId: stored.versionId,
-    checksums: stored.crc64 ? { crc64: stored.crc64 } : {},
+    checksums: stored.checksums,
     declared: declaredOf(declared, stored),
     headers: besidePolicy(session, stored),
   }
@@ -81,13 +81,13 @@ export async function finish(
 export async function failMismatch(
   services: FinishServices,
   session: UploadSession,
-  { crc64 }: MeasuredObject,
+  { checksums }: MeasuredObject,
 ): Promise<UploadSession> {
   const failed = await endSession(services, session, 'failed', {
     failure: 'object-mismatch',
     from: [session.state],
     attempt: session.attempt,
-    unlessChecked: crc64,
+    unlessChecked: checksums,
   })
   return failed ? releaseStorage(services, failed) : currentSession(services, session)
 }

@@ -1,5 +1,6 @@
 // Checks by HEAD whether the object under a session's key is its own: by the stamp, the size and the checksum.
-import { incompleteAnswer, isOwn, withEtag } from '../../core/own-object.ts'
+import { type Checksums, contradiction, readChecksum } from '../../core/checksum.ts'
+import { incompleteAnswer, isOwn, lacksChecksum, withEtag } from '../../core/own-object.ts'
 import type { ObjectStore } from '../../core/ports/object-store.ts'
 import type { Services } from '../../core/ports/services.ts'
 import type { MeasuredObject, StoredObject } from '../../core/stored.ts'
@@ -17,29 +18,23 @@ export type ObjectCheck =
 export const expectedSize = (session: UploadSession): number | undefined =>
   session.plan.sizeBytes ?? declarationOf(session).sizeBytes
 
-/** Unsigned decimal, as stores give it. */
-const crc64Of = (checksum: string | undefined): string | undefined =>
-  checksum?.startsWith('crc64:') ? BigInt(checksum.slice('crc64:'.length)).toString() : undefined
-
-const differs = (object: StoredObject, crc64: string | undefined) =>
-  crc64 !== undefined && object.crc64 !== undefined && object.crc64 !== crc64
-
 /** Drops a declared checksum that this object contradicts: it was declared for other bytes. */
 export const declaredOf = (
   checksum: string | undefined,
   object: StoredObject,
-): string | undefined => (differs(object, crc64Of(checksum)) ? undefined : checksum)
+): string | undefined =>
+  contradiction(readChecksum(checksum), object.checksums) ? undefined : checksum
 
 /** The parts that an attempt listed before the store made the object. */
 export interface Made {
   sizeBytes: number
-  crc64?: string
+  checksums: Checksums
 }
 
 interface Expected {
   sizeBytes?: number
-  /** The object must have one of these; undefined if any checksum will do. */
-  crc64?: string[]
+  /** The object must agree with one of these. */
+  checksums: Checksums[]
 }
 
 /**
@@ -47,31 +42,22 @@ interface Expected {
  * direct completion, whose parts may be written over, the object must have a checksum of parts that were checked.
  */
 function expected(session: UploadSession, made: Made | undefined): Expected {
-  const only = (checksum: string | undefined) => {
-    const crc64 = crc64Of(checksum)
-    return crc64 === undefined ? undefined : [crc64]
-  }
   if (made && session.method === 'multipart') {
-    const { sizeBytes, crc64 } = made
-    return {
-      sizeBytes,
-      crc64: crc64 === undefined ? only(declarationOf(session).checksum) : [crc64],
-    }
+    const declared = readChecksum(declarationOf(session).checksum)
+    return { sizeBytes: made.sizeBytes, checksums: [{ ...declared, ...made.checksums }] }
   }
-  const checked = session.direct ? session.checkedCrc64 : undefined
+  const checked = session.direct ? session.checkedChecksums : undefined
   return {
     sizeBytes: session.plan.sizeBytes ?? undefined,
-    crc64: checked ?? only(session.checksum),
+    checksums: (checked ?? [session.checksum]).map(readChecksum),
   }
 }
-
-const tellsCrc64 = ({ verifiableChecksums }: ObjectStore) => verifiableChecksums.includes('crc64')
 
 /** Throws StoreFailure if the answer lacks a value that this store reports of every object. */
 function measured(store: ObjectStore, found: StoredObject): MeasuredObject {
   const { sizeBytes, ...object } = withEtag(found)
-  const lacksCrc64 = object.crc64 === undefined && tellsCrc64(store)
-  if (sizeBytes === undefined || lacksCrc64) throw incompleteAnswer()
+  const isIncomplete = lacksChecksum(store, object.checksums)
+  if (sizeBytes === undefined || isIncomplete) throw incompleteAnswer()
   return { ...object, sizeBytes }
 }
 
@@ -90,7 +76,7 @@ function compare(
   if (!found) return { kind: 'absent' }
   if (!isOwn(session, found)) return { kind: 'foreign' }
   const object = measured(store, found)
-  const { sizeBytes, crc64 } = expected(session, made)
+  const { sizeBytes, checksums } = expected(session, made)
   const mismatch = (reason: string): ObjectCheck => ({ kind: 'mismatch', object, reason })
   if (sizeBytes !== undefined && object.sizeBytes !== sizeBytes) {
     // We make objects of parts without an encoding: a proxy has compressed this answer, and the length is the proxy's.
@@ -102,8 +88,8 @@ function compare(
     return mismatch(`has the Content-Encoding ${encoding}, which the policy does not set`)
   }
   if (object.sizeBytes > session.reservedBytes) return mismatch('is larger than what was reserved')
-  if (crc64?.every((one) => differs(object, one))) {
-    return mismatch('has another CRC64 than was declared or checked')
+  if (checksums.every((one) => contradiction(one, object.checksums))) {
+    return mismatch('has another checksum than was declared or checked')
   }
   return { kind: 'own', object }
 }

@@ -45,7 +45,7 @@ const stored = (sizes: number[], more: Partial<StoredSoFar> = {}): StoredSoFar =
   parts: sizes.map((sizeBytes, index) => ({ partNumber: index + 1, sizeBytes })),
   sizeBytes: sizes.reduce((sum, size) => sum + size, 0),
   newestAt: at(-10 * MINUTE),
-  crc64: '42',
+  checksums: { crc64: '42' },
   ...more,
 })
 
@@ -114,7 +114,7 @@ describe('completing without the client', () => {
 
   it('never takes one that the store cannot compare', () => {
     const policy = { autoComplete: 'unverified' as const }
-    const withoutCrc = stored([100, 100, 50], { crc64: undefined })
+    const withoutCrc = stored([100, 100, 50], { checksums: {} })
     expect(may({ policy, checksum: 'sha256:AAAA' })).toBe(false)
     expect(may({ policy, checksum: 'crc64:42' }, withoutCrc)).toBe(false)
     expect(may({ policy }, withoutCrc)).toBe(true)
