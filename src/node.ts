@@ -1,4 +1,4 @@
-// Entry on Node: environment → configuration → everything started → signals.
+// Entry on Node: reads the environment, starts the service, and stops it on a signal.
 import { ConfigError, parseConfig } from './config.ts'
 import { errorText } from './core/error-text.ts'
 import { nearest } from './core/nearest.ts'
@@ -10,7 +10,7 @@ const OPTIONS = ['--sample', '--no-sample']
 
 const say = (line: string) => process.stdout.write(`${line}\n`)
 
-/** `countersign serve` has checked its own. */
+/** `countersign serve` checks its options itself. */
 function checkOptions(): void {
   const unknown = process.argv.slice(2).find((text) => /^-./.test(text) && !OPTIONS.includes(text))
   if (unknown === undefined) return

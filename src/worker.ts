@@ -1,4 +1,4 @@
-// Entry on Cloudflare Workers, as wrangler.toml names it: requests, the schedule, and the optional queue of nudges.
+// Entry on Cloudflare Workers: requests, the schedule, and the optional queue of nudges.
 import { countersign } from './worker/library.ts'
 
 const { fetch, scheduled, queue } = countersign()

@@ -1,4 +1,4 @@
-// DATA_DIR in embedded mode: generated keys, the embedded store's credentials, the demo app. Secret files are 0600.
+// DATA_DIR in embedded mode: generated keys, the embedded store's credentials, the demo app. Only its owner reads the files.
 import { randomBytes } from 'node:crypto'
 import { chmod, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -17,15 +17,15 @@ async function readJson<Value>(path: string): Promise<Value | undefined> {
   }
 }
 
-/** Whole or not at all: written aside, then renamed. */
+/** Writes another file and renames it, so that a crash leaves the old content or the new. */
 export async function writeSecret(path: string, value: unknown): Promise<void> {
-  const aside = `${path}.new`
-  await writeFile(aside, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 })
-  await chmod(aside, 0o600)
-  await rename(aside, path)
+  const temporary = `${path}.new`
+  await writeFile(temporary, `${JSON.stringify(value, null, 2)}\n`, { mode: 0o600 })
+  await chmod(temporary, 0o600)
+  await rename(temporary, path)
 }
 
-/** As root, another user's PostgreSQL has to pass through; nothing in it can be listed. */
+/** Under root, PostgreSQL runs as another user and must reach its own folder in here; it still cannot list this one. */
 export async function openDataDirectory(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true, mode: 0o700 })
   await chmod(directory, process.getuid?.() === 0 ? 0o711 : 0o700)
@@ -41,7 +41,7 @@ interface KeyFile {
   secretKeys: Array<{ kid: string; secret: string }>
 }
 
-/** The keys of an embedded service, generated once. */
+/** Reads the keys of an embedded service, and generates them the first time. */
 export async function embeddedKeys(directory: string): Promise<Keys> {
   const path = join(directory, 'keys.json')
   let file = await readJson<KeyFile>(path)
@@ -65,7 +65,7 @@ export interface StoreCredentials {
   secretAccessKey: string
 }
 
-/** The embedded store's credentials, generated once; its endpoint is written on each start. */
+/** Reads the embedded store's credentials, and generates them the first time. Each start writes them with its endpoint. */
 export async function embeddedStoreCredentials(directory: string): Promise<StoreCredentials> {
   const known = await readJson<StoreCredentials>(join(directory, 'store.json'))
   if (known?.secretAccessKey) return known
@@ -83,7 +83,7 @@ interface CliFile {
   appId: string
 }
 
-/** The app `demo`, made once; the CLI and the page use it. A key of another database is not taken for ours. */
+/** The app `demo`, which the CLI and the page use. Created again if this database does not know the key that is on disk. */
 export async function demoApp(
   directory: string,
   url: string,
@@ -98,19 +98,13 @@ export async function demoApp(
   }
   const appId = newId('app')
   const { apiKey, hash } = newApiKey(appId, randomBytes)
-  const app = {
-    id: appId,
-    name: 'demo',
-    keyPrefix: `demo-${appId.slice(-8)}`,
-    allowedOrigins: ['*'],
-  }
   await apps.createApp(
-    app,
+    { id: appId, name: 'demo', keyPrefix: `demo-${appId.slice(-8)}`, allowedOrigins: ['*'] },
     { keyId: newId('key'), hash },
     standardPolicy({ readBack: true }),
     clock(),
   )
-  const made = { url, apiKey, appId }
-  await writeSecret(path, made)
-  return made
+  const created = { url, apiKey, appId }
+  await writeSecret(path, created)
+  return created
 }

@@ -1,5 +1,5 @@
-// How a Node process reaches URLs that tenants name (webhooks, key sets): keep-alive, and the address that a name resolves to
-// is checked at the moment of connecting, so that a name which changes its address between check and use reaches nothing inside.
+// The fetch for URLs that tenants choose (webhooks, key sets), with keep-alive. It checks the resolved address while it connects,
+// because a name could otherwise change its address between a check and the connection.
 import { lookup } from 'node:dns'
 import * as http from 'node:http'
 import * as https from 'node:https'
@@ -7,14 +7,12 @@ import type { LookupFunction } from 'node:net'
 import { addressAllowed, checkedFetch, type UrlGuardOptions } from '../delivery/url-guard.ts'
 import { nodeFetch } from '../net/node-fetch.ts'
 
-/** Bounds the connection and every silence. A connection that nobody uses is kept for as long. */
+/** Ends a connection that is silent for this long, whether in use or idle. */
 const IDLE_MS = 5_000
-
-type Resolve = typeof lookup
 
 export function guardedFetch(
   guard: UrlGuardOptions,
-  resolve: Resolve = lookup,
+  resolve: typeof lookup = lookup,
 ): { fetch: typeof fetch; close: () => void } {
   const guarded: LookupFunction = (hostname, options, callback) => {
     resolve(hostname, { ...options, all: true }, (error, addresses) => {
@@ -26,7 +24,7 @@ export function guardedFetch(
       callback(null, first.address, first.family)
     })
   }
-  // No limit on connections: apps that share a host must not wait for one another. Whoever sends many bounds them.
+  // No limit on connections, because apps that share a host must not wait for one another. The callers have limits.
   const settings = { keepAlive: true, timeout: IDLE_MS }
   const agents = { 'http:': new http.Agent(settings), 'https:': new https.Agent(settings) }
   return {

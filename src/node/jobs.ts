@@ -1,4 +1,4 @@
-// What a Node process does on its own: deliveries each second, the sweep each minute, housekeeping each hour.
+// The scheduled work of a Node process: deliveries each second, the sweep each minute, housekeeping each hour.
 import type { Budget } from '../core/ports/budget.ts'
 import type { Log } from '../core/ports/log.ts'
 import type { Retention } from '../core/retention.ts'
@@ -10,25 +10,25 @@ import type { SweepServices } from '../uploads/sweep/sweep.ts'
 import { type Repeated, repeat } from './timers.ts'
 
 const DELIVER_EVERY_MS = 1_000
-/** A run of deliveries asks what is due and waits for nothing else. */
+/** A run of deliveries only asks what is due; it does not wait for the deliveries themselves. */
 const QUESTION_MS = 120_000
 const SWEEP_EVERY_MS = 60_000
 export const HOUSEKEEPING_EVERY_MS = 3_600_000
-/** Twice what a webhook may take. A store may keep us waiting for longer; its leases end. */
+/** Twice the time-out of a webhook. A call to a store may take longer; its lease expires then. */
 const STOP_MS = 30_000
 
 export interface Jobs {
   deliveries: Repeated
-  /** A first run of what comes seldom: what an earlier process left does not wait for the hour. */
+  /** Sweeps and keeps house now, so that leftovers of an earlier process do not wait for an hour. */
   begin(): void
   /**
-   * Nothing is begun from now on: no run, and within a run no batch, session or page. Resolves when what is under way is over,
-   * and after half a minute in any case: what was claimed and not settled comes again when its lease ends.
+   * Begins no further run and, within a run, no further batch, session or page. Resolves when the current work is over, and after
+   * half a minute in any case: work that was claimed and not finished is due again when its lease ends.
    */
   stop(): Promise<void>
 }
 
-/** Once the signal aborts, nothing is left of it: a run that is to stop ends where one does that has spent its budget. */
+/** The budget, but empty once the signal aborts, so that a stopped run ends like one that has spent its budget. */
 const until = (signal: AbortSignal, budget: Budget): Budget => ({
   get left() {
     return signal.aborted ? 0 : budget.left

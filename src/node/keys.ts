@@ -1,5 +1,4 @@
-// The keys of secrets at rest, for a process: none may be missing at its start, and the command line seals anew with the
-// first one.
+// The keys that seal secrets at rest: a start requires all that rows name, and `countersign reseal` seals with the first.
 import { createVault } from '../auth/vault.ts'
 import { ConfigError, parseSecretKeys, type Variables } from '../config.ts'
 import { unbounded } from '../core/ports/budget.ts'
@@ -10,7 +9,7 @@ import { connect } from '../db/connect.ts'
 import { sealedDb } from '../db/sealed.ts'
 import { reseal } from '../schedule/reseal.ts'
 
-/** Without the key that rows name, webhooks stop and the JWTs of issuers with a secret fail: better not to begin. */
+/** Throws ConfigError if rows name a key that is not listed: webhooks would stop, and JWTs of issuers with a secret fail. */
 export async function requireKeys(
   { missingKeys }: Pick<Services, 'missingKeys'>,
   listedIn = 'SECRET_KEYS',
@@ -23,11 +22,11 @@ export interface Resealed {
   kid: string
   resealed: number
   unreadable: number
-  /** Set where rows name keys that SECRET_KEYS lacks: what to do about it. */
+  /** What to do, if rows name keys that SECRET_KEYS lacks. */
   missing: string | undefined
 }
 
-/** All at once, beside a service that goes on. Throws ConfigError where DATABASE_URL or SECRET_KEYS is missing or wrong. */
+/** Seals every secret with the first key while the service runs on. Throws ConfigError for a bad DATABASE_URL or SECRET_KEYS. */
 export async function resealAll(
   variables: Variables,
   { log, progress }: { log: Log; progress: (done: number, all: number) => void },

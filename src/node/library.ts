@@ -1,8 +1,7 @@
-// `countersign(…)` on Node: the whole API as a Hono app for one's own server, and the work that goes on beside it.
+// `countersign(…)` on Node: the whole API as a Hono app to mount in another server, and its scheduled work.
 import { parseConfig, type Variables } from '../config.ts'
 import { errorText } from '../core/error-text.ts'
 import type { Countersign } from '../countersign.ts'
-import { connect } from '../db/connect.ts'
 import { migrate } from '../db/migrate.ts'
 import { deliverDue } from '../delivery/deliver.ts'
 import { httpApp } from '../http/app.ts'
@@ -10,24 +9,22 @@ import { publicPath } from '../http/public-path.ts'
 import { jsonLog } from '../log.ts'
 import { type HousekeepingServices, keepHouse } from '../schedule/housekeeping.ts'
 import { runScheduled } from '../schedule/run.ts'
-import { configured, processServices } from '../services.ts'
-import { background } from './background.ts'
-import { guardedFetch } from './guarded-fetch.ts'
 import { HOUSEKEEPING_EVERY_MS, type Jobs, startJobs } from './jobs.ts'
 import { requireKeys } from './keys.ts'
+import { openServices } from './open-services.ts'
 
 export { ConfigError, type Variables } from '../config.ts'
 export type { Countersign } from '../countersign.ts'
 
 export interface CountersignOptions {
-  /** Takes one JSON line per event; stderr unless given. */
+  /** Receives one JSON line per event; the default writes to stderr. */
   log?: (line: string) => void
 }
 
 /**
- * The same configuration as the service's environment, by the same names: the environment itself, or an object. Nothing is
- * embedded, so DATABASE_URL, PUBLIC_URL, a store and the keys are needed. Throws ConfigError naming what is missing.
- * Nothing is opened before the first request or `start`.
+ * The API and its scheduled work, to mount in another server. `variables` has the names of the service's environment, and may
+ * be that environment. Nothing is embedded, so DATABASE_URL, PUBLIC_URL, a store and the keys are required; throws a
+ * ConfigError that names those missing. Opens nothing before the first request or `start`.
  *
  * ```ts
  * const uploads = countersign({ DATABASE_URL: …, PUBLIC_URL: …, … })
@@ -42,50 +39,27 @@ export function countersign(
   const config = parseConfig(variables, ['DATABASE_URL', 'PUBLIC_URL', 'STORE_DIALECT'])
   const write = options.log ?? ((line: string) => void process.stderr.write(`${line}\n`))
   const log = jsonLog(write, { level: config.logLevel, clock: () => new Date() })
-  let opened: ReturnType<typeof open> | undefined
+  let opened: ReturnType<typeof openServices> | undefined
   let started: Promise<Jobs> | undefined
-  /** The last close: whatever is begun or closed after it waits for it. */
+  /** The last close. A later start or close waits for it. */
   let closed = Promise.resolve()
   let tidiedAt = Number.NEGATIVE_INFINITY
 
-  async function open() {
-    const { database, close } = connect(config.databaseUrl!, {
-      maxConnections: config.databasePoolSize,
-      statementMs: config.databaseStatementMs,
-      waitMs: config.databaseWaitMs,
-    })
-    const targets = guardedFetch({ allowPrivate: config.allowPrivateTargets })
-    const after = background(log)
-    const processWide = await processServices({
-      ...configured(config),
-      log,
-      background: after.keep,
+  const open = () => {
+    opened ??= openServices(config, config.databaseUrl!, log, {
       nudgeDeliveries: () =>
         void started?.then(
           ({ deliveries }) => deliveries.nudge(),
           () => {},
         ),
-      targetFetch: targets.fetch,
     })
-    return {
-      services: processWide.forDatabase(database),
-      housekeeping: processWide.housekeepingFor(database),
-      async close() {
-        await after.ended()
-        targets.close()
-        await close()
-      },
-    }
-  }
-  const running = () => {
-    opened ??= open()
     return opened
   }
 
   async function begin(): Promise<Jobs> {
     await closed.catch(() => {})
     await migrate(config.databaseUrl!, (warning) => log('warn', warning))
-    const { services, housekeeping } = await running()
+    const { services, housekeeping } = await open()
     await requireKeys(services)
     const jobs = startJobs(services, housekeeping, config.retention, log)
     jobs.begin()
@@ -93,19 +67,19 @@ export function countersign(
   }
 
   async function end(begun: typeof started): Promise<void> {
-    // Whoever called `start` is told of its failure.
+    // The caller of `start` sees its failure.
     const jobs = await begun?.catch(() => undefined)
     await jobs?.stop()
-    const connected = opened
+    const open = opened
     opened = undefined
-    await (await connected)?.close()
+    await (await open)?.close()
   }
 
-  /** What fails is logged, is due again, and keeps nothing else from its turn. */
+  /** Logs a failure, so that the next step runs all the same. What failed is still due. */
   const step = (name: string, run: () => Promise<unknown>) =>
     run().catch((error: unknown) => log('error', `${name} failed`, { error: errorText(error) }))
 
-  /** Of a schedule that calls each minute, once an hour: it looks through every app. */
+  /** At most once an hour, because it looks through every app. */
   async function tidy(housekeeping: HousekeepingServices): Promise<void> {
     const now = housekeeping.clock().getTime()
     if (now - tidiedAt < HOUSEKEEPING_EVERY_MS) return
@@ -114,18 +88,18 @@ export function countersign(
   }
 
   const app = httpApp({
-    servicesFor: async () => (await running()).services,
+    servicesFor: async () => (await open()).services,
     basePath: () => publicPath(config.publicUrl),
   })
   return Object.assign(app, {
     async scheduled() {
-      const { services, housekeeping } = await running()
+      const { services, housekeeping } = await open()
       await step('delivery', () => deliverDue(services))
       await step('sweep', () => runScheduled(services))
       await step('housekeeping', () => tidy(housekeeping))
     },
     async queue() {
-      const { services } = await running()
+      const { services } = await open()
       await step('delivery', () => deliverDue(services))
     },
     async start() {
@@ -134,7 +108,7 @@ export function countersign(
       try {
         await begun
       } catch (error) {
-        // The next call tries again.
+        // So that the next call tries again.
         if (started === begun) started = undefined
         throw error
       }

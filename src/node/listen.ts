@@ -1,4 +1,4 @@
-// The port of the service: bound, served, and closed with nothing under way lost.
+// The service's HTTP port: binds it, serves it, and closes it without losing a request.
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
@@ -6,11 +6,11 @@ import type { Config } from '../config.ts'
 import { listenFault } from './start-fault.ts'
 import { afterBody, type Fetch } from './unread-body.ts'
 
-/** Longer than the longest answer: a complete that waits for another's outcome. */
+/** More than the slowest answer takes, a completion that waits for another's outcome. */
 const CLOSE_MS = 30_000
 const IDLE_CHECK_MS = 100
 
-/** Binds first and serves later, so that the port is known before the first answer is made. */
+/** Binds now and serves later, so that the service knows its port before the first request. */
 export async function listen({ host, port }: Pick<Config, 'host' | 'port'>) {
   let serve: Fetch | undefined
   const listener = getRequestListener(
@@ -31,11 +31,11 @@ export async function listen({ host, port }: Pick<Config, 'host' | 'port'>) {
     serve: (fetch: Fetch) => {
       serve = fetch
     },
-    /** Answers what is under way, takes nothing new. */
+    /** Answers the requests that have begun and accepts no more. */
     close: () =>
       new Promise<void>((resolve) => {
         const cut = setTimeout(() => server.closeAllConnections(), CLOSE_MS)
-        // Connections that are kept alive end as soon as their last answer is out.
+        // Connections with keep-alive become idle after their last answer.
         const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS)
         server.close(() => {
           clearTimeout(cut)

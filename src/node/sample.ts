@@ -1,4 +1,4 @@
-// The first start sends an 8 MiB sample through the whole service and prints the steps with their times.
+// Uploads an 8 MiB sample through the whole service at the first start, and prints how long each step takes.
 import { createHash, randomBytes } from 'node:crypto'
 import { access, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -12,7 +12,7 @@ async function expectOk(step: string, response: Response): Promise<Response> {
   throw new Error(`the sample failed to ${step}: ${response.status} ${await response.text()}`)
 }
 
-/** Once per DATA_DIR: a file marks that it went well. */
+/** Once per DATA_DIR: a file marks success. */
 export async function sendSample(
   directory: string,
   url: string,

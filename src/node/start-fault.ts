@@ -1,13 +1,13 @@
-// What kept the service from starting, where a setting is to blame: in words that name the variable and hide its secrets.
+// Failures of a start as ConfigErrors that name the variable at fault and hide its secrets.
 import { ConfigError } from '../config.ts'
 
-/** Of a failed statement the driver's error is the cause. */
+/** Looks into causes, because a failed statement wraps the driver's error. */
 function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return ''
   return 'code' in error ? String(error.code) : codeOf(error.cause)
 }
 
-/** Rethrows as a ConfigError what the database's address, user or name is to blame for. */
+/** Turns a failure that DATABASE_URL's address, user or database name explains into a ConfigError. */
 export async function reachingDatabase<Value>(url: string, work: Promise<Value>): Promise<Value> {
   try {
     return await work
@@ -34,7 +34,7 @@ function databaseFault(url: string, code: string): string | undefined {
   }
 }
 
-/** Of `listen`: why it is not possible there. */
+/** Explains why the port cannot be opened. */
 export function listenFault(
   error: unknown,
   { host, port, variable }: { host: string; port: number; variable: 'PORT' | 'STORE_PORT' },
@@ -55,7 +55,7 @@ export function listenFault(
   }
 }
 
-/** Of making DATA_DIR. */
+/** Explains why DATA_DIR cannot be created. */
 export function directoryFault(error: unknown, directory: string): unknown {
   const code = codeOf(error)
   if (code === 'EEXIST' || code === 'ENOTDIR') {

@@ -1,4 +1,4 @@
-// Serves the page from dist/public on Node; on Workers the assets binding does.
+// Serves the page from dist/public. On Workers the assets binding does that.
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import type { Api } from '../http/route.ts'

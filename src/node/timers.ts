@@ -1,15 +1,15 @@
-// The timers of a Node process: deliveries soon after they are owed and each second, the sweep each minute.
-// A run overlaps itself only if it does not end; what fails is logged and comes again.
+// Repeats a job at an interval and on demand. Runs overlap only if one does not end; a failed run is logged, and the next one
+// tries again.
 import { errorText } from '../core/error-text.ts'
 import type { Log } from '../core/ports/log.ts'
 
-/** How long a run may take before another one may begin beside it. */
+/** After this long, another run may begin beside one that has not ended. */
 const PATIENCE_MS = 15 * 60_000
 
 export interface Repeated {
-  /** Runs now, or once more after the run that is under way. */
+  /** Runs now, or once more after the current run. */
   nudge(): void
-  /** No further run; resolves when the last one is over. */
+  /** Begins no further run. Resolves when the last one is over. */
   stop(): Promise<void>
 }
 
@@ -30,7 +30,7 @@ export function repeat(
       again = true
       return
     }
-    // Whatever it holds is held by lease, so another run beside it is as harmless as another process.
+    // It claims everything by lease, so a second run is as harmless as a second process.
     if (running) log('error', `${name} does not end: another run begins beside it`)
     const since = Date.now()
     const over = run()

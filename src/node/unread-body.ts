@@ -1,19 +1,19 @@
-// What becomes of a request body that was answered before it was read, such as one that is too large: HTTP/1.1 lets the next
-// request follow it on the same connection, and a socket that is closed with bytes unread is reset, answer and all.
+// Handles request bodies that are still unread when the answer is ready, such as one that is too large. The next request of the
+// connection would follow the body, and closing a socket with unread bytes resets it, so that the client may lose the answer.
 import type { IncomingMessage } from 'node:http'
 
 export type Fetch = (request: Request) => Response | Promise<Response>
 
-/** So much is read and dropped before the answer, which leaves the connection as it was. */
+/** Up to these limits the rest is read and dropped before the answer, and the connection stays open. */
 const DROPPED_BYTES = 1024 * 1024
 const DROPPED_MS = 500
-/** Beyond that the connection ends, after the client had so long to read the answer and to stop sending. */
+/** Beyond them the connection closes, once the client had this long to read the answer and stop sending. */
 const LINGER_MS = 2_000
 const LINGER_BYTES = 64 * 1024 * 1024
 
 type Body = ReadableStreamDefaultReader<Uint8Array>
 
-/** Reads and drops. True where the body came to its end within both limits. */
+/** Reads and drops. True if the body ended within both limits. */
 async function drop(body: Body, maxBytes: number, maxMs: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<'late'>((resolve) => {
@@ -28,13 +28,13 @@ async function drop(body: Body, maxBytes: number, maxMs: number): Promise<boolea
     }
     return false
   } catch {
-    return false // The client is gone: nothing follows.
+    return false // The client is gone, so no request follows.
   } finally {
     clearTimeout(timer)
   }
 }
 
-/** The same answer, announced as the connection's last; its length is known, so the client need not wait for the end. */
+/** The same answer with `Connection: close`, and with its length, so that the client need not wait for the close. */
 async function lastAnswer(answer: Response, body: Body): Promise<Response> {
   const bytes = new Uint8Array(await answer.arrayBuffer())
   const headers = new Headers(answer.headers)
@@ -50,7 +50,7 @@ async function lastAnswer(answer: Response, body: Body): Promise<Response> {
   return new Response(stream, { status: answer.status, headers })
 }
 
-/** Serves as `serve` does, and leaves no unread body on a connection that goes on. */
+/** Wraps `serve` so that no connection stays open with an unread body. */
 export const afterBody =
   (serve: Fetch) =>
   async (request: Request, { incoming }: { incoming: object }): Promise<Response> => {

@@ -1,9 +1,9 @@
-// What Cloudflare hands a Worker: bindings, by the names of wrangler.toml, and the lifetime of an invocation.
+// What Cloudflare passes to a Worker: bindings, named as in wrangler.toml, and the lifetime of an invocation.
 import type { Variables } from '../config.ts'
 
 export interface Bindings {
   HYPERDRIVE?: { connectionString: string }
-  /** Optional: wakes a consumer that delivers. What is to be delivered stands in the database alone. */
+  /** Optional. A message wakes a consumer that delivers; the events themselves are in the database. */
   NUDGES?: { send(message: unknown): Promise<unknown> }
   /** Plain variables and secrets. */
   [variable: string]: unknown
@@ -13,7 +13,7 @@ export interface Lifetime {
   waitUntil(work: Promise<unknown>): void
 }
 
-/** Plain variables and secrets are texts; the rest is bindings. */
+/** Plain variables and secrets, which are the strings among the bindings. */
 export const variablesOf = (bindings: Bindings): Variables =>
   Object.fromEntries(
     Object.entries(bindings).filter(

@@ -1,5 +1,5 @@
-// What lives as long as the isolate: configuration, keys, stores and the JWKS cache. Values only: no connection and no
-// promise that another request would wait for, since both belong to the request that made them.
+// What lives as long as the isolate: configuration, keys, stores and the JWKS cache. It holds no connection and no promise,
+// because on Workers those belong to the request that made them.
 import { ConfigError, parseConfig, type Variables } from '../config.ts'
 import { jsonLog } from '../log.ts'
 import { configured, processServices } from '../services.ts'
@@ -26,7 +26,7 @@ async function openIsolate(variables: Variables, bindings: Bindings) {
   return { config, services, log }
 }
 
-/** Opens it once. Two first requests may both do so: the second must not wait for the first, which may be cancelled. */
+/** Opens the isolate once. Two first requests may both open it, because the first may be cancelled while the second waits. */
 export function isolateOf(variables: Variables = {}) {
   let open: Isolate | undefined
   return async function isolate(bindings: Bindings): Promise<Isolate> {

@@ -1,4 +1,4 @@
-// `countersign()` on Cloudflare Workers: the app, its schedule and its queue. src/worker.ts is nothing but this.
+// `countersign()` on Cloudflare Workers: the app, its schedule and its queue.
 import type { Context } from 'hono'
 import { ConfigError, type Variables } from '../config.ts'
 import { errorText } from '../core/error-text.ts'
@@ -15,28 +15,28 @@ import { type Bindings, type Lifetime, variablesOf } from './bindings.ts'
 import { isolateOf } from './isolate.ts'
 import { openRequest, openWork, type Work } from './work.ts'
 
-/** For when there is no configuration that says how to log. */
+/** Logs when there is no valid configuration. */
 const logFault = jsonLog((line) => console.log(line), {
   level: 'error',
   clock: () => new Date(),
 })
 
-/** Of a configuration: names of variables and what they should be, never what they hold. */
+/** A ConfigError names variables and their rules, never their values, so each of its lines can be shown. */
 const faultsOf = (error: unknown) =>
   error instanceof ConfigError ? error.message.split('\n') : [errorText(error)]
 
-/** Once an hour: the schedule runs each minute. Who calls without an event gets it each time. */
+/** The schedule runs each minute, and housekeeping once an hour; a call without an event includes it. */
 const isHousekeepingTime = (event: unknown) =>
   new Date((event as { scheduledTime?: number })?.scheduledTime ?? 0).getUTCMinutes() === 0
 
-const onNode = async () => {
+const onlyOnNode = async () => {
   throw new TypeError(
     'This is for Node: on Workers `scheduled` does the work, and the runtime ends it.',
   )
 }
 
 /**
- * The variables, secrets and bindings of the Worker are its configuration; `variables` stand above them.
+ * The API, its schedule and its queue. The Worker's variables, secrets and bindings configure it; `variables` override them.
  *
  * ```ts
  * const uploads = countersign()
@@ -59,7 +59,7 @@ export function countersign(variables: Variables = {}): Countersign {
     }
   }
 
-  /** Never ends with an error: what failed is logged, and is due again. */
+  /** Logs failures and never rejects: what failed is due again. */
   async function run(
     step: (work: Work) => Promise<unknown>,
     bindings: Bindings,
@@ -92,7 +92,7 @@ export function countersign(variables: Variables = {}): Countersign {
       ),
     queue: (_batch: unknown, bindings: unknown, lifetime: unknown) =>
       run(({ services }) => deliverDue(services), bindings as Bindings, lifetime as Lifetime),
-    start: onNode,
-    close: onNode,
+    start: onlyOnNode,
+    close: onlyOnNode,
   })
 }

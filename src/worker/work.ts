@@ -1,4 +1,4 @@
-// What lives as long as one request or one run: the database client and the work that goes on after the answer.
+// What lives as long as one request or one run: the database client, and the work that goes on after the answer.
 import { createConnection } from 'node:net'
 import { errorText } from '../core/error-text.ts'
 import { type Budget, budgetOf, unbounded } from '../core/ports/budget.ts'
@@ -11,10 +11,10 @@ import type { Isolate } from './isolate.ts'
 
 /** Hyperdrive pools; a request needs few connections of its own. */
 const MAX_CONNECTIONS = 3
-/** After the answer Workers give half a minute: what is not delivered then is the schedule's. */
+/** Workers give half a minute after the answer. The schedule delivers the rest. */
 const REQUESTS_AFTER_ANSWER = 30
 
-/** The driver's own socket leaves an unhandled rejection at its end in workerd (porsager/postgres#1196). */
+/** In workerd the driver's own socket ends with an unhandled rejection (porsager/postgres#1196). */
 function openSocket({ host, port }: { host: string[]; port: number[] }): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const socket = createConnection({ host: host[0] ?? 'localhost', port: port[0] ?? 5432 })
@@ -25,13 +25,13 @@ function openSocket({ host, port }: { host: string[]; port: number[] }): Promise
 
 export interface Work {
   services: RequestServices
-  /** Of a scheduled run: what is past its retention goes, as far as the run's budget allows. */
+  /** Removes what is past its retention, as far as the run's budget allows. */
   keepHouse(): Promise<unknown>
-  /** Resolves when what goes on in the background is over and the connection is closed. */
+  /** Resolves when the background work is over and the connection is closed. */
   end(): Promise<void>
 }
 
-/** `budget` bounds a scheduled run; a request is bounded by what its flow does. */
+/** `budget` bounds a scheduled run. A request needs none: its flow bounds it. */
 export function openWork(
   { services, config, log }: Isolate,
   bindings: Bindings,
@@ -56,7 +56,7 @@ export function openWork(
   }
   const requestServices = services.forDatabase(database, { ...work, budget })
 
-  async function settle(): Promise<void> {
+  async function finishBackground(): Promise<void> {
     while (running.size) await Promise.all(running)
     if (!owesDeliveries) return
     if (bindings.NUDGES) return void (await bindings.NUDGES.send('deliver'))
@@ -70,7 +70,7 @@ export function openWork(
       keepHouse(services.housekeepingFor(database, budget), { keep: config.retention }),
     async end() {
       try {
-        await settle()
+        await finishBackground()
       } catch (error) {
         log('warn', 'deliveries are left to the schedule', { error: errorText(error) })
       } finally {
@@ -80,7 +80,7 @@ export function openWork(
   }
 }
 
-/** Services for one request, whose work goes on after the answer. */
+/** Services for one request. `release` lets its work go on after the answer. */
 export function openRequest(
   isolate: Isolate,
   bindings: Bindings,

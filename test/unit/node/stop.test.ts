@@ -1,7 +1,7 @@
 // A stop ends, whatever does not; and a run that does not end keeps no later one from its turn.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { unbounded } from '../../../src/core/ports/budget.ts'
-import { background } from '../../../src/node/background.ts'
+import { trackBackground } from '../../../src/node/background.ts'
 import { startJobs } from '../../../src/node/jobs.ts'
 import { latch } from '../../support/gates.ts'
 
@@ -81,7 +81,7 @@ it('a run that does not end keeps no later one from its turn, and the log says s
 })
 
 it('work after an answer is waited for, but for ten seconds at most', async () => {
-  const after = background(log)
+  const after = trackBackground(log)
   expect(await durationOf(after.ended())).toBe(0)
   const work = latch()
   after.keep(work.opened)
