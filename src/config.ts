@@ -62,7 +62,6 @@ const environmentSchema = z.object({
     .default(800)
     .describe('Workers: store calls, webhooks and statements of one scheduled run; the rest waits'),
 })
-type Environment = z.infer<typeof environmentSchema>
 
 /** docs/configuration.md is generated from them. */
 export const VARIABLES = [
@@ -94,21 +93,15 @@ export interface Config extends OperationConfig {
   embedded: boolean
 }
 
-interface Parsed {
-  env: Environment
-  /** The variables that are set and not empty. */
-  given: Variables
-  stores: readonly StoreConfig[]
-  /** Of the stores only: any other fault is thrown already. */
-  faults: string[]
-}
-
-function parseEnvironment(variables: Variables): Parsed {
-  const given = Object.fromEntries(
+/** `given` are the variables that are not empty. `faults` are those of stores; it throws if there is any other. */
+function parseEnvironment(variables: Variables) {
+  const given: Variables = Object.fromEntries(
     Object.entries(variables).filter(([, value]) => value !== undefined && value !== ''),
   )
-  const names = VARIABLES.map(({ name }) => name)
-  const faults = misspeltFaults(given, names)
+  const faults = misspeltFaults(
+    given,
+    VARIABLES.map(({ name }) => name),
+  )
   const parsed = environmentSchema.safeParse(given, { error: inWords })
   for (const { path, message } of parsed.error?.issues ?? []) {
     faults.push(`${path.join('.')}: ${message}`)

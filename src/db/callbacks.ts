@@ -1,7 +1,6 @@
 // The inbox of store callbacks: written before the answer, bounded for each session, idempotent by the store's request id.
 import { sql } from 'drizzle-orm'
 import type { CallbacksDb } from '../core/ports/callbacks.ts'
-import type { ReportedObject } from '../core/ports/object-store.ts'
 import type { Database } from './connect.ts'
 import { toSession, type UploadRow } from './session-row.ts'
 import { instant, json } from './transition.ts'
@@ -9,28 +8,18 @@ import { instant, json } from './transition.ts'
 /** Rows of one session. OSS calls at most five URLs, and a replay adds no row. */
 const MAX_ROWS = 20
 
-/** As the column has them: the names are older than the port's. */
+/** The column's JSON, whose names are older than the port's. */
 interface Body {
   object?: string
   size?: string
   etag?: string
 }
 
-const toBody = ({ key, sizeBytes, etag }: ReportedObject): Body => ({
-  object: key,
-  size: sizeBytes?.toString(),
-  etag,
-})
-
-const fromBody = ({ object, size, etag }: Body): ReportedObject => ({
-  key: object,
-  sizeBytes: size === undefined ? undefined : Number(size),
-  etag,
-})
-
 export function callbacksDb(database: Database): CallbacksDb {
   return {
     async insert({ appId, uploadId, requestId, store, reported }, now) {
+      const { key: object, sizeBytes, etag } = reported
+      const body: Body = { object, size: sizeBytes?.toString(), etag }
       const [found] = await database.execute<{
         row: UploadRow | null
         inserted: boolean
@@ -42,7 +31,7 @@ export function callbacksDb(database: Database): CallbacksDb {
           select count(*)::int as rows from callbacks where app_id = ${appId} and upload_id = ${uploadId}),
         inserted as (
           insert into callbacks (app_id, upload_id, request_id, store, body, received_at)
-          select ${appId}, ${uploadId}, ${requestId}, ${store}, ${json(toBody(reported))}, ${instant(now)}
+          select ${appId}, ${uploadId}, ${requestId}, ${store}, ${json(body)}, ${instant(now)}
           from session, earlier where earlier.rows < ${MAX_ROWS}
           on conflict do nothing returning 1)
         select (select to_jsonb(session) from session) as row,
@@ -77,7 +66,7 @@ export function callbacksDb(database: Database): CallbacksDb {
         uploadId: row.upload_id,
         requestId: row.request_id,
         store: row.store,
-        reported: fromBody(row.body),
+        reported: { key: row.body.object, sizeBytes: Number(row.body.size), etag: row.body.etag },
       }))
     },
   }

@@ -33,9 +33,11 @@ export interface StoreWorld extends CallerOptions {
 }
 
 /** Without callbacks, which each dialect verifies in its own way. */
-export type RestStore = Omit<ObjectStore, 'verifyCallback' | 'readCallback'>
-
-export function restStore(dialect: Dialect, signer: Signer, options: RestStoreOptions): RestStore {
+export function restStore(
+  dialect: Dialect,
+  signer: Signer,
+  options: RestStoreOptions,
+): Omit<ObjectStore, 'verifyCallback' | 'readCallback'> {
   const { bucket, region, credentials, credentialsExpireAt } = options
   const calls = caller(signer, dialect.failures, options)
   return {
