@@ -5,15 +5,7 @@ import type { Log } from '../../../core/ports/log.ts'
 import { refusal } from '../refusal.ts'
 import { type Bodies, bodies } from './bodies.ts'
 import { keyedLock } from './keyed-lock.ts'
-import {
-  isMissing,
-  openLayout,
-  randomId,
-  readJson,
-  stageJson,
-  syncDirectory,
-  writeJson,
-} from './layout.ts'
+import { isMissing, openLayout, readJson, stageJson, syncDirectory, writeJson } from './layout.ts'
 import { readers } from './readers.ts'
 import type { ObjectManifest, OpenUpload, PartRecord, Piece, UploadRecord } from './records.ts'
 import { recover } from './recover.ts'
@@ -193,5 +185,3 @@ export async function openDisk(directory: string, log: Log): Promise<Disk> {
       }),
   }
 }
-
-export { randomId }
