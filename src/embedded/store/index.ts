@@ -1,5 +1,5 @@
 // The embedded store: a small OSS-protocol server on disk, in this process, on its own port. For laptops and tests.
-// It verifies V4 signatures from the bytes received, survives a kill, and fires real, signed callbacks.
+// It verifies signatures over the bytes received, survives a kill, and sends signed callbacks.
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'

@@ -75,7 +75,7 @@ export const abort: Handler = async (request, { disk }) => {
   return { status: 204 }
 }
 
-/** Undefined means all parts, as `x-oss-complete-all: yes` asks. */
+/** Undefined means all parts: the client sent `x-oss-complete-all: yes`. */
 async function readListedParts(request: StoreRequest): Promise<ListedPart[] | undefined> {
   const all = request.headers['x-oss-complete-all']
   if (all !== undefined && all.toLowerCase() !== 'yes') {
