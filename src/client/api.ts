@@ -1,4 +1,4 @@
-// Typed calls of the service, for browsers and Node. Every failure is an ApiProblem with the service's own code.
+// Typed calls of the service, for browsers and Node. Every answer that is not 2xx throws an ApiProblem.
 import type { z } from 'zod'
 import type * as contract from '../contract.ts'
 
@@ -8,7 +8,8 @@ export type CreatedUpload = z.infer<typeof contract.createdUpload> & {
 }
 export type UploadStatus = z.infer<typeof contract.uploadStatus>
 export type SignedPart = z.infer<typeof contract.signedParts>['parts'][number]
-/** An answer of the service that is not 2xx. `code` is permanent; `message` says what to do. */
+
+/** An answer of the service that is not 2xx. `code` never changes its meaning; `message` says what to do. */
 export class ApiProblem extends Error {
   override readonly name = 'ApiProblem'
   readonly code: string
@@ -30,7 +31,7 @@ export class ApiProblem extends Error {
 }
 
 export interface ApiOptions {
-  /** Without a slash at the end. */
+  /** Without a trailing slash. */
   url: string
   fetch?: typeof fetch
   signal?: AbortSignal
@@ -42,6 +43,14 @@ export interface Answer<Body> {
   retryAfterSeconds: number | undefined
 }
 
+/**
+ * Returns a function that calls the service.
+ *
+ * ```ts
+ * const call = api({ url: 'https://uploads.example.com' })
+ * const { body } = await call<UploadStatus>('GET', `/v1/uploads/${id}`, credential)
+ * ```
+ */
 export function api({
   url,
   fetch: fetchFrom = (input, init) => fetch(input, init),

@@ -1,5 +1,5 @@
-// Completion at the store itself. What the store answers is a hint: only "completed", said by the service through it, counts;
-// for all else, such as 203 CallbackFailed after which the object does exist, the service is asked.
+// Completes at the store itself. The store relays the service's answer to its callback, and only "completed" in that answer
+// counts. After anything else, such as 203 CallbackFailed with an existing object, the service tells the state.
 import { ApiProblem, type Call, type UploadStatus } from './api.ts'
 import { persist } from './retry.ts'
 
@@ -11,12 +11,12 @@ export interface DirectOptions {
   id: string
   /** The completion token. */
   token: string
-  /** May ask for the status: the upload token. */
+  /** Reads the status. */
   uploadToken: string
   signal?: AbortSignal
 }
 
-/** True where the upload is completed. False means that it is not known: complete it the other way, which tells. */
+/** Returns true if the upload is completed. After false, the state is unknown: complete at the service, which knows it. */
 export async function completeAtStore(call: Call, options: DirectOptions): Promise<boolean> {
   const { id, token, uploadToken, signal } = options
   try {
@@ -24,28 +24,26 @@ export async function completeAtStore(call: Call, options: DirectOptions): Promi
       () => call<Direct>('POST', `/v1/uploads/${id}/complete`, token, { mode: 'direct' }),
       signal,
     )
-    if (await storeSaysCompleted(body.direct, options)) return true
-    const status = await persist(
-      () => call<UploadStatus>('GET', `/v1/uploads/${id}`, uploadToken),
-      signal,
-    )
-    return status.body.state === 'completed'
+    if (await sendToStore(body.direct, options)) return true
+    const read = () => call<UploadStatus>('GET', `/v1/uploads/${id}`, uploadToken)
+    return (await persist(read, signal)).body.state === 'completed'
   } catch (error) {
-    // Not offered any more, ended or being completed elsewhere: the service says which, when it is asked to complete.
+    // No longer offered, ended, or being completed elsewhere: completing at the service tells which.
     if (error instanceof ApiProblem && !signal?.aborted) return false
     throw error
   }
 }
 
-async function storeSaysCompleted(
+/** Returns true if the relayed answer says "completed". */
+async function sendToStore(
   { method, url, headers }: Direct['direct'],
   { id, signal }: DirectOptions,
 ): Promise<boolean> {
   try {
     const answer = await fetch(url, { method, headers, signal })
     if (answer.status !== 200) return false
-    const said = (await answer.json()) as { id?: unknown; state?: unknown } | null
-    return said?.id === id && said.state === 'completed'
+    const relayed = (await answer.json()) as { id?: unknown; state?: unknown } | null
+    return relayed?.id === id && relayed.state === 'completed'
   } catch (error) {
     if (signal?.aborted) throw error
     return false

@@ -1,17 +1,17 @@
-// Sends parts in parallel. URLs are asked for late, in windows, and anew when the store no longer takes them.
+// Sends parts in parallel. URLs are signed late, a window at a time, and again if the store refuses them as expired.
 import { ApiProblem, type Call, type SignedPart } from './api.ts'
-import { isRetried, MOST_TRIES, pause, pauseMs, persist } from './retry.ts'
+import { isRetryable, MAX_ATTEMPTS, pause, pauseMs, persist } from './retry.ts'
 
 const WINDOW = 20
-/** A URL that has less left than this, or than half of its life, is not used any more. */
+/** A URL is used until this long before it expires, or for half of its life if that is longer. */
 const MARGIN_MS = 30_000
 
-/** The store does not know the storage upload. Asking the service for the status heals it. */
+/** The store does not know the storage upload. Reading the status from the service heals it. */
 export class StorageUploadLost extends Error {
   override readonly name = 'StorageUploadLost'
 }
 
-/** Sends one part and answers the store's status. */
+/** Sends one part and returns the store's status. */
 export type PutPart = (
   part: SignedPart,
   body: Blob | Uint8Array<ArrayBuffer>,
@@ -32,9 +32,9 @@ export interface SendPartsOptions {
   uploadToken: string
   /** The file goes up in one PUT, not in parts. */
   single?: boolean
-  /** A fresh upload token, for one that has expired. */
+  /** Gets a fresh upload token after the old one has expired. */
   renewToken: () => Promise<string>
-  /** Already signed, if any. */
+  /** Parts that are signed already. */
   signed: readonly SignedPart[]
   signedUntil?: string
   partNumbers: readonly number[]
@@ -49,35 +49,35 @@ export async function sendParts(options: SendPartsOptions): Promise<void> {
   const { call, uploadId, partNumbers, signal, parallel } = options
   let { uploadToken } = options
   const urls = new Map<number, { part: SignedPart; until: number }>()
-  const keep = (parts: readonly SignedPart[], expiresAt: string | undefined) => {
+  const addUrls = (parts: readonly SignedPart[], expiresAt: string | undefined) => {
     const life = expiresAt ? Date.parse(expiresAt) - Date.now() : 0
     const until = Date.now() + Math.max(life - MARGIN_MS, life / 2)
     for (const part of parts) urls.set(part.partNumber, { part, until })
   }
-  keep(options.signed, options.signedUntil)
+  addUrls(options.signed, options.signedUntil)
   let signing: Promise<void> | undefined
   let next = 0
 
-  /** One request for the next window, shared by all senders that wait for it. */
+  /** Signs the window that starts at `from`. All senders that wait share this request. */
   async function sign(from: number): Promise<void> {
-    const wanted = partNumbers.slice(from, from + WINDOW)
-    const ask = () =>
+    const window = { partNumbers: partNumbers.slice(from, from + WINDOW) }
+    const request = () =>
       persist(
         () =>
           call<{ parts: SignedPart[]; expiresAt: string }>(
             'POST',
             `/v1/uploads/${uploadId}/parts`,
             uploadToken,
-            { partNumbers: wanted },
+            window,
           ),
         signal,
       )
-    const { body } = await ask().catch(async (error: unknown) => {
+    const { body } = await request().catch(async (error: unknown) => {
       if (!(error instanceof ApiProblem) || error.status !== 401) throw error
       uploadToken = await options.renewToken()
-      return ask()
+      return request()
     })
-    keep(body.parts, body.expiresAt)
+    addUrls(body.parts, body.expiresAt)
   }
 
   async function urlFor(index: number): Promise<SignedPart> {
@@ -105,14 +105,14 @@ export async function sendParts(options: SendPartsOptions): Promise<void> {
         options.onSent(partNumber, part.sizeBytes)
         return
       }
-      // By status, because every family of stores has codes of its own. 409 and 412: an object has the key already, perhaps
-      // from an earlier try. Completing tells whose it is.
+      // By status, because each family of stores has its own codes. 409 and 412: an object has the key already, perhaps from an
+      // earlier try. Completing tells whose it is.
       if (options.single && (status === 409 || status === 412)) return
       const refusal = `The store refused part ${partNumber} with ${status}.`
       if (!options.single && status === 404) throw new StorageUploadLost(refusal)
       if (status === 403) urls.delete(partNumber)
-      else if (status !== 0 && !isRetried(status)) throw new Error(refusal)
-      if (attempt >= MOST_TRIES) {
+      else if (status !== 0 && !isRetryable(status)) throw new Error(refusal)
+      if (attempt >= MAX_ATTEMPTS) {
         throw new Error(`Part ${partNumber} could not be sent after ${attempt} tries.`)
       }
       await pause(pauseMs(attempt, Math.random()), signal)

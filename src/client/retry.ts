@@ -1,22 +1,22 @@
-// When to try again: network failures and overload, with growing pauses and full jitter; never a definite no.
+// Retries network failures and overload, with growing pauses and full jitter, but never a definite refusal.
 import { ApiProblem } from './api.ts'
 
 const BASE_MS = 300
-const MOST_MS = 20_000
-export const MOST_TRIES = 8
+const MAX_PAUSE_MS = 20_000
+export const MAX_ATTEMPTS = 8
 
-const RETRIED = new Set([408, 425, 429, 500, 502, 503, 504])
+const RETRYABLE = new Set([408, 425, 429, 500, 502, 503, 504])
 
-export const isRetried = (status: number): boolean => RETRIED.has(status)
+export const isRetryable = (status: number): boolean => RETRYABLE.has(status)
 
-/** Milliseconds before try `attempt` (1 is the first repetition); `random` is in [0, 1). */
+/** The pause before retry number `attempt`, which counts from 1. `random` is in [0, 1). */
 export const pauseMs = (attempt: number, random: number, retryAfterSeconds?: number): number =>
   Math.max(
     (retryAfterSeconds ?? 0) * 1000,
-    Math.floor(random * Math.min(MOST_MS, BASE_MS * 2 ** attempt)),
+    Math.floor(random * Math.min(MAX_PAUSE_MS, BASE_MS * 2 ** attempt)),
   )
 
-/** Resolves after the pause, or rejects as soon as the signal aborts. */
+/** Resolves after the pause. Rejects as soon as the signal aborts. */
 export function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const stop = () => {
@@ -32,7 +32,7 @@ export function pause(milliseconds: number, signal?: AbortSignal): Promise<void>
   })
 }
 
-/** Repeats a call of the service until it answers, or says a definite no. */
+/** Repeats a call of the service until it answers or definitely refuses, at most MAX_ATTEMPTS times. */
 export async function persist<Value>(
   run: () => Promise<Value>,
   signal?: AbortSignal,
@@ -41,10 +41,10 @@ export async function persist<Value>(
     try {
       return await run()
     } catch (error) {
-      const definite = error instanceof ApiProblem && !isRetried(error.status)
-      if (definite || signal?.aborted || attempt >= MOST_TRIES) throw error
-      const after = error instanceof ApiProblem ? error.retryAfterSeconds : undefined
-      await pause(pauseMs(attempt, Math.random(), after), signal)
+      const problem = error instanceof ApiProblem ? error : undefined
+      const isRefused = problem && !isRetryable(problem.status)
+      if (isRefused || signal?.aborted || attempt >= MAX_ATTEMPTS) throw error
+      await pause(pauseMs(attempt, Math.random(), problem?.retryAfterSeconds), signal)
     }
   }
 }

@@ -1,5 +1,5 @@
-// One Countersign per directory: a file names the owner by pid and start time, so that an owner that was
-// killed is told from one that lives, even when its pid has been given to another process.
+// One Countersign per directory. A file names the owner by pid and start time, so that a killed owner is recognised even
+// after its pid has been reused.
 import { randomBytes } from 'node:crypto'
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -12,9 +12,9 @@ interface Owner {
 }
 
 /**
- * Takes the directory (made if it is not there) until `release()` or the end of this process. Throws an
- * Error that names the owner's pid when another living process, or this one, holds it already. The lock
- * of a dead owner is taken over; of several that try at once, one gets it.
+ * Locks the directory, which it creates if absent, until `release()` or the end of this process. Throws an Error with the
+ * owner's pid if a living process, this one included, holds the lock. Takes over the lock of a dead owner; of several
+ * processes that try at once, one succeeds.
  */
 export async function lockDirectory(directory: string): Promise<{ release(): void }> {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
@@ -38,9 +38,9 @@ export async function lockDirectory(directory: string): Promise<{ release(): voi
   }
 }
 
-/** Undefined when `self` owns `path` now, else its living owner. */
+/** Returns the living owner, or undefined if `self` owns `path` now. */
 function take(path: string, self: Owner): Owner | undefined {
-  // Written aside and linked: the lock appears at once and whole, so nobody can read half an owner.
+  // Written to a draft and linked, so that nobody can read half an owner.
   const draft = `${path}.${self.nonce}`
   writeFileSync(draft, JSON.stringify(self), { flag: 'wx', mode: 0o600 })
   try {
@@ -59,9 +59,9 @@ function take(path: string, self: Owner): Owner | undefined {
 }
 
 /**
- * Replaces a dead owner's lock. Removing it would be a race (of two takers the second removes the first
- * one's new lock), so the right to replace is itself a lock, named after the dead owner; whoever has it
- * looks again. Undefined when the lock has changed hands meanwhile.
+ * Replaces a dead owner's lock. Removing it first would be a race: the second of two processes could remove the new lock of
+ * the first. So replacing needs a lock of its own, named after the dead owner, and its holder reads the owner again.
+ * Undefined if the owner has changed since.
  */
 function replaceDead(path: string, dead: Owner, draft: string, self: Owner) {
   const turn = `${path}.after-${dead.nonce}`
@@ -86,7 +86,7 @@ function link(from: string, to: string): boolean {
   }
 }
 
-/** Undefined when the file is gone. One that we cannot have written is nobody's, and is replaced. */
+/** Undefined if the file is gone. A damaged file has no living owner, so it is replaced. */
 function read(path: string): Owner | undefined {
   let text: string
   try {
@@ -101,7 +101,7 @@ function read(path: string): Owner | undefined {
       return { pid, start, nonce }
     }
   } catch {
-    // Falls through: damaged, for example by a full disk.
+    // Damaged, for example by a full disk.
   }
   return { pid: 0, start: '', nonce: 'damaged' }
 }

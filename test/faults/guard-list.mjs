@@ -183,7 +183,7 @@ export const GUARDS = [
   {
     name: 'the embedded store takes a form’s callback from its policy only',
     in: 'src/embedded/store/form/post-object.ts',
-    from: "if (form.fields.has('callback') && !demands(policy, 'callback'))",
+    from: "if (fields.has('callback') && !requiresExact(policy, 'callback'))",
     to: 'if (false)',
     suite: conformance('embedded-store-form', 'the callback of a form'),
     by: /that its policy does not name is refused/,

@@ -413,7 +413,7 @@ describe.runIf(asRoot)('as root', () => {
     expect(await query(second.url, 'select answer from kept')).toEqual([{ answer: 42 }])
     const [moved] = await readdir(refuge)
     expect((await stat(join(refuge, moved!, 'data'))).uid).toBe(65534)
-    expect(JSON.stringify(logged)).toContain(`the database is kept in ${join(refuge, moved!)}`)
+    expect(JSON.stringify(logged)).toContain(`the database is in ${join(refuge, moved!)}`)
   })
 
   it('moves between the two ways in an open folder', async () => {

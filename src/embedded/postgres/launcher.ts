@@ -1,5 +1,5 @@
-// Runs PostgreSQL's programs as somebody who is not root, since PostgreSQL refuses root: as ourselves, as root
-// in a user namespace that calls itself nobody, or as nobody with the files where nobody can reach them.
+// Runs PostgreSQL's programs as a user other than root, because PostgreSQL refuses root: as the current user, as root in a
+// user namespace that maps root to nobody, or as nobody with the files in a folder that nobody can reach.
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { chmod, cp, lchown, lstat, mkdir, mkdtemp, readdir, rename, stat } from 'node:fs/promises'
@@ -22,11 +22,11 @@ export interface Launcher {
   /** The folder that holds the cluster. */
   home: string
   start(program: 'initdb' | 'postgres', args: string[], options?: SpawnOptions): ChildProcess
-  /** Gives a file or folder, with all it holds, to the user that PostgreSQL runs as. */
+  /** Makes the user that PostgreSQL runs as own the file or folder with its content. */
   adopt(path: string): Promise<void>
 }
 
-/** Picks the way that works here. `directory` exists and is ours; `rootMethod` is for tests. */
+/** Picks the method that works here. `directory` must exist and belong to the current user; `rootMethod` is for tests. */
 export async function chooseLauncher(
   directory: string,
   programs: Programs,
@@ -42,7 +42,7 @@ export async function chooseLauncher(
   return setuidLauncher(directory, programs, log)
 }
 
-interface Way {
+interface LauncherOptions {
   home: string
   programs: Programs
   owner: number | undefined
@@ -50,14 +50,14 @@ interface Way {
   identity?: { uid: number; gid: number }
 }
 
-function launcher({ home, programs, owner, prefix = [], identity }: Way): Launcher {
-  // The current folder may be closed to the other user; our environment may hold PGDATA or secrets.
-  const surroundings = { ...identity, cwd: dirname(programs.postgres), env: environment() }
+function launcher({ home, programs, owner, prefix = [], identity }: LauncherOptions): Launcher {
+  // The other user may not be able to enter the current folder, and our environment may hold PGDATA or secrets.
+  const spawnOptions = { ...identity, cwd: dirname(programs.postgres), env: environment() }
   return {
     home,
     start(program, args, options) {
       const [command = '', ...rest] = [...prefix, programs[program], ...args]
-      return spawn(command, rest, { ...surroundings, ...options })
+      return spawn(command, rest, { ...spawnOptions, ...options })
     },
     async adopt(path) {
       if (owner === undefined || process.getuid?.() !== 0) return
@@ -87,15 +87,15 @@ async function setuidLauncher(directory: string, programs: Programs, log: Log): 
   else {
     log(
       'warn',
-      `uid ${NOBODY}, as which the embedded PostgreSQL must run, cannot reach ${directory}: the database is kept ` +
-        `in ${home} instead, which the system may clear. Set DATA_DIR to a folder whose parents others may pass.`,
+      `the embedded PostgreSQL must run as uid ${NOBODY}, which cannot reach ${directory}: the database is in ${home} ` +
+        'instead, which the system may clear. Set DATA_DIR to a folder that other users can reach.',
       { home },
     )
   }
   return launcher({ home, programs: reachable, owner: NOBODY, identity })
 }
 
-/** Whether a user can enter the folder and, so placed, run the program. A real try sees what mode bits hide. */
+/** Tries to run the program in the folder as that user, because mode bits do not tell everything. */
 async function works(prefix: string[], identity: object, directory: string, program = 'true') {
   const [command = '', ...args] = [
     ...prefix,
@@ -109,7 +109,7 @@ async function works(prefix: string[], identity: object, directory: string, prog
   return (await outcome(child, 10_000)).status === 0
 }
 
-/** A folder outside, for one directory. It must be root's alone: anybody may write beside it. */
+/** Creates a folder in the temporary directory, one per `directory`. Anybody can write there, so only root may own it. */
 async function makeRefuge(directory: string): Promise<string> {
   const name = createHash('sha256').update(directory).digest('hex').slice(0, 16)
   const refuge = join(tmpdir(), `countersign-${name}`)
@@ -118,13 +118,15 @@ async function makeRefuge(directory: string): Promise<string> {
   })
   const found = await lstat(refuge)
   if (!found.isDirectory() || found.uid !== 0 || (found.mode & 0o022) !== 0) {
-    throw new Error(`${refuge} is not a folder of root's alone: remove it and start again`)
+    throw new Error(
+      `${refuge} must be a folder that only root can write: remove it and start again`,
+    )
   }
   await chmod(refuge, 0o711)
   return refuge
 }
 
-/** Copies the programs with their libraries once per version; renamed into place, so never half there. */
+/** Copies the programs and their libraries, once per version, and renames the finished copy into place. */
 async function copyPrograms(programs: Programs, refuge: string): Promise<Programs> {
   const from = dirname(dirname(programs.postgres))
   const { size, mtimeMs } = await stat(programs.postgres)
@@ -158,7 +160,7 @@ async function chownAll(path: string, owner: number): Promise<void> {
   if ((await lstat(path)).isDirectory()) {
     for (const name of await readdir(path)) await chownAll(join(path, name), owner)
   }
-  // The folder after what it holds: its owner then says that all of it is done.
+  // The folder comes last, so that its owner shows whether everything in it is done.
   await lchown(path, owner, owner)
 }
 

@@ -1,13 +1,18 @@
-// What the operating system says of processes, and running a program to its end.
-// A pid alone proves nothing, since pids are reused: every question here also looks at the start time or the command line.
+// Asks the operating system about processes, and runs a program to its end. Pids are reused, so every question also looks
+// at the start time or the command line.
 import { type ChildProcess, execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 
 export const UNKNOWN_START = 'unknown'
 
+/** How a PostgreSQL is stopped: fast (sessions end, data is written), immediately, by force. */
+export const STOP_SIGNALS = ['SIGINT', 'SIGQUIT', 'SIGKILL'] as const
+/** How long each of these may take. */
+export const STOP_LIMIT_MS = 10_000
+
 /**
- * What tells a process from a later one with the same pid: when it started. Undefined where no such
- * process runs (a zombie has ended), `unknown` where it runs but the system does not say since when.
+ * When the process started, which distinguishes it from a later one with the same pid. Undefined if no such process runs (a
+ * zombie has ended), `unknown` if the system does not tell the time.
  */
 export function processStart(pid: number): string | undefined {
   if (!exists(pid)) return undefined
@@ -18,14 +23,14 @@ export function processStart(pid: number): string | undefined {
   return start.join(' ') || UNKNOWN_START
 }
 
-/** Whether the process that once started as `start` is still there. When in doubt, it is. */
+/** True if the process that started at `start` still runs, or if that is unknown. */
 export function isRunning(pid: number, start: string): boolean {
   const now = processStart(pid)
   if (now === undefined) return false
   return now === start || now === UNKNOWN_START || start === UNKNOWN_START
 }
 
-/** The command line with its arguments joined by blanks; undefined where it cannot be read. */
+/** The command line, its arguments joined by blanks. Undefined if it cannot be read. */
 export function commandLine(pid: number): string | undefined {
   if (process.platform === 'win32') return undefined
   if (process.platform !== 'linux') return ps(pid, 'command=') || undefined
@@ -36,7 +41,7 @@ export function commandLine(pid: number): string | undefined {
   }
 }
 
-/** Waits until the process is gone. False when it is still there after `timeoutMs`. It need not be our child. */
+/** Waits until the process, which need not be a child, is gone. Returns false if it still runs after `timeoutMs`. */
 export async function processGone(pid: number, start: string, timeoutMs: number): Promise<boolean> {
   const deadline = performance.now() + timeoutMs
   while (isRunning(pid, start)) {
@@ -47,23 +52,23 @@ export async function processGone(pid: number, start: string, timeoutMs: number)
 }
 
 export interface Outcome {
-  /** Exit code, or what ended or prevented it: a signal's name, `ENOENT`, `timeout`. */
+  /** The exit code, or the reason there is none: a signal's name, `ENOENT`, `timeout`. */
   status: number | string
   stderr: string
 }
 
-/** Waits for a child to end, feeding it `input`. Never rejects: a program that cannot be started is an outcome too. */
+/** Feeds `input` to a child and waits for its end. Never rejects: a program that cannot be started is an outcome too. */
 export function outcome(child: ChildProcess, timeoutMs: number, input = ''): Promise<Outcome> {
   return new Promise((resolve) => {
     let stderr = ''
-    let ended: string | undefined
+    let timedOut = false
     const timer = setTimeout(() => {
-      ended = 'timeout'
+      timedOut = true
       child.kill('SIGKILL')
     }, timeoutMs)
     const finish = (status: number | string) => {
       clearTimeout(timer)
-      resolve({ status: ended ?? status, stderr: stderr.trim() })
+      resolve({ status: timedOut ? 'timeout' : status, stderr: stderr.trim() })
     }
     child.stdout?.resume()
     child.stderr?.setEncoding('utf8').on('data', (text) => {
@@ -71,13 +76,13 @@ export function outcome(child: ChildProcess, timeoutMs: number, input = ''): Pro
     })
     child.on('error', (error: NodeJS.ErrnoException) => finish(error.code ?? error.message))
     child.on('close', (code, signal) => finish(code ?? signal ?? 'unknown'))
-    // A program that ends before it has read everything says so with its status.
+    // A program that ends before it has read all of its input reports that by its status.
     child.stdin?.on('error', () => {}).end(input)
   })
 }
 
 function exists(pid: number): boolean {
-  // 0 and below would mean groups of processes.
+  // 0 and negative numbers mean process groups.
   if (!(pid > 0)) return false
   try {
     process.kill(pid, 0)
@@ -87,7 +92,7 @@ function exists(pid: number): boolean {
   }
 }
 
-/** proc(5): field 3 is the state, field 22 the start in ticks since boot; the name before them may hold anything. */
+/** proc(5): field 3 is the state, field 22 the start in ticks since boot. The name in field 2 may contain anything. */
 function linuxStart(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')

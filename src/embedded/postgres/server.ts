@@ -1,13 +1,13 @@
-// The running server: started on a free loopback port, watched until it accepts connections, stopped by a fast
-// shutdown. Its last lines are kept, because they are what a failed start has to say.
+// The running server: started on a free loopback port, watched until it accepts connections, stopped by a fast shutdown.
+// Its last lines are kept for the error message of a failed start.
 import type { ChildProcess } from 'node:child_process'
 import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Launcher, Log } from './launcher.ts'
+import { STOP_LIMIT_MS, STOP_SIGNALS } from './process.ts'
 
 const START_LIMIT_MS = 60_000
-const STOP_LIMIT_MS = 10_000
 const ATTEMPTS = 10
 const ATTEMPT_DELAY_MS = 200
 
@@ -19,16 +19,16 @@ export interface RunningServer {
 export interface ServerOptions {
   data: string
   fsync: boolean
-  /** In its own process group, so that a Ctrl-C in the terminal reaches only us. */
+  /** Runs in its own process group, so that a Ctrl-C in the terminal reaches only us. */
   detached: boolean
   settings: Record<string, string>
-  /** Called before each attempt: frees the data from a server that nobody owns. */
+  /** Runs before each attempt, and stops a server that a killed process left on the data. */
   prepare(): Promise<void>
   signal(pid: number, name: NodeJS.Signals): Promise<void> | void
   log: Log
 }
 
-/** Resolves when connections are accepted. Rejects with PostgreSQL's last lines and what to do. */
+/** Resolves when the server accepts connections. Rejects with PostgreSQL's last lines and advice. */
 export async function startServer(
   launcher: Launcher,
   options: ServerOptions,
@@ -38,18 +38,18 @@ export async function startServer(
     const port = await freePort()
     const started = await attemptStart(launcher, port, options)
     if (!('failure' in started)) return { port, ...started }
-    const passing = started.lines.some((line) => PASSING.test(line))
-    if (!passing || attempt === ATTEMPTS) {
+    const isTransient = started.lines.some((line) => TRANSIENT.test(line))
+    if (!isTransient || attempt === ATTEMPTS) {
       throw new Error(explain(started.failure, started.lines.join('\n')))
     }
     await delay(ATTEMPT_DELAY_MS)
   }
 }
 
-/** Somebody took the port between our look and the start; the rest of a killed server is still going away. */
-const PASSING = /could not bind|"postmaster\.pid" already exists|pre-existing shared memory block/
+/** Another process took the port after we had found it free, or a killed server has not ended yet. */
+const TRANSIENT = /could not bind|"postmaster\.pid" already exists|pre-existing shared memory block/
 
-/** The message of a failed step: what failed, what PostgreSQL said, what to do. */
+/** Builds the message of a failed step: what failed, PostgreSQL's last lines, and what to do. */
 export function explain(failure: string, stderr: string): string {
   const advice = ADVICE.find(([pattern]) => pattern.test(stderr))?.[1]
   const lines = stderr.split('\n').slice(-12).join('\n')
@@ -82,7 +82,7 @@ function attemptStart(launcher: Launcher, port: number, options: ServerOptions):
   })
   const lines: string[] = []
   let stopping = false
-  let overdue = false
+  let timedOut = false
 
   return new Promise((resolve) => {
     let ready = false
@@ -91,7 +91,7 @@ function attemptStart(launcher: Launcher, port: number, options: ServerOptions):
       resolve({ failure, lines })
     }
     const timer = setTimeout(() => {
-      overdue = true
+      timedOut = true
       child.kill('SIGKILL')
     }, START_LIMIT_MS)
 
@@ -112,11 +112,14 @@ function attemptStart(launcher: Launcher, port: number, options: ServerOptions):
     child.on('error', (error) => fail(`it could not be started: ${error.message}`))
     child.on('close', (code, signal) => {
       const status = code === null ? signal : `exit code ${code}`
-      if (overdue) return fail(`it was not ready after ${START_LIMIT_MS / 1000} s`)
+      if (timedOut) return fail(`it was not ready after ${START_LIMIT_MS / 1000} s`)
       if (!ready) return fail(`it did not start (${status})`)
       if (stopping) return options.log('debug', 'the embedded PostgreSQL stopped', { status })
-      const said = lines.slice(-12).join('\n')
-      options.log('error', 'the embedded PostgreSQL ended unexpectedly', { status, lines: said })
+      const lastLines = lines.slice(-12).join('\n')
+      options.log('error', 'the embedded PostgreSQL ended unexpectedly', {
+        status,
+        lines: lastLines,
+      })
     })
   })
 }
@@ -129,37 +132,31 @@ function serverArguments(port: number, { data, fsync, settings }: ServerOptions)
     max_connections: 200,
     logging_collector: 'off',
     log_destination: 'stderr',
-    // Statements may hold what does not belong into a log; whoever sent them gets the error anyway.
+    // Statements may hold secrets, and the client that sent one gets the error anyway.
     log_min_error_statement: 'panic',
     ...(fsync ? {} : { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off' }),
     ...settings,
   }
-  // -D comes first: that is how an orphan is recognised later.
+  // -D comes first, because an orphan is recognised by it.
   return ['-D', data, ...Object.entries(all).flatMap(([key, value]) => ['-c', `${key}=${value}`])]
 }
 
-/** SIGINT is PostgreSQL's fast shutdown: sessions are ended, data is written. SIGQUIT is the immediate one. */
 async function stopChild(child: ChildProcess, { signal, log }: ServerOptions): Promise<void> {
-  const steps = [
-    ['SIGINT', STOP_LIMIT_MS],
-    ['SIGQUIT', STOP_LIMIT_MS],
-    ['SIGKILL', STOP_LIMIT_MS],
-  ] as const
-  for (const [name, limitMs] of steps) {
+  for (const name of STOP_SIGNALS) {
     if (name !== 'SIGINT') log('warn', `the embedded PostgreSQL does not stop: ${name}`)
-    if (await endsAfter(child, () => signal(child.pid!, name), limitMs)) return
+    if (await endsAfter(child, () => signal(child.pid!, name), STOP_LIMIT_MS)) return
   }
   throw new Error(`the embedded PostgreSQL (pid ${child.pid}) could not be stopped`)
 }
 
-async function endsAfter(child: ChildProcess, act: () => unknown, limitMs: number) {
+async function endsAfter(child: ChildProcess, sendSignal: () => unknown, limitMs: number) {
   if (child.exitCode !== null || child.signalCode !== null) return true
   let timer: NodeJS.Timeout | undefined
   const ended = new Promise<boolean>((resolve) => {
     child.once('exit', () => resolve(true))
     timer = setTimeout(() => resolve(false), limitMs)
   })
-  await act()
+  await sendSignal()
   return ended.finally(() => clearTimeout(timer))
 }
 

@@ -1,5 +1,5 @@
 // The embedded store: a small OSS-protocol server on disk, in this process, on its own port. For laptops and tests.
-// It verifies V4 signatures from the bytes received, survives a kill, and fires real, signed callbacks.
+// It verifies signatures over the bytes received, survives a kill, and sends signed callbacks.
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -7,35 +7,30 @@ import type { Log } from '../../core/ports/log.ts'
 import { nodeFetch } from '../../net/node-fetch.ts'
 import { openSettings } from './bucket/settings.ts'
 import { openCallbackKey } from './callback/key.ts'
-import { openDisk, randomId } from './disk/index.ts'
-import { formPoster } from './form/post-object.ts'
-import { formVerifier } from './form/verify.ts'
-import { checkUnowned, disown, own } from './owner.ts'
+import { openDisk } from './disk/index.ts'
+import { randomId } from './disk/layout.ts'
+import { checkUnowned, claimDirectory, releaseDirectory } from './owner.ts'
 import { storeServer } from './server.ts'
 import type { StoreServices } from './services.ts'
-import { roleAssumer } from './sts/assume-role.ts'
-import { keyring } from './sts/keyring.ts'
+import { keyring, type StoreKey } from './sts/keyring.ts'
+import { acs3Verifier } from './sts/verify-acs3.ts'
 import { STORE_LIMITS, type StoreLimits, unverifiedReader } from './unverified.ts'
-import { verifier } from './verify.ts'
 
-export interface EmbeddedStoreOptions {
-  /** Created, for its owner only, if absent. */
+export interface EmbeddedStoreOptions extends StoreKey {
+  /** Created with mode 0700 if absent. */
   directory: string
   /** The address to bind, such as 127.0.0.1. */
   host: string
-  /** 0 means any free one. */
+  /** 0 means any free port. */
   port: number
   /** If the port is taken, take a free one instead of failing. */
   orFreePort?: boolean
   bucket: string
   region: string
-  accessKeyId: string
-  secretAccessKey: string
-  clock: () => Date
-  /** Of the service, under which it takes callbacks; without any they only go to this machine. */
+  /** The service's addresses, for its callbacks. Without any, callbacks go to this machine only. */
   serviceUrls?: () => readonly string[]
   limits?: Partial<StoreLimits>
-  /** Sends the callbacks, if not over node:http. */
+  /** Sends the callbacks, over node:http by default. */
   fetch?: typeof fetch
   log: Log
 }
@@ -47,9 +42,11 @@ export interface EmbeddedStore {
   close(): Promise<void>
 }
 
-/** Resolves when the store accepts requests. Rejects if the port is taken, or the directory is another store's. */
+/** Resolves when the store accepts requests. Rejects if the port is taken, or another store uses the directory. */
 export async function startEmbeddedStore(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
-  const { directory, bucket, clock, fetch = nodeFetch(), log, serviceUrls = () => [] } = options
+  const { directory, bucket, region, clock, log } = options
+  const { fetch = nodeFetch(), serviceUrls = () => [] } = options
+  const limits = { ...STORE_LIMITS, ...options.limits }
   await checkUnowned(directory)
   const disk = await openDisk(directory, log)
   const settings = await openSettings(directory)
@@ -59,30 +56,25 @@ export async function startEmbeddedStore(options: EmbeddedStoreOptions): Promise
   let url = ''
   const services: StoreServices = {
     bucket,
+    region,
+    clock,
     disk,
     settings,
-    clock,
     fetch,
     log,
+    keyring: keyring(options),
     callbackKey,
+    verifyAcs3: acs3Verifier(options),
+    readUnverified: unverifiedReader(limits),
     ownerId,
     url: () => url,
     serviceUrls,
     closing: closing.signal,
   }
-  const keys = keyring(options)
-  const limits = { ...STORE_LIMITS, ...options.limits }
-  const readUnverified = unverifiedReader(limits)
-  const gates = {
-    verify: verifier({ ...options, keyring: keys }),
-    postForm: formPoster(formVerifier({ ...options, keyring: keys }), readUnverified),
-    assumeRole: roleAssumer({ ...options, keyring: keys }),
-    readUnverified,
-  }
-  const { server, close } = storeServer(services, gates, limits)
+  const { server, close } = storeServer(services, limits)
   const port = await listen(server, options)
-  url = `http://${reachable(options.host)}:${port}`
-  await own(directory, ownerId, url)
+  url = `http://${localHost(options.host)}:${port}`
+  await claimDirectory(directory, ownerId, url)
   return {
     url,
     port,
@@ -90,7 +82,7 @@ export async function startEmbeddedStore(options: EmbeddedStoreOptions): Promise
     async close() {
       closing.abort()
       await close()
-      await disown(directory)
+      await releaseDirectory(directory)
     },
   }
 }
@@ -113,8 +105,8 @@ async function bind(server: Server, host: string, port: number): Promise<void> {
   await once(server, 'listening')
 }
 
-/** An address that a client on this machine can use. */
-function reachable(host: string): string {
+/** The host under which clients on this machine reach the store. */
+function localHost(host: string): string {
   if (host === '0.0.0.0' || host === '::') return '127.0.0.1'
   return host.includes(':') ? `[${host}]` : host
 }

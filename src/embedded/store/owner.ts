@@ -1,5 +1,5 @@
-// One store for one directory: two would take each other's data for leftovers. The owner's address lies in the directory
-// and is asked whether it still lives, so that neither a kill nor a reused process id keeps anyone out.
+// One store per directory, because two would remove each other's data as leftovers. A file names the owner's address, and
+// a start asks there whether the owner is alive, so that neither a kill nor a reused process id blocks the directory.
 import { readFile, realpath, rm, writeFile } from 'node:fs/promises'
 import { get } from 'node:http'
 import { join } from 'node:path'
@@ -20,31 +20,31 @@ const ownerFile = (directory: string): string => join(directory, 'owner.json')
 export async function checkUnowned(directory: string): Promise<void> {
   const owner = await readOwner(directory)
   if (!owner || owner.directory !== (await realpath(directory))) return
-  if ((await ask(owner.url)) === owner.id) {
+  if ((await fetchOwnerId(owner.url)) === owner.id) {
     throw new Error(`${directory} is in use by the embedded store at ${owner.url}`)
   }
 }
 
-export async function own(directory: string, id: string, url: string): Promise<void> {
+export async function claimDirectory(directory: string, id: string, url: string): Promise<void> {
   const owner: Owner = { id, url, directory: await realpath(directory) }
   await writeFile(ownerFile(directory), JSON.stringify(owner), { mode: 0o600 })
 }
 
-export const disown = (directory: string): Promise<void> =>
+export const releaseDirectory = (directory: string): Promise<void> =>
   rm(ownerFile(directory), { force: true })
 
 async function readOwner(directory: string): Promise<Owner | undefined> {
   try {
     return JSON.parse(await readFile(ownerFile(directory), 'utf8')) as Owner
   } catch (error) {
-    // Half written by a kill: whoever wrote it is dead.
+    // A half-written file means that its owner was killed.
     if (isMissing(error) || error instanceof SyntaxError) return undefined
     throw error
   }
 }
 
-/** What answers at the address, or undefined. */
-async function ask(url: string): Promise<string | undefined> {
+/** Undefined if nothing answers. */
+async function fetchOwnerId(url: string): Promise<string | undefined> {
   return new Promise((resolve) => {
     const request = get(`${url}${OWNER_PATH}`, { timeout: PROBE_MS, agent: false }, (response) => {
       let text = ''

@@ -1,5 +1,4 @@
-// What the store refuses, as OSS does: one row a code. A refusal is an Error that carries code, EC and extra elements.
-import { element, xmlDocument } from './xml.ts'
+// The error codes of the store, one row a code. A refusal is an Error with code, EC and further elements.
 
 const CODES = {
   AccessDenied: [403, 'You have no right to access this object because of bucket acl.'],
@@ -65,7 +64,7 @@ export type RefusalCode = keyof typeof CODES
 
 export interface RefusalDetails {
   message?: string
-  /** The finer code of OSS, `0017-00000220`; it is also the header x-oss-ec. */
+  /** The finer code of OSS, such as `0017-00000220`. The answer repeats it in the header x-oss-ec. */
   ec?: string
   /** Further elements of the error body, such as Key or ArgumentName. */
   elements?: Record<string, string>
@@ -76,7 +75,7 @@ export type Refusal = Error & {
   refusal: Required<Omit<RefusalDetails, 'ec'>> & { code: RefusalCode; status: number; ec?: string }
 }
 
-/** Builds the error to throw; only `reply.ts` renders it. */
+/** Builds the error to throw. Only `reply.ts` renders it. */
 export function refusal(code: RefusalCode, details: RefusalDetails = {}): Refusal {
   const [status, usual] = CODES[code]
   const { message = usual, ec, elements = {}, headers = {} } = details
@@ -84,6 +83,10 @@ export function refusal(code: RefusalCode, details: RefusalDetails = {}): Refusa
   return Object.assign(new Error(`${code}: ${message}`), { name: 'Refusal', refusal: facts })
 }
 
+/** InvalidArgument for a request that is malformed as a whole. */
+export const malformed = (message: string) => refusal('InvalidArgument', { message })
+
+/** InvalidArgument for one argument, which the answer names. */
 export const invalidArgument = (name: string, value: string, message: string, ec?: string) =>
   refusal('InvalidArgument', {
     message,
@@ -93,16 +96,3 @@ export const invalidArgument = (name: string, value: string, message: string, ec
 
 export const isRefusal = (error: unknown): error is Refusal =>
   error instanceof Error && error.name === 'Refusal' && 'refusal' in error
-
-export function errorXml({ refusal }: Refusal, requestId: string, hostId: string): string {
-  return xmlDocument(
-    element('Error', [
-      element('Code', refusal.code),
-      element('Message', refusal.message),
-      element('RequestId', requestId),
-      element('HostId', hostId),
-      ...Object.entries(refusal.elements).map(([name, value]) => element(name, value)),
-      ...(refusal.ec ? [element('EC', refusal.ec)] : []),
-    ]),
-  )
-}

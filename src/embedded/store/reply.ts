@@ -1,41 +1,46 @@
-// Writes a reply: the headers that every answer has, errors as XML, and no connection left stuck behind a refused body.
+// Writes a reply, with the headers of every answer and errors as XML. A refused body never blocks its connection.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { base64, utf8 } from '../../bytes/encoding.ts'
-import { errorXml, type Refusal } from './refusal.ts'
+import type { Refusal } from './refusal.ts'
 import type { Reply } from './services.ts'
+import { element, xmlDocument } from './xml.ts'
 
-/** So much of a refused body is read on, so that the client gets to read the answer. */
+/** A refused body is read up to here, because many clients read the answer only after sending all of it. */
 const DRAIN_BYTES = 64 * 1024 * 1024
-/** More than this is not worth keeping the connection for. */
+/** Beyond this, a new connection is cheaper than reading the rest of the body. */
 const KEEP_ALIVE_BYTES = 1024 * 1024
 
 export interface ReplyContext {
   requestId: string
   hostId: string
   now: Date
-  /** What a browser of the request's origin may see. */
+  /** The CORS headers for the request's origin. */
   cors: Record<string, string>
 }
 
 export function refusalReply(error: Refusal, method: string, context: ReplyContext): Reply {
   const { status, code, ec, headers } = error.refusal
   const xml = errorXml(error, context.requestId, context.hostId)
-  const bodiless = method === 'HEAD' || code === 'NotModified'
-  return {
-    status,
-    headers: {
-      ...(bodiless
-        ? code === 'NotModified'
-          ? {}
-          : { 'x-oss-err': base64(utf8(xml)) }
-        : { 'content-type': 'application/xml' }),
-      ...(ec ? { 'x-oss-ec': ec } : {}),
-      ...headers,
-    },
-    body: bodiless ? undefined : xml,
-  }
+  const common = { ...(ec ? { 'x-oss-ec': ec } : {}), ...headers }
+  if (code === 'NotModified') return { status, headers: common }
+  // HEAD has no body, so OSS sends the error in a header.
+  if (method === 'HEAD') return { status, headers: { 'x-oss-err': base64(utf8(xml)), ...common } }
+  return { status, headers: { 'content-type': 'application/xml', ...common }, body: xml }
+}
+
+export function errorXml({ refusal }: Refusal, requestId: string, hostId: string): string {
+  return xmlDocument(
+    element('Error', [
+      element('Code', refusal.code),
+      element('Message', refusal.message),
+      element('RequestId', requestId),
+      element('HostId', hostId),
+      ...Object.entries(refusal.elements).map(([name, value]) => element(name, value)),
+      ...(refusal.ec ? [element('EC', refusal.ec)] : []),
+    ]),
+  )
 }
 
 export async function writeReply(
@@ -57,7 +62,7 @@ export async function writeReply(
   else if (body === undefined && status !== 204 && status !== 304) {
     headers['content-length'] ??= '0'
   }
-  // A client that was never told to go on sends no body, or sends it now: either way the connection is of no more use.
+  // A client that waits for "100 Continue" may send its body now or never, so the connection cannot be reused.
   const withheld = message.headers.expect !== undefined && !message.readableDidRead
   const unread = !message.complete
   if (withheld || (unread && !isShort(message))) headers.connection = 'close'
@@ -66,13 +71,13 @@ export async function writeReply(
     await pipeline(Readable.from(body, { objectMode: false }), response)
     return
   }
-  // Node ends the connection with the response, so the answer is sent first and ended after the body has been read.
+  // Node stops reading when the response ends, so the answer goes out first and ends after the body.
   if (body) response.write(body)
   else response.flushHeaders()
-  const givenUp = message.destroyed || reply.headers?.connection === 'close'
-  if (unread && !withheld && !givenUp) await drain(message, drainMs)
+  const closing = message.destroyed || reply.headers?.connection === 'close'
+  if (unread && !withheld && !closing) await drain(message, drainMs)
   response.end(() => {
-    // Node would wait for the rest for as long as a byte comes now and then.
+    // Otherwise Node waits for the rest as long as a byte arrives now and then.
     if (!message.complete) message.socket.destroySoon()
   })
 }
@@ -80,7 +85,7 @@ export async function writeReply(
 const isShort = ({ headers }: IncomingMessage): boolean =>
   headers['content-length'] !== undefined && Number(headers['content-length']) <= KEEP_ALIVE_BYTES
 
-/** Header values are UTF-8 on the wire; node:http writes one byte for each character. */
+/** Header values are UTF-8 on the wire, but node:http writes one byte per character. */
 const latin1 = (headers: Record<string, string>): Record<string, string> =>
   Object.fromEntries(
     Object.entries(headers).map(([name, value]) => [name, Buffer.from(value).toString('latin1')]),

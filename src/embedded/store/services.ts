@@ -1,39 +1,44 @@
-// What every handler is given: the options of the store, its state on disk and its callback key.
+// What a handler receives: the request as verified, and the store's options and state.
 import type { Log } from '../../core/ports/log.ts'
 import type { BucketSettingsFile } from './bucket/settings.ts'
+import type { CallbackKey } from './callback/key.ts'
 import type { Disk } from './disk/index.ts'
+import type { SignatureContext } from './signature/match.ts'
 import type { Keyholder } from './sts/keyring.ts'
+import type { Acs3Verifier } from './sts/verify-acs3.ts'
+import type { ReadUnverified } from './unverified.ts'
 import type { WireRequest } from './wire.ts'
 
-export interface StoreServices {
+export interface StoreServices extends SignatureContext {
   bucket: string
   disk: Disk
   settings: BucketSettingsFile
-  clock: () => Date
   fetch: typeof fetch
-  /** How long a callback may take; 5 s unless given. */
+  /** Bounds a callback; 5 s by default. */
   callbackTimeoutMs?: number
   log: Log
-  callbackKey: { sign(text: Uint8Array): string; publicKeyPem: string }
-  /** Tells another start on the same directory that this one lives. */
+  callbackKey: CallbackKey
+  verifyAcs3: Acs3Verifier
+  readUnverified: ReadUnverified
+  /** Served without a signature, so that another start on the same directory finds this one alive. */
   ownerId: string
-  /** The store's own address, without a slash at its end. */
+  /** The store's own address, without a trailing slash. */
   url: () => string
-  /** Where the service takes callbacks, without `/v1/callbacks`. */
+  /** The service's own addresses, to which the path of its callbacks is added. */
   serviceUrls: () => readonly string[]
-  /** Aborted when the store closes. */
+  /** Aborts when the store closes. */
   closing: AbortSignal
 }
 
 /** A verified request: the signature covers method, key, query and the signed headers. */
-export interface StoreRequest extends Omit<WireRequest, 'addresses' | 'rawPath'> {
+export interface StoreRequest extends Pick<WireRequest, 'method' | 'query' | 'headers'> {
   key: string
   holder: Keyholder
   requestId: string
   clientIp: string
   /** Undefined for a chunked body. */
   contentLength: number | undefined
-  /** Starts reading; a client that waits for "100 Continue" is told to go on. */
+  /** Starts reading, after a "100 Continue" if the client waits for one. */
   body(): AsyncIterable<Uint8Array>
 }
 
@@ -41,7 +46,7 @@ export interface Reply {
   status: number
   headers?: Record<string, string>
   body?: string | AsyncIterable<Uint8Array>
-  /** Called when the reply has been written, or could not be. */
+  /** Called once the reply is written or has failed. */
   end?: () => Promise<void>
 }
 

@@ -1,15 +1,15 @@
-// Bounds what is read before a signature can be checked: anybody can send it. A verified upload has no deadline, only an
-// idle time-out, because a bad network may be slow for as long as it gets on.
+// Bounds what is read before a signature can be checked, because anybody can send it. A verified upload has no deadline,
+// only an idle time-out, because a bad network may be slow as long as it makes progress.
 import { refusal } from './refusal.ts'
 
 export interface StoreLimits {
   /** For all headers of a request. */
   headersMs: number
-  /** For what comes before the signature can be checked: the fields of a form, the body of a call to STS. */
+  /** For the fields of a form, or the body of a call to STS: without them the signature cannot be checked. */
   unverifiedMs: number
-  /** How many of those are read at once. */
+  /** How many of these are read at the same time. */
   unverifiedAtOnce: number
-  /** For the rest of a refused body, so that its client gets to read the answer. */
+  /** For the rest of a refused body, so that its client can read the answer. */
   drainMs: number
 }
 
@@ -22,7 +22,7 @@ export const STORE_LIMITS: StoreLimits = {
 
 export type ReadUnverified = <T>(read: () => Promise<T>) => Promise<T>
 
-/** Returns a function that throws RequestTimeout and ServiceUnavailable; both close the connection. */
+/** The returned function throws RequestTimeout and ServiceUnavailable. Both close the connection. */
 export function unverifiedReader(limits: StoreLimits): ReadUnverified {
   let running = 0
 

@@ -1,10 +1,15 @@
-// A request as it came over the wire: path and query are percent-decoded once, by us, from the bytes received.
-// Nothing is normalised, because the signature covers exactly these bytes.
+// A request as received: path and query are percent-decoded once. Nothing is normalised, because the signature covers
+// exactly these bytes.
 import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
-import { invalidArgument, refusal } from './refusal.ts'
+import { fromBase64, fromUtf8 } from '../../bytes/encoding.ts'
+import { invalidArgument, malformed, refusal } from './refusal.ts'
 
-/** The bucket and key that a request means. The key is '' for a request to the bucket. */
+export type WireQuery = ReadonlyMap<string, string>
+/** Names in lower case; repeated values are joined by a comma. */
+export type WireHeaders = Readonly<Record<string, string>>
+
+/** The bucket and key of a request. The key is '' for a request to the bucket. */
 export interface Address {
   bucket: string
   key: string
@@ -13,14 +18,13 @@ export interface Address {
 export interface WireRequest {
   method: string
   rawPath: string
-  /** One reading, or two where host and path both name the bucket; the signature decides. */
+  /** Two readings if both host and path name the bucket. The signature decides between them. */
   addresses: Address[]
-  query: ReadonlyMap<string, string>
-  /** Names in lower case, several values joined by a comma. */
-  headers: Readonly<Record<string, string>>
+  query: WireQuery
+  headers: WireHeaders
 }
 
-/** Throws a refusal for what has no single meaning. */
+/** Throws a refusal if the request has no single meaning. */
 export function readWire(message: IncomingMessage, bucket: string): WireRequest {
   const headers = readHeaders(message.rawHeaders)
   const target = (message.url ?? '/').replace(/^https?:\/\/[^/?#]*/i, '')
@@ -51,7 +55,7 @@ function readHeaders(raw: readonly string[]): Record<string, string> {
   return headers
 }
 
-/** A plus sign is a space, as in forms: the Python SDK writes a prefix with spaces that way. */
+/** A plus sign is a space, as in forms, because the Python SDK writes a prefix with spaces that way. */
 function readQuery(raw: string): Map<string, string> {
   const query = new Map<string, string>()
   for (const pair of raw.replaceAll('+', ' ').split('&')) {
@@ -60,27 +64,22 @@ function readQuery(raw: string): Map<string, string> {
     const name = percentDecode(equals < 0 ? pair : pair.slice(0, equals))
     const value = percentDecode(equals < 0 ? '' : pair.slice(equals + 1))
     if (name === undefined || value === undefined) {
-      throw refusal('InvalidArgument', { message: 'The query is not percent-encoded UTF-8.' })
+      throw malformed('The query is not percent-encoded UTF-8.')
     }
-    if (query.has(name)) {
-      throw refusal('InvalidArgument', { message: 'A query parameter is repeated.' })
-    }
+    if (query.has(name)) throw malformed('A query parameter is repeated.')
     query.set(name, value)
   }
   return query
 }
 
 /**
- * Path style names the bucket first; virtual-hosted style in the first label of the host. `ali-oss` with `sldEnable`
- * and an IP endpoint does both at once, so a path that starts with the bucket's name is read both ways.
+ * Path style puts the bucket first in the path, virtual-hosted style in the first label of the host. `ali-oss` with
+ * `sldEnable` and an IP endpoint does both, so a path that starts with the bucket's name is read both ways.
  */
 function readAddresses(rawPath: string, host: string, bucket: string): Address[] {
   const slash = rawPath.indexOf('/', 1)
   const first = decodePath(slash < 0 ? rawPath.slice(1) : rawPath.slice(1, slash))
-  const path = {
-    bucket: first,
-    key: slash < 0 ? '' : decodePath(rawPath.slice(slash + 1)),
-  }
+  const path = { bucket: first, key: slash < 0 ? '' : decodePath(rawPath.slice(slash + 1)) }
   const name = host.replace(/:\d+$/, '').toLowerCase()
   const virtual = isIP(name) === 0 && name.startsWith(`${bucket}.`)
   if (!virtual) return [path]
@@ -96,7 +95,7 @@ function decodePath(raw: string): string {
   return text
 }
 
-/** Undefined for a lone percent sign or for bytes that are not UTF-8. A plus sign in a path stays one. */
+/** Undefined for a lone percent sign or for bytes that are not UTF-8. Keeps plus signs. */
 export function percentDecode(raw: string): string | undefined {
   if (/%(?![0-9A-Fa-f]{2})/.test(raw)) return undefined
   const binary = raw.replace(/%(..)/g, (_, digits) => String.fromCharCode(parseInt(digits, 16)))
@@ -113,7 +112,22 @@ function textOf(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** The rules of OSS for object names, and none with control characters. */
+/** Decodes the base64 of a JSON object. Undefined for anything else. */
+export function parseBase64Object(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(fromUtf8(fromBase64(text)!))
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isObject ? (value as Record<string, unknown>) : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The path-style URL of an object. */
+export const locationOf = (store: { url: () => string; bucket: string }, key: string): string =>
+  `${store.url()}/${store.bucket}/${key.split('/').map(encodeURIComponent).join('/')}`
+
+/** Applies the rules of OSS for object names, and refuses control characters. Throws InvalidObjectName. */
 export function checkKey(key: string): void {
   const bytes = Buffer.byteLength(key)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused

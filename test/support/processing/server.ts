@@ -2,9 +2,10 @@
 // do, processes, really saves the result, and hands everything else on as it came.
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { errorXml, isRefusal, refusal } from '../../../src/embedded/store/refusal.ts'
+import { isRefusal, refusal } from '../../../src/embedded/store/refusal.ts'
+import { errorXml } from '../../../src/embedded/store/reply.ts'
+import { verifyRequest } from '../../../src/embedded/store/signature/verify.ts'
 import { keyring } from '../../../src/embedded/store/sts/keyring.ts'
-import { verifier } from '../../../src/embedded/store/verify.ts'
 import { readWire } from '../../../src/embedded/store/wire.ts'
 import { mediaService } from './media.ts'
 import { objectProcessing } from './objects.ts'
@@ -25,7 +26,7 @@ const PARAMETERS = ['x-oss-process', 'x-oss-async-process'] as const
 
 export async function startProcessingStore(options: ProcessingStoreOptions) {
   const stored = bucketAccess(options)
-  const verify = verifier({ ...options, keyring: keyring(options) })
+  const context = { ...options, keyring: keyring(options) }
   const objects = objectProcessing(options, stored)
   const media = mediaService(options, stored)
   let count = 0
@@ -44,7 +45,7 @@ export async function startProcessingStore(options: ProcessingStoreOptions) {
       }
       const parameter = PARAMETERS.find((name) => wire.query.has(name))
       if (wire.method !== 'POST' || !parameter) return forward(message, response, options.storeUrl)
-      const { address, holder } = verify(wire)
+      const { address, holder } = verifyRequest(wire, context)
       const body = await readBody(message)
       const call = { ...address, holder, headers: wire.headers, body, requestId }
       json(200, await objects.process(parameter, call))

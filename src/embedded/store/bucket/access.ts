@@ -1,14 +1,14 @@
-// `/?acl` and `/?versioning`: stored and read back, so that warnings about them can be tested. Neither has any effect:
-// every request is verified, and objects have one version.
-import { parseXmlTree, textAt } from '../../../storage/rest/xml-tree.ts'
-import { readText } from '../body.ts'
+// `/?acl` and `/?versioning`: stored and read back, so that warnings about them can be tested. They have no effect, because
+// every request needs a signature and an object has one version.
+import { textAt } from '../../../storage/rest/xml-tree.ts'
 import { invalidArgument, refusal } from '../refusal.ts'
 import type { Handler } from '../services.ts'
 import { element, xmlReply } from '../xml.ts'
+import { readDocument } from './document.ts'
 
 const ACLS = ['private', 'public-read', 'public-read-write']
 const MAX_BYTES = 4096
-/** Shown as the bucket's owner; the embedded store has no accounts. */
+/** The embedded store has no accounts, so every bucket has this owner. */
 const OWNER = '0000000000000000'
 
 export const getAcl: Handler = async (_, { settings }) =>
@@ -36,12 +36,9 @@ export const getVersioning: Handler = async (_, { settings }) => {
 }
 
 export const putVersioning: Handler = async (request, { settings }) => {
-  const xml = await readText(request, MAX_BYTES, refusal('EntityTooLarge'))
-  const root = parseXmlTree(xml)
+  const { root } = await readDocument(request, MAX_BYTES, 'VersioningConfiguration')
   const status = textAt(root, 'Status') ?? ''
-  if (root?.name !== 'VersioningConfiguration' || !['Enabled', 'Suspended'].includes(status)) {
-    throw refusal('MalformedXML')
-  }
+  if (!['Enabled', 'Suspended'].includes(status)) throw refusal('MalformedXML')
   await settings.set('versioning', status)
   return { status: 200 }
 }

@@ -1,13 +1,12 @@
-// `/?cors`, and what it makes of answers: a store without a CORS configuration lets every origin read, as before one is
-// stored; with one, the first rule that matches answers. Source: Alibaba Cloud OSS, "PutBucketCors", "Options".
+// `/?cors`, and the CORS headers of every answer. Without a configuration every origin may read, so that a browser works
+// without any setup; with one, the first matching rule decides. Source: Alibaba Cloud OSS, "PutBucketCors", "Options".
 import { type CorsRule, corsRuleFor } from '../../../core/ports/bucket-settings.ts'
 import { CORS } from '../../../storage/rest/bucket-xml.ts'
-import { childrenNamed, parseXmlTree, type XmlElement } from '../../../storage/rest/xml-tree.ts'
-import { readText } from '../body.ts'
+import { childrenNamed, type XmlElement } from '../../../storage/rest/xml-tree.ts'
 import { invalidArgument, refusal } from '../refusal.ts'
 import type { Handler, Reply } from '../services.ts'
 import type { WireRequest } from '../wire.ts'
-import { checkChildren, documentReply, wholeNumber } from './document.ts'
+import { checkChildren, documentHandlers, readDocument, wholeNumber } from './document.ts'
 
 const MAX_BYTES = 16 * 1024
 const MAX_RULES = 10
@@ -24,9 +23,7 @@ const EXPOSED = [
 ]
 
 export const putCors: Handler = async (request, { settings }) => {
-  const xml = await readText(request, MAX_BYTES, refusal('EntityTooLarge'))
-  const root = parseXmlTree(xml)
-  if (root?.name !== CORS.root) throw refusal('MalformedXML')
+  const { xml, root } = await readDocument(request, MAX_BYTES, CORS.root)
   checkChildren(root, ['CORSRule', 'ResponseVary'])
   const rules = childrenNamed(root, 'CORSRule')
   if (rules.length === 0) throw refusal('MalformedXML')
@@ -38,16 +35,10 @@ export const putCors: Handler = async (request, { settings }) => {
   return { status: 200 }
 }
 
-export const getCors: Handler = async (_, { bucket, settings }) => {
-  const xml = settings.get('cors')
-  if (xml !== undefined) return documentReply(xml)
-  throw refusal('NoSuchCORSConfiguration', { elements: { BucketName: bucket } })
-}
-
-export const deleteCors: Handler = async (_, { settings }) => {
-  await settings.set('cors', undefined)
-  return { status: 204 }
-}
+export const { get: getCors, remove: deleteCors } = documentHandlers(
+  'cors',
+  'NoSuchCORSConfiguration',
+)
 
 function checkRule(element: XmlElement): void {
   checkChildren(element, [
@@ -81,7 +72,7 @@ function checkRule(element: XmlElement): void {
   }
 }
 
-/** What every answer carries besides its own headers. */
+/** The CORS headers of any answer but a preflight's. */
 export function corsHeaders(
   rules: readonly CorsRule[] | undefined,
   method: string,
@@ -110,28 +101,30 @@ const ruleHeaders = (rule: CorsRule, origin: string): Record<string, string> => 
   vary: 'Origin',
 })
 
-/** `OPTIONS`, which nobody signs: no cookie is ever involved, and what counts is the signature of the request itself. */
+/** Answers `OPTIONS`, which browsers send unsigned. The signature of the request that follows decides over access. */
 export function preflight({ headers }: WireRequest, rules: readonly CorsRule[] | undefined): Reply {
   const { origin } = headers
   const method = headers['access-control-request-method']
   if (origin === undefined || method === undefined) {
     throw refusal('BadRequest', { message: 'A preflight needs Origin and a method.' })
   }
-  const asked = headers['access-control-request-headers']
-  const allowAsked: Record<string, string> = asked ? { 'access-control-allow-headers': asked } : {}
+  const requested = headers['access-control-request-headers']
+  const allowHeaders: Record<string, string> = requested
+    ? { 'access-control-allow-headers': requested }
+    : {}
   if (rules === undefined) {
     return {
       status: 200,
       headers: {
         'access-control-allow-methods': METHODS.join(', '),
-        ...allowAsked,
+        ...allowHeaders,
         'access-control-max-age': String(PREFLIGHT_SECONDS),
         vary: 'Access-Control-Request-Headers',
       },
     }
   }
-  const names = (asked ?? '').split(',').map((name) => name.trim())
+  const names = (requested ?? '').split(',').map((name) => name.trim())
   const rule = corsRuleFor(rules, origin, method, names.filter(Boolean))
   if (!rule) throw refusal('AccessForbidden')
-  return { status: 200, headers: { ...ruleHeaders(rule, origin), ...allowAsked } }
+  return { status: 200, headers: { ...ruleHeaders(rule, origin), ...allowHeaders } }
 }

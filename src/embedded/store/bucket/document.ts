@@ -1,18 +1,40 @@
-// What the bucket's XML documents have in common: only known elements, whole numbers, and how one is answered.
-import type { XmlElement } from '../../../storage/rest/xml-tree.ts'
-import { refusal } from '../refusal.ts'
-import type { Reply } from '../services.ts'
+// What the bucket's XML documents share: reading one with its checks, answering it and removing it.
+import { parseXmlTree, type XmlElement } from '../../../storage/rest/xml-tree.ts'
+import { readText } from '../body.ts'
+import { type RefusalCode, refusal } from '../refusal.ts'
+import type { Handler, StoreRequest } from '../services.ts'
+import { documentReply } from '../xml.ts'
 
-/** Throws MalformedXML for an element that OSS does not know there. */
+/** Reads the body as a document with this root element. Throws EntityTooLarge and MalformedXML. */
+export async function readDocument(
+  request: StoreRequest,
+  maxBytes: number,
+  rootName: string,
+  ec?: string,
+): Promise<{ xml: string; root: XmlElement }> {
+  const xml = await readText(request, maxBytes, refusal('EntityTooLarge'))
+  const root = parseXmlTree(xml)
+  if (root?.name !== rootName) throw refusal('MalformedXML', { ec })
+  return { xml, root }
+}
+
+/** The handlers of GET and DELETE. GET throws `missing` if no document is stored. */
+export const documentHandlers = (name: 'cors' | 'lifecycle', missing: RefusalCode) => ({
+  get: (async (_, { bucket, settings }) => {
+    const xml = settings.get(name)
+    if (xml !== undefined) return documentReply(xml)
+    throw refusal(missing, { elements: { BucketName: bucket } })
+  }) satisfies Handler,
+  remove: (async (_, { settings }) => {
+    await settings.set(name, undefined)
+    return { status: 204 }
+  }) satisfies Handler,
+})
+
+/** Throws MalformedXML for an unknown element. */
 export function checkChildren({ children }: XmlElement, known: readonly string[]): void {
   if (children.some(({ name }) => !known.includes(name))) throw refusal('MalformedXML')
 }
 
 export const wholeNumber = (text: string | undefined): number | undefined =>
   text !== undefined && /^\s*\d{1,9}\s*$/.test(text) ? Number(text) : undefined
-
-export const documentReply = (xml: string): Reply => ({
-  status: 200,
-  headers: { 'content-type': 'application/xml' },
-  body: xml,
-})

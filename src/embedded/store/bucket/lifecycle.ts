@@ -1,18 +1,12 @@
-// `/?lifecycle`: rules are checked, stored and read back. They are not executed: nothing here expires, moves or aborts
-// anything. Source: Alibaba Cloud OSS, "PutBucketLifecycle", and the pages of its EC codes.
+// `/?lifecycle`: checks, stores and reads back the rules, but never executes them: nothing expires, moves or is aborted.
+// Source: Alibaba Cloud OSS, "PutBucketLifecycle", and the pages of its EC codes.
 import { LIFECYCLE } from '../../../storage/rest/bucket-xml.ts'
-import {
-  childrenNamed,
-  parseXmlTree,
-  textAt,
-  type XmlElement,
-} from '../../../storage/rest/xml-tree.ts'
-import { readText } from '../body.ts'
+import { childrenNamed, textAt, type XmlElement } from '../../../storage/rest/xml-tree.ts'
 import { randomId } from '../disk/layout.ts'
 import { invalidArgument, refusal } from '../refusal.ts'
 import type { Handler } from '../services.ts'
 import { element, xmlDocument } from '../xml.ts'
-import { checkChildren, documentReply, wholeNumber } from './document.ts'
+import { checkChildren, documentHandlers, readDocument, wholeNumber } from './document.ts'
 
 const MAX_BYTES = 1024 * 1024
 const MAX_RULES = 1000
@@ -26,9 +20,7 @@ const ACTIONS = [
 ]
 
 export const putLifecycle: Handler = async (request, { settings }) => {
-  const xml = await readText(request, MAX_BYTES, refusal('EntityTooLarge'))
-  const root = parseXmlTree(xml)
-  if (root?.name !== LIFECYCLE.root) throw refusal('MalformedXML', { ec: '0014-00000012' })
+  const { root } = await readDocument(request, MAX_BYTES, LIFECYCLE.root, '0014-00000012')
   checkChildren(root, ['Rule'])
   const rules = root.children
   if (rules.length === 0) throw refusal('MalformedXML')
@@ -45,24 +37,18 @@ export const putLifecycle: Handler = async (request, { settings }) => {
   return { status: 200 }
 }
 
-export const getLifecycle: Handler = async (_, { bucket, settings }) => {
-  const xml = settings.get('lifecycle')
-  if (xml !== undefined) return documentReply(xml)
-  throw refusal('NoSuchLifecycle', { elements: { BucketName: bucket } })
-}
-
-export const deleteLifecycle: Handler = async (_, { settings }) => {
-  await settings.set('lifecycle', undefined)
-  return { status: 204 }
-}
+export const { get: getLifecycle, remove: deleteLifecycle } = documentHandlers(
+  'lifecycle',
+  'NoSuchLifecycle',
+)
 
 function checkRule(rule: XmlElement): void {
   checkChildren(rule, ['ID', 'Prefix', 'Status', 'Tag', 'Filter', 'AtimeBase', ...ACTIONS])
-  const known = (name: string) => childrenNamed(rule, name)
+  const count = (name: string) => childrenNamed(rule, name).length
   if (
-    known('ID').length > 1 ||
-    known('Prefix').length > 1 ||
-    known('AbortMultipartUpload').length > 1 ||
+    count('ID') > 1 ||
+    count('Prefix') > 1 ||
+    count('AbortMultipartUpload') > 1 ||
     Buffer.byteLength(textAt(rule, 'ID') ?? '') > MAX_ID_BYTES ||
     !['Enabled', 'Disabled'].includes(textAt(rule, 'Status') ?? '') ||
     !rule.children.some(({ name }) => ACTIONS.includes(name))
@@ -84,7 +70,7 @@ function checkRule(rule: XmlElement): void {
   }
 }
 
-/** Rules with a tag or a filter choose by more than their prefix, so they are left out. */
+/** Ignores rules with a tag or a filter, because they select by more than their prefix. */
 function checkOverlaps(rules: readonly XmlElement[]): void {
   const plain = rules
     .filter(({ children }) => !children.some(({ name }) => name === 'Tag' || name === 'Filter'))
@@ -110,13 +96,13 @@ function checkOverlaps(rules: readonly XmlElement[]): void {
   })
 }
 
-/** Moves to different storage classes are different actions. */
+/** Transitions to different storage classes are different actions. */
 const actionsOf = (rule: XmlElement): string[] =>
   rule.children
     .filter(({ name }) => ACTIONS.includes(name))
     .map((action) => `${action.name} ${textAt(action, 'StorageClass') ?? ''}`.trim())
 
-/** Rules without an ID are given one, as by OSS. */
+/** Adds the missing IDs, as OSS does. */
 const withIds = ({ children }: XmlElement): string => {
   const rules = children.map((rule) =>
     textAt(rule, 'ID')

@@ -1,4 +1,4 @@
-// What is set on the bucket, in one file that is replaced whole. One change at a time, so that none undoes another.
+// The settings of the bucket, in one file. Changes run one after the other, so that none overwrites another.
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CorsRule } from '../../../core/ports/bucket-settings.ts'
@@ -8,7 +8,7 @@ import { readJson, writeJson } from '../disk/layout.ts'
 const FILE = 'bucket.json'
 
 interface Settings {
-  /** The documents as they are answered. */
+  /** The documents as a GET answers them. */
   cors?: string
   lifecycle?: string
   acl?: string
@@ -18,11 +18,11 @@ interface Settings {
 export interface BucketSettingsFile {
   get(name: keyof Settings): string | undefined
   set(name: keyof Settings, value: string | undefined): Promise<void>
-  /** Undefined where no CORS configuration is stored. */
+  /** Undefined if no CORS configuration is stored. */
   corsRules(): readonly CorsRule[] | undefined
 }
 
-/** `bucket.json` of the store's directory. */
+/** Opens `bucket.json` in the store's directory. */
 export async function openSettings(directory: string): Promise<BucketSettingsFile> {
   await removeLeftovers(directory)
   const path = join(directory, FILE)
@@ -48,7 +48,7 @@ export async function openSettings(directory: string): Promise<BucketSettingsFil
   }
 }
 
-/** What a kill left half-written. */
+/** Removes the files that a kill left half-written. */
 async function removeLeftovers(directory: string): Promise<void> {
   for (const name of await readdir(directory)) {
     if (name.startsWith(`${FILE}.`) && name.endsWith('.tmp')) {

@@ -1,4 +1,4 @@
-// The RSA key that signs callbacks: made at the first start, kept in the store's directory, readable by its owner only.
+// The RSA key that signs callbacks. The first start writes it to the store's directory, readable by its owner only.
 import {
   createPrivateKey,
   createPublicKey,

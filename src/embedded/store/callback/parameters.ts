@@ -1,8 +1,8 @@
-// The callback that a request asks for: from the headers or from the signed query, checked before anything is stored.
+// Reads the callback of a request from its headers or its signed query, before anything is stored.
 // Source: Alibaba Cloud OSS, "Upload callbacks".
-import { fromBase64, fromUtf8 } from '../../../bytes/encoding.ts'
 import { invalidArgument } from '../refusal.ts'
 import type { StoreRequest, StoreServices } from '../services.ts'
+import { parseBase64Object } from '../wire.ts'
 import { checkReach } from './reach.ts'
 
 const MAX_PARAMETER_LENGTH = 5 * 1024
@@ -12,9 +12,9 @@ const FORM = 'application/x-www-form-urlencoded'
 export type CallbackBodyType = 'application/json' | typeof FORM
 
 export interface CallbackPlan {
-  /** Tried in order until one answers as it should. */
+  /** Tried in order until one answers correctly. */
   urls: URL[]
-  /** What Host says, where that is not the URL's own. */
+  /** The Host header, if it differs from the URL's host. */
   host: string | undefined
   template: string
   bodyType: CallbackBodyType
@@ -22,7 +22,7 @@ export interface CallbackPlan {
   variables: ReadonlyMap<string, string>
 }
 
-/** Undefined where none is asked for. Throws InvalidArgument, and AccessDenied where the caller may not have it sent there. */
+/** Undefined without a callback. Throws InvalidArgument, and AccessDenied if the caller may not call these URLs. */
 export function readCallback(
   { headers, query, holder }: Pick<StoreRequest, 'headers' | 'query' | 'holder'>,
   { serviceUrls }: Pick<StoreServices, 'serviceUrls'>,
@@ -38,7 +38,7 @@ export function readCallback(
   const template = callback.callbackBody
   if (typeof url !== 'string') throw wrong('callbackUrl is missing.', '0007-00000004')
   if (typeof template !== 'string' || template === '') throw wrong('callbackBody is missing.')
-  // This store always names the host in a TLS handshake.
+  // The value has no effect, because this store always names the host in a TLS handshake.
   if (!['boolean', 'undefined'].includes(typeof callback.callbackSNI)) {
     throw wrong('callbackSNI is true or false.')
   }
@@ -66,14 +66,8 @@ function readParameter(name: string, header: string | undefined, parameter: stri
   if (text.length > MAX_PARAMETER_LENGTH) {
     throw wrong(`${name} is longer than 5 KB.`, '0007-00000001')
   }
-  try {
-    const value: unknown = JSON.parse(fromUtf8(fromBase64(text)!))
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      return value as Record<string, unknown>
-    }
-  } catch {
-    // Not base64, not UTF-8 or not JSON: one refusal for all of them.
-  }
+  const value = parseBase64Object(text)
+  if (value) return value
   throw wrong(`${name} must be the base64 of a JSON object.`)
 }
 
@@ -101,9 +95,9 @@ function readBodyType(value: unknown): CallbackBodyType {
   throw wrong('callbackBodyType must be application/x-www-form-urlencoded or application/json.')
 }
 
-function readVariables(given: Record<string, unknown>): Map<string, string> {
+function readVariables(parameter: Record<string, unknown>): Map<string, string> {
   const variables = new Map<string, string>()
-  for (const [name, value] of Object.entries(given)) {
+  for (const [name, value] of Object.entries(parameter)) {
     if (!name.startsWith('x:') || name !== name.toLowerCase()) {
       throw wrong('Names of callback variables start with x: and are lower case.')
     }
@@ -112,5 +106,5 @@ function readVariables(given: Record<string, unknown>): Map<string, string> {
   return variables
 }
 
-/** The value is not repeated in the answer: it may carry what only the caller's server should see. */
+/** Does not repeat the value, because it may hold secrets of the caller's server. */
 const wrong = (message: string, ec?: string) => invalidArgument('callback', '', message, ec)

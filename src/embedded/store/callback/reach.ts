@@ -1,11 +1,11 @@
-// Where a callback may go. The store posts a body of its caller's choice and relays the answer, so that without a limit every
-// client could use it to reach whatever this machine reaches.
+// Limits where a callback may go. The store posts a body of the caller's choice and relays the answer, so without a limit
+// any client could use it to reach private services from this machine.
 import { refusal } from '../refusal.ts'
 import type { Keyholder } from '../sts/keyring.ts'
 
 /**
- * Throws AccessDenied. The holder of the store's own key may have its service called, and anything else on this machine; the
- * holder of temporary credentials only the place where the service takes callbacks.
+ * Throws AccessDenied. With the store's own key, a callback may go to the service or to anything else on this machine; with
+ * temporary credentials, only to the service's callback route.
  */
 export function checkReach(
   { urls, host }: { urls: readonly URL[]; host?: string },

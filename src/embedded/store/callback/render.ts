@@ -1,11 +1,11 @@
-// The body of a callback: its template with `${name}` replaced. Pure.
+// Renders the body of a callback: replaces each `${name}` of its template. Pure.
 import { percentEncode } from '../../../bytes/encoding.ts'
 import type { ObjectManifest } from '../disk/records.ts'
 import type { CallbackPlan } from './parameters.ts'
 
 export interface CallbackFacts {
   manifest: ObjectManifest
-  /** Base64; '' at completion. */
+  /** Base64. '' for a multipart completion. */
   contentMd5: string
   operation: string
 }

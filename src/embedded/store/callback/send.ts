@@ -1,5 +1,5 @@
-// Posts a callback, signed, and answers the uploader with what the application said; or with 203 CallbackFailed,
-// although the object is stored. Source: Alibaba Cloud OSS, "Upload callbacks".
+// Posts a signed callback and relays the application's answer to the uploader. If that fails, the answer is 203
+// CallbackFailed, although the object is stored. Source: Alibaba Cloud OSS, "Upload callbacks".
 import { createHash } from 'node:crypto'
 import { base64, utf8 } from '../../../bytes/encoding.ts'
 import { type Answer, exchange } from '../../../net/exchange.ts'
@@ -14,7 +14,7 @@ const MAX_ANSWER_BYTES = 1024 * 1024
 
 export const PUBLIC_KEY_PATH = '/.callback-public-key.pem'
 
-/** The reply with the application's answer as its body. Throws CallbackFailed. */
+/** Returns the reply with the application's answer as its body. Throws CallbackFailed. */
 export async function withCallback(
   reply: Reply,
   plan: CallbackPlan,
@@ -71,7 +71,7 @@ async function post(
   return readAnswer(await exchange(fetch, url, init, limits))
 }
 
-/** Decoded path, raw query, LF, body. */
+/** The text that OSS signs: decoded path, raw query, LF, body. */
 function signedBytes({ pathname, search }: URL, body: Uint8Array): Uint8Array {
   return Buffer.concat([utf8(`${percentDecode(pathname) ?? pathname}${search}\n`), body])
 }

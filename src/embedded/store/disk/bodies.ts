@@ -1,4 +1,4 @@
-// Data files: bytes come in and go out as streams with bounded memory, hashed on their way in.
+// Data files. Bytes are streamed in and out with bounded memory, and hashed on the way in.
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { type FileHandle, open, rm } from 'node:fs/promises'
@@ -8,9 +8,9 @@ import { type Layout, randomId, syncDirectory } from './layout.ts'
 import type { Piece, StoredBody } from './records.ts'
 
 export interface Bodies {
-  /** Stores all of `source`. On any failure nothing stays on disk. */
+  /** Stores all of `source`. A failure leaves nothing on disk. */
   receive(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StoredBody>
-  /** Bytes `first` to `last`, both included, across the pieces. */
+  /** Reads bytes `first` to `last`, both included, across the pieces. */
   read(pieces: readonly Piece[], first: number, last: number): AsyncGenerator<Uint8Array>
   discard(pieces: readonly Piece[]): Promise<void>
 }

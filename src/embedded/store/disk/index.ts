@@ -1,38 +1,30 @@
-// The store's state on disk. Every change is one commit point under the lock of its key, so that of two callers
-// exactly one wins: a manifest put in place, a manifest removed, an upload's record removed.
+// The store's state on disk. Every change has one commit point under the lock of its key (a manifest renamed into place or
+// removed, an upload's record removed), so that exactly one of two callers wins.
 import { mkdir, rm } from 'node:fs/promises'
 import type { Log } from '../../../core/ports/log.ts'
 import { refusal } from '../refusal.ts'
 import { type Bodies, bodies } from './bodies.ts'
 import { keyedLock } from './keyed-lock.ts'
-import {
-  isMissing,
-  openLayout,
-  randomId,
-  readJson,
-  stageJson,
-  syncDirectory,
-  writeJson,
-} from './layout.ts'
+import { isMissing, openLayout, readJson, stageJson, syncDirectory, writeJson } from './layout.ts'
 import { readers } from './readers.ts'
 import type { ObjectManifest, OpenUpload, PartRecord, Piece, UploadRecord } from './records.ts'
 import { recover } from './recover.ts'
 
 export interface Disk {
   bodies: Bodies
-  /** The object as it is now; it stays readable until `end`, whatever replaces it meanwhile. */
+  /** Opens the current version. It stays readable until `end`, even if it is replaced or deleted. */
   openObject(key: string): Promise<{ manifest: ObjectManifest; end(): Promise<void> } | undefined>
-  /** An early look, before the bytes of a put arrive; the put looks again. Throws FileAlreadyExists. */
+  /** Fails early, before the bytes of a put arrive; the put checks again. Throws FileAlreadyExists. */
   checkOverwrite(key: string, options: PutOptions): Promise<unknown>
   putObject(manifest: ObjectManifest, options: PutOptions): Promise<void>
-  /** `allow` sees the object, or undefined, and throws to keep it. */
-  deleteObject(key: string, allow: (manifest?: ObjectManifest) => void): Promise<void>
+  /** `check` gets the object, if there is one, and throws to prevent the removal. */
+  deleteObject(key: string, check: (manifest?: ObjectManifest) => void): Promise<void>
   initiate(upload: UploadRecord, options: PutOptions): Promise<void>
   /** Throws NoSuchUpload. */
   findUpload(key: string, uploadId: string): OpenUpload
-  /** Throws NoSuchUpload if the upload ended meanwhile; the caller then discards the bytes. */
+  /** Throws NoSuchUpload if the upload has ended. The caller then discards the bytes. */
   commitPart(key: string, uploadId: string, part: PartRecord): Promise<void>
-  /** `build` sees the upload as no one else can change it, and throws to leave it open. */
+  /** `build` gets the upload under its lock, and throws to leave it open. */
   complete(
     key: string,
     uploadId: string,
@@ -77,7 +69,7 @@ export async function openDisk(directory: string, log: Log): Promise<Disk> {
     return previous
   }
 
-  /** What is no longer named is only a leftover: failing to remove it must not fail what was committed. */
+  /** Removes what nothing names any more. A failure only leaves a file behind, so it must not fail a committed change. */
   async function tidy(work: () => Promise<void>) {
     try {
       await work()
@@ -94,14 +86,14 @@ export async function openDisk(directory: string, log: Log): Promise<Disk> {
 
   async function removeUpload(upload: OpenUpload, unused: readonly Piece[]) {
     await tidy(async () => {
-      // The record first: without it, a start takes the rest for leftovers.
+      // The record goes first: without it, the next start removes the rest as leftovers.
       await rm(layout.uploadRecord(upload.id), { force: true })
       await data.discard(unused)
       await rm(layout.upload(upload.id), { recursive: true, force: true })
     })
   }
 
-  /** Outside the lock, because it waits for the disk. The folder vanishes when the upload ends. */
+  /** Runs outside the lock, because it waits for the disk. Throws NoSuchUpload if the upload's folder is gone. */
   async function stagePart(key: string, uploadId: string, part: PartRecord) {
     try {
       return await stageJson(layout.part(uploadId, part.partNumber), part)
@@ -130,10 +122,10 @@ export async function openDisk(directory: string, log: Log): Promise<Disk> {
         await removeVersion(previous)
       }),
 
-    deleteObject: (key, allow) =>
+    deleteObject: (key, check) =>
       withLock(key, async () => {
         const manifest = await readManifest(key)
-        allow(manifest)
+        check(manifest)
         if (!manifest) return
         await rm(layout.object(key), { force: true })
         await syncDirectory(layout.objects)
@@ -163,7 +155,7 @@ export async function openDisk(directory: string, log: Log): Promise<Disk> {
         await staged.discard()
         throw error
       }
-      // Outside the lock, so that parts of one upload do not wait for each other's disk.
+      // Runs outside the lock, so that the parts of one upload do not wait for each other's sync.
       await syncDirectory(layout.upload(uploadId)).catch((error: unknown) => {
         if (!isMissing(error)) throw error
       })
@@ -193,5 +185,3 @@ export async function openDisk(directory: string, log: Log): Promise<Disk> {
       }),
   }
 }
-
-export { randomId }

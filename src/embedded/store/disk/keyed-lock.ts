@@ -1,4 +1,4 @@
-// One at a time for each key, first come first served. All state changes of an object and its uploads go through it.
+// Runs work one at a time per key, in order of arrival. Every change of an object and its uploads takes this lock.
 
 export type KeyedLock = <T>(key: string, work: () => Promise<T>) => Promise<T>
 

@@ -1,9 +1,9 @@
-// Where things lie on disk, and how a small file is replaced so that a kill leaves the old one or the new one.
+// The files of the store, and how a small file is replaced so that a kill leaves either the old one or the new one.
 //
-//   objects/<sha256 of key>.json   a manifest: what the object is, and which data files hold its bytes
+//   objects/<sha256 of key>.json   a manifest: the object's facts, and the data files with its bytes
 //   uploads/<id>/upload.json       an open multipart upload; <number>.json beside it: one part
-//   bucket.json                    what is set on the bucket itself
-//   data/<id>                      bytes; worth nothing until a manifest or a part names them
+//   bucket.json                    the settings of the bucket
+//   data/<id>                      bytes; a leftover unless a manifest or a part names them
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -40,7 +40,7 @@ export async function openLayout(directory: string): Promise<Layout> {
 
 export const randomId = (): string => randomBytes(16).toString('hex').toUpperCase()
 
-/** A written and synced file that `commit` puts in place; the folder is the caller's to sync. */
+/** A written and synced file that `commit` renames into place. The caller syncs the folder. */
 export interface StagedFile {
   commit(): Promise<void>
   discard(): Promise<void>
@@ -67,7 +67,7 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
   await syncDirectory(dirname(path))
 }
 
-/** Undefined where there is no such file. */
+/** Undefined if there is no such file. */
 export async function readJson(path: string): Promise<unknown> {
   try {
     return JSON.parse(await readFile(path, 'utf8'))
@@ -80,7 +80,7 @@ export async function readJson(path: string): Promise<unknown> {
 export const isMissing = (error: unknown): boolean =>
   error instanceof Error && 'code' in error && error.code === 'ENOENT'
 
-/** Makes a rename or removal outlive a power cut. Windows cannot open a directory and does without. */
+/** Makes a rename or removal survive a power cut. Does nothing on Windows, which cannot open a directory. */
 export async function syncDirectory(path: string): Promise<void> {
   if (process.platform === 'win32') return
   const directory = await open(path, 'r')

@@ -1,9 +1,9 @@
-// Who is reading which version of an object: its bytes are removed when the last reader has gone.
+// Counts the readers of each version of an object, so that its bytes are removed after the last one.
 
 export interface Readers {
-  /** Returns the function that ends the reading. */
+  /** Returns a function that ends the read. */
   begin(versionId: string): () => Promise<void>
-  /** Removes now, or when the last reader of the version ends. */
+  /** Removes now, or after the last reader of the version. */
   removeWhenUnread(versionId: string, remove: () => Promise<void>): Promise<void>
 }
 

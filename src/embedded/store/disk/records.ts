@@ -1,12 +1,12 @@
-// What is written down about objects, uploads and parts; all of it is JSON on disk.
+// The JSON records of objects, uploads and parts.
 
-/** A run of bytes in one data file. */
+/** The bytes of one data file. */
 export interface Piece {
   dataId: string
   sizeBytes: number
 }
 
-/** Bytes that were received whole: on disk, synced, and not yet named by anything. */
+/** A body that was received whole and synced to disk. No record names it yet. */
 export interface StoredBody extends Piece {
   /** Upper-case hex. */
   md5: string
@@ -23,7 +23,7 @@ export interface UploadRecord {
   id: string
   key: string
   initiatedAt: string
-  /** The object's headers, fixed at initiation. */
+  /** The headers of the object, fixed at initiation. */
   headers: Record<string, string>
 }
 
@@ -32,7 +32,7 @@ export interface OpenUpload extends UploadRecord {
 }
 
 export interface ObjectManifest {
-  /** Of this version of the object; readers hold on to it. */
+  /** Names this version of the object, for its readers. */
   id: string
   key: string
   kind: 'Normal' | 'Multipart'
@@ -43,6 +43,6 @@ export interface ObjectManifest {
   lastModified: string
   headers: Record<string, string>
   pieces: Piece[]
-  /** The upload that made it: at start, an upload so named was completed before a kill. */
+  /** The multipart upload that made it. If a start still finds that upload, a kill came right after its completion. */
   uploadId?: string
 }

@@ -1,4 +1,4 @@
-// What a start finds on disk: the open uploads, and the leftovers of a kill, which are removed.
+// Loads the open uploads at start, and removes the leftovers of a kill.
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../../../core/ports/log.ts'
@@ -7,7 +7,7 @@ import type { ObjectManifest, OpenUpload, PartRecord, UploadRecord } from './rec
 
 export type UploadTable = Map<string, OpenUpload & { parts: Map<number, PartRecord> }>
 
-/** Runs before anything else touches the directory. */
+/** Runs before anything else uses the directory. */
 export async function recover(layout: Layout, log: Log): Promise<UploadTable> {
   const uploads = await loadUploads(layout, log)
   const named = new Set<string>()
@@ -25,7 +25,7 @@ export async function recover(layout: Layout, log: Log): Promise<UploadTable> {
       else parts.delete(part.partNumber)
     }
   }
-  // An unreadable manifest may name any of the data, so then none is removed.
+  // An unreadable manifest may name any data file, so none is removed.
   if (!complete) return uploads
   for (const dataId of present) {
     if (!named.has(dataId)) await rm(layout.bytes(dataId), { force: true })
@@ -33,7 +33,7 @@ export async function recover(layout: Layout, log: Log): Promise<UploadTable> {
   return uploads
 }
 
-/** False if a manifest could not be read. */
+/** Returns false if a manifest could not be read. */
 async function eachManifest(
   layout: Layout,
   log: Log,
@@ -62,7 +62,7 @@ async function loadUploads(layout: Layout, log: Log): Promise<UploadTable> {
     try {
       const record = (await readJson(layout.uploadRecord(id))) as UploadRecord | undefined
       if (record) uploads.set(id, { ...record, parts: await loadParts(layout, id) })
-      // Killed while it was being made or removed.
+      // A kill interrupted its initiation or its removal.
       else await rm(layout.upload(id), { recursive: true, force: true })
     } catch (error) {
       log('error', 'unreadable upload', { upload: id, error: String(error) })

@@ -1,12 +1,12 @@
-// The policy of a form: what it demands, and whether these fields and this file keep to it. Pure.
+// The policy of a form: its conditions, and whether the fields and the file meet them. Pure.
 // Source: Alibaba Cloud OSS, "PostObject", "Appendix: Policy".
-import { fromBase64, fromUtf8 } from '../../../bytes/encoding.ts'
 import { refusal } from '../refusal.ts'
+import { parseBase64Object } from '../wire.ts'
 
 export type FormCondition =
   | { kind: 'eq' | 'starts-with'; field: string; value: string }
   | { kind: 'in' | 'not-in'; field: string; values: readonly string[] }
-  | { kind: 'size'; least: number; most: number }
+  | { kind: 'size'; minBytes: number; maxBytes: number }
 
 export interface FormPolicy {
   expiresAt: Date
@@ -15,32 +15,22 @@ export interface FormPolicy {
 
 const malformed = (message: string) => refusal('InvalidPolicyDocument', { message })
 
-export const against = (what: string) =>
-  refusal('AccessDenied', { message: `Invalid according to Policy: ${what}` })
+export const violation = (message: string) =>
+  refusal('AccessDenied', { message: `Invalid according to Policy: ${message}` })
 
 /** Throws InvalidPolicyDocument. */
 export function parsePolicy(encoded: string): FormPolicy {
-  const { expiration, conditions, ...rest } = parseObject(encoded)
-  if (Object.keys(rest).length) throw malformed('Invalid Policy: unknown members.')
-  const iso = typeof expiration === 'string' && /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(expiration)
-  const expiresAt = new Date(iso ? expiration : Number.NaN)
+  const document = parseBase64Object(encoded)
+  if (!document) throw malformed('Invalid Policy: not the base64 of a JSON object.')
+  const { expiration, conditions, ...others } = document
+  if (Object.keys(others).length) throw malformed('Invalid Policy: unknown members.')
+  const isIso = typeof expiration === 'string' && /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(expiration)
+  const expiresAt = new Date(isIso ? expiration : Number.NaN)
   if (Number.isNaN(expiresAt.getTime())) throw malformed('Invalid Policy: expiration.')
   if (!Array.isArray(conditions) || conditions.length === 0) {
     throw malformed('Invalid Policy: conditions.')
   }
   return { expiresAt, conditions: conditions.flatMap(readCondition) }
-}
-
-function parseObject(encoded: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(fromUtf8(fromBase64(encoded)!))
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      return value as Record<string, unknown>
-    }
-  } catch {
-    // Not base64, not UTF-8 or not JSON: one refusal for all of them.
-  }
-  throw malformed('Invalid Policy: not the base64 of a JSON object.')
 }
 
 function readCondition(condition: unknown): FormCondition[] {
@@ -55,11 +45,11 @@ function readCondition(condition: unknown): FormCondition[] {
 const isSize = (value: unknown): value is number =>
   Number.isSafeInteger(value) && Number(value) >= 0
 
-function readList([kind, second, third, ...more]: unknown[]): FormCondition {
-  if (more.length) throw malformed('Invalid condition: three members are needed.')
+function readList([kind, second, third, ...others]: unknown[]): FormCondition {
+  if (others.length) throw malformed('Invalid condition: three members are needed.')
   if (kind === 'content-length-range') {
     if (isSize(second) && isSize(third) && second <= third) {
-      return { kind: 'size', least: second, most: third }
+      return { kind: 'size', minBytes: second, maxBytes: third }
     }
     throw malformed('Invalid condition: content-length-range.')
   }
@@ -75,20 +65,20 @@ function readList([kind, second, third, ...more]: unknown[]): FormCondition {
   throw malformed('Invalid condition: unknown operator or operand.')
 }
 
-/** Everything but the size, before a byte of the file is read. Throws AccessDenied. */
+/** Checks everything but the size, before a byte of the file is read. Throws AccessDenied. */
 export function checkFields(
   { expiresAt, conditions }: FormPolicy,
   fields: ReadonlyMap<string, string>,
   now: Date,
 ): void {
-  if (expiresAt <= now) throw against('Policy expired.')
+  if (expiresAt <= now) throw violation('Policy expired.')
   for (const condition of conditions) {
-    if (condition.kind === 'size' || holds(condition, fields)) continue
-    throw against(`Policy Condition failed: ["${condition.kind}", "$${condition.field}", …]`)
+    if (condition.kind === 'size' || isMet(condition, fields)) continue
+    throw violation(`Policy Condition failed: ["${condition.kind}", "$${condition.field}", …]`)
   }
 }
 
-function holds(
+function isMet(
   condition: Exclude<FormCondition, { kind: 'size' }>,
   fields: ReadonlyMap<string, string>,
 ): boolean {
@@ -107,14 +97,15 @@ function holds(
   }
 }
 
-/** Where several ranges are given, all of them hold. */
-export function sizeRange({ conditions }: FormPolicy, most: number) {
+/** The intersection of all `content-length-range` conditions, within `limitBytes`. */
+export function sizeRange({ conditions }: FormPolicy, limitBytes: number) {
   const ranges = conditions.filter((condition) => condition.kind === 'size')
   return {
-    least: Math.max(0, ...ranges.map(({ least }) => least)),
-    most: Math.min(most, ...ranges.map((range) => range.most)),
+    minBytes: Math.max(0, ...ranges.map(({ minBytes }) => minBytes)),
+    maxBytes: Math.min(limitBytes, ...ranges.map(({ maxBytes }) => maxBytes)),
   }
 }
 
-export const demands = ({ conditions }: FormPolicy, field: string): boolean =>
+/** True if the policy fixes the field's value with an `eq` condition. */
+export const requiresExact = ({ conditions }: FormPolicy, field: string): boolean =>
   conditions.some((condition) => condition.kind === 'eq' && condition.field === field)

@@ -1,84 +1,74 @@
-// PostObject: a form's fields are checked against its signed policy before a byte of the file is read, its size while it is.
+// PostObject: checks a form's fields against its signed policy before reading the file, and the file's size while reading it.
 import type { IncomingHttpHeaders } from 'node:http'
 import { base64, utf8 } from '../../../bytes/encoding.ts'
 import { MAX_BODY_BYTES } from '../body.ts'
 import { readCallback } from '../callback/parameters.ts'
 import { withCallback } from '../callback/send.ts'
-import { locationOf } from '../multipart.ts'
-import { forbidsOverwrite, keptHeaders } from '../object-headers.ts'
-import { keepObject, md5Of, putFacts } from '../objects.ts'
-import { refusal } from '../refusal.ts'
+import { headersToStore, readPutOptions } from '../object/headers.ts'
+import { commitObject, contentMd5, putHeaders } from '../object/put.ts'
+import { malformed, refusal } from '../refusal.ts'
 import type { Reply, StoreRequest, StoreServices } from '../services.ts'
 import { authorise } from '../sts/keyring.ts'
-import type { ReadUnverified } from '../unverified.ts'
-import { checkKey } from '../wire.ts'
+import { checkKey, locationOf, type WireHeaders } from '../wire.ts'
 import { element, xmlDocument } from '../xml.ts'
-import { against, checkFields, demands, type FormPolicy, parsePolicy, sizeRange } from './policy.ts'
+import { checkFields, type FormPolicy, requiresExact, sizeRange, violation } from './policy.ts'
 import { type PostedForm, readForm } from './read.ts'
-import type { formVerifier } from './verify.ts'
+import { verifyForm } from './verify.ts'
 
 type FormRequest = Pick<StoreRequest, 'requestId' | 'clientIp' | 'body'> & {
   headers: IncomingHttpHeaders
 }
 
-export function formPoster(
-  verify: ReturnType<typeof formVerifier>,
-  readUnverified: ReadUnverified,
-) {
-  return async function postObject(request: FormRequest, services: StoreServices): Promise<Reply> {
-    const form = await readUnverified(() =>
-      readForm(request.headers['content-type'] ?? '', request.body()),
-    )
-    try {
-      return await answer(verify, form, request, services)
-    } finally {
-      form.stop()
-    }
+export async function postObject(request: FormRequest, services: StoreServices): Promise<Reply> {
+  const form = await services.readUnverified(() =>
+    readForm(request.headers['content-type'] ?? '', request.body()),
+  )
+  try {
+    return await storeFile(form, request, services)
+  } finally {
+    form.stop()
   }
 }
 
-async function answer(
-  verify: ReturnType<typeof formVerifier>,
+async function storeFile(
   form: PostedForm,
   request: FormRequest,
   services: StoreServices,
 ): Promise<Reply> {
   const { bucket, disk, clock } = services
-  const key = form.fields.get('key')
-  if (key === undefined) {
-    throw refusal('InvalidArgument', { message: 'The form’s field key is missing.' })
-  }
-  const holder = verify(form.fields, parsePolicy)
-  const policy = parsePolicy(form.fields.get('policy') ?? '')
-  checkFields(policy, new Map([...form.fields, ['bucket', bucket]]), clock())
+  const { fields } = form
+  const key = fields.get('key')
+  if (key === undefined) throw malformed('The form’s field key is missing.')
+  const { holder, policy } = verifyForm(fields, services)
+  checkFields(policy, new Map([...fields, ['bucket', bucket]]), clock())
   checkKey(key)
   authorise(holder, 'oss:PutObject', { bucket, key })
-  if (form.fields.has('success_action_redirect')) {
+  if (fields.has('success_action_redirect')) {
     throw refusal('NotImplemented', { elements: { ArgumentName: 'success_action_redirect' } })
   }
-  const asked = asHeaders(form)
-  const headers = keptHeaders(asked)
-  const options = { forbidOverwrite: forbidsOverwrite(asked) }
-  if (form.fields.has('callback') && !demands(policy, 'callback')) {
-    throw against('callback is no condition.')
+  const fieldHeaders = toHeaders(form)
+  const headers = headersToStore(fieldHeaders)
+  const options = readPutOptions(fieldHeaders)
+  if (fields.has('callback') && !requiresExact(policy, 'callback')) {
+    throw violation('callback is no condition.')
   }
-  const callback = readCallback({ ...callbackOf(form.fields), holder }, services)
+  const callback = readCallback({ headers: {}, query: callbackQuery(fields), holder }, services)
   await disk.checkOverwrite(key, options)
   const stored = await receiveFile(form, policy, services)
-  const manifest = await keepObject(services, { key, headers, stored }, options)
-  const reply = { headers: putFacts(manifest, stored), ...successOf(form, services, manifest) }
+  const manifest = await commitObject(services, { key, headers, stored }, options)
+  const reply = { headers: putHeaders(manifest, stored), ...successReply(form, services, manifest) }
   if (!callback) return reply
-  const facts = { manifest, contentMd5: md5Of(stored), operation: 'PostObject' }
+  const facts = { manifest, contentMd5: contentMd5(stored), operation: 'PostObject' }
   return withCallback(reply, callback, facts, request, services)
 }
 
-/** Throws EntityTooLarge, EntityTooSmall and IncompleteBody; nothing stays on disk then. */
+/** Throws EntityTooLarge, EntityTooSmall and IncompleteBody, and then leaves nothing on disk. */
 async function receiveFile(form: PostedForm, policy: FormPolicy, { disk }: StoreServices) {
-  const { least, most } = sizeRange(policy, MAX_BODY_BYTES)
-  const stored = await disk.bodies.receive(form.file, most)
+  const { minBytes, maxBytes } = sizeRange(policy, MAX_BODY_BYTES)
+  const stored = await disk.bodies.receive(form.file, maxBytes)
   try {
-    if (stored.sizeBytes < least) throw refusal('EntityTooSmall')
-    await form.whole()
+    if (stored.sizeBytes < minBytes) throw refusal('EntityTooSmall')
+    await form.finished()
     return stored
   } catch (error) {
     await disk.bodies.discard([stored])
@@ -86,14 +76,14 @@ async function receiveFile(form: PostedForm, policy: FormPolicy, { disk }: Store
   }
 }
 
-/** What a PUT would say in its headers. The type in x-oss-content-type comes before all others. */
-function asHeaders({ fields, fileType }: PostedForm): Record<string, string> {
+/** The fields as the headers of a PUT. x-oss-content-type takes precedence over every other content type. */
+function toHeaders({ fields, fileType }: PostedForm): WireHeaders {
   const type = fields.get('x-oss-content-type') ?? fields.get('content-type') ?? fileType
   return { ...Object.fromEntries(fields), 'content-type': type || 'application/octet-stream' }
 }
 
-/** As the query of a signed URL would carry it: in a form each variable is a field. */
-function callbackOf(fields: PostedForm['fields']): Pick<StoreRequest, 'headers' | 'query'> {
+/** The callback as the query of a signed URL carries it. In a form, each variable is a field of its own. */
+function callbackQuery(fields: PostedForm['fields']): Map<string, string> {
   const variables = Object.fromEntries([...fields].filter(([name]) => name.startsWith('x:')))
   const query = new Map<string, string>()
   const callback = fields.get('callback')
@@ -101,11 +91,11 @@ function callbackOf(fields: PostedForm['fields']): Pick<StoreRequest, 'headers' 
   if (Object.keys(variables).length) {
     query.set('callback-var', base64(utf8(JSON.stringify(variables))))
   }
-  return { headers: {}, query }
+  return query
 }
 
-/** 204 where nothing, or nothing known, was asked for. */
-function successOf(
+/** 204 if the form asks for no status, or for an unknown one. */
+function successReply(
   { fields }: PostedForm,
   services: StoreServices,
   { key, etag }: { key: string; etag: string },

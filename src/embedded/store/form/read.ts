@@ -1,8 +1,8 @@
-// Reads a multipart/form-data body: the fields before the file at once, the file as a stream. What follows it is ignored.
+// Reads a multipart/form-data body: the fields before the file at once, the file as a stream. Ignores what follows the file.
 import { once } from 'node:events'
 import type { IncomingHttpHeaders } from 'node:http'
 import { Busboy, type BusboyInstance } from '@fastify/busboy'
-import { refusal } from '../refusal.ts'
+import { malformed, refusal } from '../refusal.ts'
 
 const LIMITS = { fields: 100, fieldNameSize: 256, fieldSize: 64 * 1024, files: 2, headerPairs: 20 }
 
@@ -11,11 +11,11 @@ export interface PostedForm {
   fields: ReadonlyMap<string, string>
   /** The content type of the file's own part. */
   fileType: string
-  /** Ends early, with an error, where the body does. */
+  /** Throws if the body ends within the file. */
   file: AsyncIterable<Uint8Array>
-  /** Resolves when the form's own end has come. Throws where the body ends before it. */
-  whole(): Promise<void>
-  /** Reads no further. */
+  /** Resolves at the end of the form. Throws if the body ends before it. */
+  finished(): Promise<void>
+  /** Stops reading the body. */
   stop(): void
 }
 
@@ -24,7 +24,7 @@ export async function readForm(
   contentType: string,
   body: AsyncIterable<Uint8Array>,
 ): Promise<PostedForm> {
-  const parser = open(contentType)
+  const parser = createParser(contentType)
   const fields = new Map<string, string>()
   let stopped = false
   let stop = () => {}
@@ -39,9 +39,12 @@ export async function readForm(
   const failed = new Promise<never>((_, reject) => {
     parser.once('error', () => reject(refusal('IncompleteBody')))
   })
-  failed.catch(() => {}) // Whoever waits is told; nobody may.
   const finished = Promise.race([once(parser, 'finish'), failed])
-  finished.catch(() => {})
+  const withoutFile = finished.then(() => {
+    throw refusal('IncorrectNumberOfFilesInPOSTRequest')
+  })
+  // A rejection that nobody awaits would end the process.
+  for (const promise of [failed, finished, withoutFile]) promise.catch(() => {})
 
   async function pump() {
     try {
@@ -56,40 +59,37 @@ export async function readForm(
   }
 
   const file = new Promise<Pick<PostedForm, 'file' | 'fileType'>>((resolve, reject) => {
-    let first = true
+    let hasFile = false
     parser.on('field', (name, value, nameTruncated, valueTruncated) => {
-      if (!first) return
+      if (hasFile) return
       const lower = name.toLowerCase()
       if (nameTruncated || valueTruncated) reject(refusal('FieldItemTooLong'))
-      else if (fields.has(lower)) reject(wrong(lower, 'is given twice'))
+      else if (fields.has(lower)) reject(invalidField(lower, 'is given twice'))
       else fields.set(lower, value)
     })
-    parser.on('fieldsLimit', () => reject(wrong('', 'has too many fields')))
+    parser.on('fieldsLimit', () => reject(invalidField('', 'has too many fields')))
     parser.on('file', (name, stream, _filename, _encoding, fileType) => {
-      // Also where nobody reads it any more: its failure is the form's.
+      // The parser reports the same failure; without a listener this one would end the process.
       stream.on('error', () => {})
-      if (!first) return void stream.resume()
-      first = false
-      if (name.toLowerCase() !== 'file') reject(wrong(name, 'is a file: only "file" may be one'))
+      if (hasFile) return void stream.resume()
+      hasFile = true
+      if (name.toLowerCase() !== 'file') {
+        reject(invalidField(name, 'is a file: only "file" may be one'))
+      }
       resolve({ file: stream, fileType })
     })
   })
   void pump()
-  const none = finished.then(() => Promise.reject(refusal('IncorrectNumberOfFilesInPOSTRequest')))
-  none.catch(() => {})
-  const found = await Promise.race([file, none, failed]).catch((error: unknown) => {
+  try {
+    const found = await Promise.race([file, withoutFile, failed])
+    return { ...found, fields, finished: async () => void (await finished), stop }
+  } catch (error) {
     stop()
     throw error
-  })
-  return {
-    ...found,
-    fields,
-    whole: async () => void (await finished),
-    stop,
   }
 }
 
-function open(contentType: string): BusboyInstance {
+function createParser(contentType: string): BusboyInstance {
   try {
     return new Busboy({
       headers: { 'content-type': contentType },
@@ -98,16 +98,16 @@ function open(contentType: string): BusboyInstance {
         filename !== undefined || name?.toLowerCase() === 'file',
     })
   } catch {
-    throw refusal('InvalidArgument', { message: 'The content type names no boundary.' })
+    throw malformed('The content type names no boundary.')
   }
 }
 
-const wrong = (name: string, what: string) =>
+const invalidField = (name: string, fault: string) =>
   refusal('InvalidArgument', {
-    message: `The form's field ${name} ${what}.`,
+    message: `The form's field ${name} ${fault}.`,
     elements: { ArgumentName: name.slice(0, 100) },
   })
 
-/** True for what a browser's form sends. */
+/** True for a request as a browser's form sends it. */
 export const isForm = (method: string, headers: IncomingHttpHeaders): boolean =>
   method === 'POST' && /^multipart\/form-data\s*;/i.test(headers['content-type'] ?? '')

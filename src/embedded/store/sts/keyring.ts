@@ -1,5 +1,5 @@
-// The keys that the store knows: its own, and those of temporary credentials. A security token carries what it allows
-// and is authenticated by the store's secret, so that nothing has to be kept and a restart forgets none.
+// The store's own key, and temporary credentials. A security token carries its permissions and is authenticated with the
+// store's secret, so that the store keeps no list of tokens and every token survives a restart.
 import { createHmac } from 'node:crypto'
 import {
   base64url,
@@ -17,11 +17,11 @@ export interface Keyholder {
   own: boolean
   accessKeyId: string
   secretAccessKey: string
-  /** Undefined where everything is allowed. */
+  /** Undefined means that everything is allowed. */
   policy?: SessionPolicy
 }
 
-export interface TemporaryKey extends Required<Pick<Keyholder, 'accessKeyId' | 'secretAccessKey'>> {
+export interface TemporaryKey extends Pick<Keyholder, 'accessKeyId' | 'secretAccessKey'> {
   sessionToken: string
 }
 
@@ -35,16 +35,17 @@ interface TokenClaims {
 export interface Keyring {
   /** Throws InvalidAccessKeyId, InvalidSecurityToken, SecurityTokenExpired. */
   holder(accessKeyId: string, sessionToken: string | undefined): Keyholder
-  issue(id: string, until: Date, policy: string | undefined): TemporaryKey
+  issue(id: string, expiresAt: Date, policy: string | undefined): TemporaryKey
 }
 
-export interface KeyringOptions {
+/** The key that signs everything, and the time. */
+export interface StoreKey {
   accessKeyId: string
   secretAccessKey: string
   clock: () => Date
 }
 
-export function keyring({ accessKeyId, secretAccessKey, clock }: KeyringOptions): Keyring {
+export function keyring({ accessKeyId, secretAccessKey, clock }: StoreKey): Keyring {
   const derive = (label: string, text: string) =>
     createHmac('sha256', secretAccessKey).update(`${label}\n${text}`).digest('base64url')
 
@@ -74,8 +75,8 @@ export function keyring({ accessKeyId, secretAccessKey, clock }: KeyringOptions)
       }
     },
 
-    issue(id, until, policy) {
-      const claims: TokenClaims = { id, until: until.getTime(), policy }
+    issue(id, expiresAt, policy) {
+      const claims: TokenClaims = { id, until: expiresAt.getTime(), policy }
       const body = base64url(utf8(JSON.stringify(claims)))
       return {
         accessKeyId: id,
@@ -86,7 +87,7 @@ export function keyring({ accessKeyId, secretAccessKey, clock }: KeyringOptions)
   }
 }
 
-/** Throws AccessDenied where the keyholder's session policy does not allow it. */
+/** Throws AccessDenied if the session policy does not allow the action. */
 export function authorise(holder: Keyholder, action: string, { bucket, key }: Address): void {
   if (!holder.policy) return
   const resource = `acs:oss:local:embedded:${key ? `${bucket}/${key}` : bucket}`

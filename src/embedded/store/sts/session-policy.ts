@@ -1,5 +1,5 @@
-// The session policy of temporary credentials: what they allow, decided for one action on one resource.
-// Source: Alibaba Cloud RAM, "Policy structure and syntax". Conditions are not offered, and refused when it is made.
+// The session policy of temporary credentials, decided for one action on one resource. AssumeRole refuses conditions.
+// Source: Alibaba Cloud RAM, "Policy structure and syntax".
 
 interface Statement {
   effect: 'Allow' | 'Deny'
@@ -9,7 +9,7 @@ interface Statement {
 
 export type SessionPolicy = readonly Statement[]
 
-/** Undefined for anything that is not a policy of version 1 with nothing but effects, actions and resources. */
+/** Undefined for anything but a policy of version 1 with effects, actions and resources only. */
 export function parseSessionPolicy(text: string): SessionPolicy | undefined {
   try {
     const { Version, Statement: statements, ...rest } = JSON.parse(text) as Record<string, unknown>
@@ -36,18 +36,18 @@ function texts(value: unknown): string[] | undefined {
     : undefined
 }
 
-/** Deny wins; what no statement allows is denied. */
+/** A Deny wins over every Allow, and what no statement allows is denied. */
 export function allows(policy: SessionPolicy, action: string, resource: string): boolean {
-  const meant = policy.filter(
+  const matching = policy.filter(
     ({ actions, resources }) =>
-      actions.some((pattern) => fits(pattern.toLowerCase(), action.toLowerCase())) &&
-      resources.some((pattern) => fits(pattern, resource)),
+      actions.some((pattern) => matches(pattern.toLowerCase(), action.toLowerCase())) &&
+      resources.some((pattern) => matches(pattern, resource)),
   )
-  return meant.length > 0 && meant.every(({ effect }) => effect === 'Allow')
+  return matching.length > 0 && matching.every(({ effect }) => effect === 'Allow')
 }
 
-/** `*` stands for any text, `?` for one character. Linear but for going back to the last star. */
-function fits(pattern: string, text: string): boolean {
+/** `*` matches any text, `?` one character. Only the last star is tried again, so no pattern takes long. */
+function matches(pattern: string, text: string): boolean {
   let at = 0
   let star = -1
   let resume = 0

@@ -1,4 +1,5 @@
-// Verifies the ACS3 signature of an API call over the bytes received: key, date, body, signed headers, and each nonce once.
+// Verifies the ACS3 signature of an API call over the bytes received: key, date, body and signed headers. A nonce is
+// accepted once.
 // Source: Alibaba Cloud, "V3 request syntax and signature".
 import { equalInConstantTime } from '../../../bytes/encoding.ts'
 import { sha256Hex } from '../../../bytes/sha256.ts'
@@ -8,17 +9,12 @@ import {
   acs3Signature,
   acs3StringToSign,
 } from '../../../storage/aliyun/acs3.ts'
+import { SKEW_MS } from '../signature/match.ts'
 import type { WireRequest } from '../wire.ts'
+import type { StoreKey } from './keyring.ts'
 
-const SKEW_MS = 15 * 60 * 1000
-/** Nonces are remembered for as long as their date is accepted. */
+/** Beyond this, the oldest nonces are forgotten before their time. */
 const MAX_NONCES = 10_000
-
-export interface Acs3VerifierOptions {
-  accessKeyId: string
-  secretAccessKey: string
-  clock: () => Date
-}
 
 export interface Fault {
   status: number
@@ -32,13 +28,15 @@ export const fault = (code: string, message: string, status = 400): Fault => ({
   message,
 })
 
-/** Returns a function that answers undefined where the signature holds. */
-export function acs3Verifier(options: Acs3VerifierOptions) {
+/** Returns undefined if the signature is valid. */
+export type Acs3Verifier = (wire: WireRequest, body: string) => Fault | undefined
+
+export function acs3Verifier(options: StoreKey): Acs3Verifier {
   const nonces = new Map<string, number>()
 
   function checkNonce(nonce: string, now: number): Fault | undefined {
-    for (const [old, until] of nonces) {
-      if (until > now && nonces.size < MAX_NONCES) break
+    for (const [old, expiresAt] of nonces) {
+      if (expiresAt > now && nonces.size < MAX_NONCES) break
       nonces.delete(old)
     }
     if (!nonce || nonces.has(nonce)) {
@@ -48,7 +46,7 @@ export function acs3Verifier(options: Acs3VerifierOptions) {
     return undefined
   }
 
-  return (wire: WireRequest, body: string): Fault | undefined =>
+  return (wire, body) =>
     verify(wire, body, options) ??
     checkNonce(wire.headers['x-acs-signature-nonce'] ?? '', options.clock().getTime())
 }
@@ -56,14 +54,14 @@ export function acs3Verifier(options: Acs3VerifierOptions) {
 function verify(
   { method, query, headers }: WireRequest,
   body: string,
-  { accessKeyId, secretAccessKey, clock }: Acs3VerifierOptions,
+  { accessKeyId, secretAccessKey, clock }: StoreKey,
 ): Fault | undefined {
-  const claim =
+  const match =
     /^ACS3-HMAC-SHA256 Credential=([^,]+),\s*SignedHeaders=([^,]+),\s*Signature=([0-9a-f]{64})$/.exec(
       headers.authorization ?? '',
     )
-  if (!claim) return fault('MissingAuthorization', `Sign with ${ACS3_ALGORITHM}.`)
-  const [, id = '', list = '', signature = ''] = claim
+  if (!match) return fault('MissingAuthorization', `Sign with ${ACS3_ALGORITHM}.`)
+  const [, id = '', list = '', signature = ''] = match
   if (!equalInConstantTime(id, accessKeyId)) {
     return fault('InvalidAccessKeyId.NotFound', 'The access key id is not known.', 404)
   }

@@ -1,6 +1,6 @@
-// Reads the body of CompleteMultipartUpload: well-formed, no DOCTYPE, nothing unknown, numbers ascending.
+// Reads the body of CompleteMultipartUpload. Refuses a DOCTYPE, unknown elements and numbers that do not ascend.
 import { XMLParser, XMLValidator } from 'fast-xml-parser'
-import { refusal } from './refusal.ts'
+import { refusal } from '../refusal.ts'
 
 export interface ListedPart {
   partNumber: number
@@ -15,7 +15,7 @@ const parser = new XMLParser({
   isArray: (name) => name === 'Part',
 })
 
-/** Reads a CompleteMultipartUpload body. Throws MalformedXML or InvalidPartOrder. */
+/** Throws MalformedXML or InvalidPartOrder. */
 export function readPartList(xml: string): ListedPart[] {
   if (/<!(DOCTYPE|ENTITY)/i.test(xml) || XMLValidator.validate(xml) !== true) {
     throw refusal('MalformedXML')
@@ -42,7 +42,7 @@ function readPart(value: unknown): ListedPart {
   return { partNumber: Number(partNumber), etag: plainEtag(etag) }
 }
 
-/** Upper case, without quotes, however the client wrote or escaped them (Go writes `&#34;`). */
+/** Upper case, without quotes. Clients write and escape them differently: Go writes `&#34;`. */
 const plainEtag = (etag: string): string =>
   etag
     .replace(/&(quot|#34|#x22);|"/gi, '')

@@ -1,17 +1,18 @@
-// InitiateMultipartUpload, UploadPart, CompleteMultipartUpload, AbortMultipartUpload.
+// InitiateMultipartUpload, CompleteMultipartUpload, AbortMultipartUpload.
 import { createHash } from 'node:crypto'
-import { combineCrc64 } from '../../bytes/crc64.ts'
-import { readText, receiveBody } from './body.ts'
-import { readCallback } from './callback/parameters.ts'
-import { withCallback } from './callback/send.ts'
-import { type Disk, randomId } from './disk/index.ts'
-import type { ObjectManifest, OpenUpload, PartRecord } from './disk/records.ts'
-import { encoded } from './listing.ts'
-import { encryptionHeaders, forbidsOverwrite, keptHeaders } from './object-headers.ts'
+import { combineCrc64 } from '../../../bytes/crc64.ts'
+import { readText } from '../body.ts'
+import { readCallback } from '../callback/parameters.ts'
+import { withCallback } from '../callback/send.ts'
+import { randomId } from '../disk/layout.ts'
+import type { ObjectManifest, OpenUpload, PartRecord } from '../disk/records.ts'
+import { encryptionHeaders, headersToStore, readPutOptions } from '../object/headers.ts'
+import { invalidArgument, refusal } from '../refusal.ts'
+import type { Handler, StoreRequest } from '../services.ts'
+import { locationOf } from '../wire.ts'
+import { element, readKeyEncoding, xmlReply } from '../xml.ts'
+import { uploadIdOf } from './part.ts'
 import { type ListedPart, readPartList } from './part-list.ts'
-import { invalidArgument, refusal } from './refusal.ts'
-import type { Handler, StoreRequest, StoreServices } from './services.ts'
-import { element, xmlReply } from './xml.ts'
 
 const MIN_PART_BYTES = 102_400
 const MAX_XML_BYTES = 2 * 1024 * 1024
@@ -20,108 +21,61 @@ const MAX_XML_BYTES = 2 * 1024 * 1024
 export const initiate: Handler = async (request, { bucket, disk, clock }) => {
   const id = randomId()
   const { key, query } = request
-  const headers = keptHeaders(request.headers)
-  const options = { forbidOverwrite: forbidsOverwrite(request.headers) }
-  const inXml = encoded(query)
+  const headers = headersToStore(request.headers)
+  const options = readPutOptions(request.headers)
+  const encoding = readKeyEncoding(query)
   await disk.initiate({ id, key, initiatedAt: clock().toISOString(), headers }, options)
   return xmlReply(
     element('InitiateMultipartUploadResult', [
-      ...inXml.declaration,
+      ...encoding.elements,
       element('Bucket', bucket),
-      element('Key', inXml.text(key)),
+      element('Key', encoding.encode(key)),
       element('UploadId', id),
     ]),
     encryptionHeaders(headers),
   )
 }
 
-/** `PUT /key?partNumber=N&uploadId=ID` */
-export const uploadPart: Handler = async (request, { disk, clock }) => {
-  const { key, query } = request
-  const partNumber = readPartNumber(query.get('partNumber'))
-  const uploadId = query.get('uploadId') ?? ''
-  const upload = disk.findUpload(key, uploadId)
-  const stored = await receiveBody(request, disk.bodies)
-  await storePart(disk, request, { ...stored, partNumber, lastModified: clock().toISOString() })
-  return {
-    status: 200,
-    headers: {
-      etag: `"${stored.md5}"`,
-      'content-md5': Buffer.from(stored.md5, 'hex').toString('base64'),
-      'x-oss-hash-crc64ecma': stored.crc64,
-      ...encryptionHeaders(upload.headers),
-    },
-  }
-}
-
-/** Makes received bytes a part of the upload, or removes them where that has ended meanwhile. */
-export async function storePart(disk: Disk, { key, query }: StoreRequest, part: PartRecord) {
-  try {
-    await disk.commitPart(key, query.get('uploadId') ?? '', part)
-  } catch (error) {
-    await disk.bodies.discard([part])
-    throw error
-  }
-}
-
 /** `POST /key?uploadId=ID` */
 export const complete: Handler = async (request, services) => {
   const { disk, clock, bucket } = services
   const { key, query } = request
-  const uploadId = query.get('uploadId') ?? ''
   const callback = readCallback(request, services)
-  const options = { forbidOverwrite: forbidsOverwrite(request.headers) }
-  const inXml = encoded(query)
+  const options = readPutOptions(request.headers)
+  const encoding = readKeyEncoding(query)
   const listed = await readListedParts(request)
   const acl = request.headers['x-oss-object-acl']
-  const manifest = await disk.complete(key, uploadId, options, (upload) => {
+  const manifest = await disk.complete(key, uploadIdOf(request), options, (upload) => {
     const parts = listed ? chooseParts(upload, listed) : allParts(upload)
     const headers = { ...upload.headers, ...(acl ? { 'x-oss-object-acl': acl } : {}) }
     return { ...assemble(upload, parts), headers, lastModified: clock().toISOString() }
   })
-  const facts = {
-    etag: manifest.etag,
-    'x-oss-hash-crc64ecma': manifest.crc64,
-    ...encryptionHeaders(manifest.headers),
-  }
   const reply = xmlReply(
     element('CompleteMultipartUploadResult', [
-      ...inXml.declaration,
+      ...encoding.elements,
       element('Location', locationOf(services, key)),
       element('Bucket', bucket),
-      element('Key', inXml.text(key)),
+      element('Key', encoding.encode(key)),
       element('ETag', manifest.etag),
     ]),
-    facts,
+    {
+      etag: manifest.etag,
+      'x-oss-hash-crc64ecma': manifest.crc64,
+      ...encryptionHeaders(manifest.headers),
+    },
   )
   if (!callback) return reply
-  const variables = { manifest, contentMd5: '', operation: 'CompleteMultipartUpload' }
-  return withCallback(reply, callback, variables, request, services)
+  const facts = { manifest, contentMd5: '', operation: 'CompleteMultipartUpload' }
+  return withCallback(reply, callback, facts, request, services)
 }
 
 /** `DELETE /key?uploadId=ID` */
-export const abort: Handler = async ({ key, query }, { disk }) => {
-  await disk.abort(key, query.get('uploadId') ?? '')
+export const abort: Handler = async (request, { disk }) => {
+  await disk.abort(request.key, uploadIdOf(request))
   return { status: 204 }
 }
 
-export const locationOf = ({ url, bucket }: StoreServices, key: string): string =>
-  `${url()}/${bucket}/${key.split('/').map(encodeURIComponent).join('/')}`
-
-export function readPartNumber(text: string | undefined): number {
-  if (!text) {
-    const message = 'Unexpected query string parameter: partNumber is missing.'
-    throw invalidArgument('partNumber', '', message, '0017-00000219')
-  }
-  const partNumber = /^\d{1,5}$/.test(text) ? Number(text) : 0
-  if (partNumber < 1 || partNumber > 10_000) {
-    const message = 'Part number must be an integer between 1 and 10000, inclusive.'
-    throw invalidArgument('partNumber', text, message, '0017-00000220')
-  }
-  return partNumber
-}
-
-/** Undefined means all parts, as `x-oss-complete-all: yes` asks. */
+/** Undefined means all parts: the client sent `x-oss-complete-all: yes`. */
 async function readListedParts(request: StoreRequest): Promise<ListedPart[] | undefined> {
   const all = request.headers['x-oss-complete-all']
   if (all !== undefined && all.toLowerCase() !== 'yes') {
@@ -151,7 +105,7 @@ function allParts({ parts }: OpenUpload): PartRecord[] {
   return [...parts.values()].sort((a, b) => a.partNumber - b.partNumber)
 }
 
-/** The object that these parts make. Throws EntityTooSmall. */
+/** Builds the object of these parts. Throws EntityTooSmall. */
 function assemble(upload: OpenUpload, parts: readonly PartRecord[]) {
   const small = parts.slice(0, -1).find(({ sizeBytes }) => sizeBytes < MIN_PART_BYTES)
   if (small) {

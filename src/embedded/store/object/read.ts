@@ -1,0 +1,42 @@
+// GetObject and HeadObject.
+import type { Disk } from '../disk/index.ts'
+import { refusal } from '../refusal.ts'
+import type { Handler } from '../services.ts'
+import { checkConditions } from './conditions.ts'
+import { answerHeaders, forceDownload } from './headers.ts'
+import { contentRange, readRange } from './range.ts'
+
+/** `GET /key` */
+export const getObject: Handler = async (request, { disk }) => {
+  const { manifest, end } = await openObject(disk, request.key)
+  try {
+    checkConditions(manifest, request.headers)
+    const { pieces, sizeBytes } = manifest
+    const range = readRange(request.headers.range, sizeBytes)
+    const { first, last } = range ?? { first: 0, last: sizeBytes - 1 }
+    const headers = forceDownload(answerHeaders(manifest, request.query))
+    headers['content-length'] = String(last - first + 1)
+    if (range) headers['content-range'] = contentRange(range, sizeBytes)
+    const body = disk.bodies.read(pieces, first, last)
+    return { status: range ? 206 : 200, headers, body, end }
+  } catch (error) {
+    await end()
+    throw error
+  }
+}
+
+/** `HEAD /key` */
+export const headObject: Handler = async (request, { disk }) => {
+  const { manifest, end } = await openObject(disk, request.key)
+  await end()
+  checkConditions(manifest, request.headers)
+  const headers = answerHeaders(manifest, request.query)
+  return { status: 200, headers: { ...headers, 'content-length': String(manifest.sizeBytes) } }
+}
+
+/** Throws NoSuchKey. The caller calls `end` when it has read the object. */
+export async function openObject(disk: Disk, key: string) {
+  const opened = await disk.openObject(key)
+  if (opened) return opened
+  throw refusal('NoSuchKey', { ec: '0026-00000001', elements: { Key: key } })
+}

@@ -1,0 +1,112 @@
+// The table of operations: method and resource → handler. Anything that is not in it is refused, and never falls back to a
+// plain PUT or GET of the object.
+import { getAcl, getVersioning, putAcl, putVersioning } from './bucket/access.ts'
+import { deleteCors, getCors, putCors } from './bucket/cors.ts'
+import { deleteLifecycle, getLifecycle, putLifecycle } from './bucket/lifecycle.ts'
+import { listParts, listUploads } from './multipart/listing.ts'
+import { uploadPart } from './multipart/part.ts'
+import { copySource, uploadPartCopy } from './multipart/part-copy.ts'
+import { abort, complete, initiate } from './multipart/uploads.ts'
+import { deleteObject } from './object/delete.ts'
+import { putObject } from './object/put.ts'
+import { getObject, headObject } from './object/read.ts'
+import { invalidArgument, refusal } from './refusal.ts'
+import type { Handler } from './services.ts'
+import type { Address, WireHeaders, WireRequest } from './wire.ts'
+
+export interface Operation {
+  name: string
+  handler: Handler
+  /** The action that a session policy must allow, `oss:<name>` by default. */
+  action?: string
+  /** Another object that the operation reads: a session policy must allow that, too. */
+  reads?: (headers: WireHeaders) => Address
+}
+
+const writes = { action: 'oss:PutObject' }
+
+/** `/key` stands for any object, `/` for the bucket, `copy` for a request with x-oss-copy-source. */
+const OPERATIONS: Record<string, Operation> = {
+  'PUT /key': { name: 'PutObject', handler: putObject },
+  'GET /key': { name: 'GetObject', handler: getObject },
+  'HEAD /key': { name: 'HeadObject', handler: headObject, action: 'oss:GetObject' },
+  'DELETE /key': { name: 'DeleteObject', handler: deleteObject },
+  'POST /key?uploads': { name: 'InitiateMultipartUpload', handler: initiate, ...writes },
+  'PUT /key?uploadId': { name: 'UploadPart', handler: uploadPart, ...writes },
+  'POST /key?uploadId': { name: 'CompleteMultipartUpload', handler: complete, ...writes },
+  'DELETE /key?uploadId': { name: 'AbortMultipartUpload', handler: abort },
+  'GET /key?uploadId': { name: 'ListParts', handler: listParts },
+  'PUT copy /key?uploadId': {
+    name: 'UploadPartCopy',
+    handler: uploadPartCopy,
+    ...writes,
+    reads: copySource,
+  },
+  'GET /?uploads': { name: 'ListMultipartUploads', handler: listUploads },
+  'PUT /?cors': { name: 'PutBucketCors', handler: putCors },
+  'GET /?cors': { name: 'GetBucketCors', handler: getCors },
+  'DELETE /?cors': { name: 'DeleteBucketCors', handler: deleteCors },
+  'PUT /?lifecycle': { name: 'PutBucketLifecycle', handler: putLifecycle },
+  'GET /?lifecycle': { name: 'GetBucketLifecycle', handler: getLifecycle },
+  'DELETE /?lifecycle': { name: 'DeleteBucketLifecycle', handler: deleteLifecycle },
+  'PUT /?acl': { name: 'PutBucketAcl', handler: putAcl },
+  'GET /?acl': { name: 'GetBucketAcl', handler: getAcl },
+  'PUT /?versioning': { name: 'PutBucketVersioning', handler: putVersioning },
+  'GET /?versioning': { name: 'GetBucketVersioning', handler: getVersioning },
+}
+
+const BUCKET_SETTINGS = ['acl', 'cors', 'lifecycle', 'versioning']
+/** Query parameters that select an operation. If there are several, the first of these decides. */
+const RESOURCES = ['uploadId', 'uploads', ...BUCKET_SETTINGS]
+
+/** Query parameters that give a request another meaning. They are refused with NotImplemented, by their name. */
+const NOT_IMPLEMENTED = [
+  'append',
+  'asyncFetch',
+  'delete',
+  'live',
+  'restore',
+  'rtmp',
+  'symlink',
+  'tagging',
+  'versionId',
+  'x-oss-async-process',
+  'x-oss-process',
+]
+const NOT_IMPLEMENTED_FOR_OBJECTS = [...NOT_IMPLEMENTED, ...BUCKET_SETTINGS]
+
+/** Throws NotImplemented, MethodNotAllowed or InvalidArgument. */
+export function findOperation(
+  { method, query, headers }: WireRequest,
+  { key }: Address,
+): Operation {
+  const isBucket = key === ''
+  const unknown =
+    (isBucket ? NOT_IMPLEMENTED : NOT_IMPLEMENTED_FOR_OBJECTS).find((name) => query.has(name)) ??
+    // A HEAD answers more than `objectMeta` asks for; a GET would answer the object instead.
+    (query.has('objectMeta') && method !== 'HEAD' ? 'objectMeta' : undefined)
+  if (unknown) throw refusal('NotImplemented', { elements: { ArgumentName: unknown } })
+  const resource = RESOURCES.find((name) => query.has(name))
+  if (query.has('partNumber') && resource !== 'uploadId') {
+    throw invalidArgument('uploadId', '', 'partNumber needs an uploadId.')
+  }
+  const target = `${isBucket ? '/' : '/key'}${resource ? `?${resource}` : ''}`
+  if (headers['x-oss-copy-source'] !== undefined) {
+    const copy = OPERATIONS[`${method} copy ${target}`]
+    if (copy) return copy
+    throw refusal('NotImplemented', { elements: { Header: 'x-oss-copy-source' } })
+  }
+  const operation = OPERATIONS[`${method} ${target}`]
+  if (operation) return operation
+  if (isBucket) throw refusal('NotImplemented')
+  const allowed = Object.keys(OPERATIONS).map((route) => route.split(' '))
+  throw refusal('MethodNotAllowed', {
+    elements: { Method: method, ResourceType: resource ? 'MultipartUpload' : 'Object' },
+    headers: {
+      allow: allowed
+        .filter(([, path]) => path === target)
+        .map(([name]) => name)
+        .join(', '),
+    },
+  })
+}
