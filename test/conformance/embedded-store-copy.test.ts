@@ -73,21 +73,6 @@ test.each([
   expect(await partsOf(uploadId)).toEqual([[md5(bytes), SIZE]])
 })
 
-test('reads a range across the parts of a multipart object', async () => {
-  const first = randomBytes(102_400)
-  const second = randomBytes(5000)
-  const sourceId = await context.initiate(SOURCE)
-  await context.uploadPart(SOURCE, sourceId, 1, first)
-  await context.uploadPart(SOURCE, sourceId, 2, second)
-  await context.complete(SOURCE, sourceId)
-  const uploadId = await context.initiate('target')
-
-  await copy(uploadId, { 'x-oss-copy-source-range': 'bytes=102000-103000' })
-
-  const piece = Buffer.concat([first, second]).subarray(102_000, 103_001)
-  expect(await partsOf(uploadId)).toEqual([[md5(piece), 1001]])
-})
-
 describe('conditions on the source', () => {
   const past = 'Mon, 01 Jan 2001 00:00:00 GMT'
   const future = 'Fri, 01 Jan 2100 00:00:00 GMT'

@@ -162,19 +162,6 @@ describe('races', () => {
     expect(await entries('data')).toHaveLength(1)
   })
 
-  test('of a put and a completion that forbid overwriting have one winner', async () => {
-    const headers = { 'x-oss-forbid-overwrite': 'true' }
-    const uploadId = await context.initiate('a')
-    await context.uploadPart('a', uploadId, 1, 'parts')
-
-    const answers = await Promise.all([
-      context.call('PUT', 'a', { body: 'put', headers }),
-      context.complete('a', uploadId, undefined, headers),
-    ])
-
-    expect(statuses(answers)).toEqual([200, 'FileAlreadyExists'])
-  })
-
   test('of a part with completion or abort neither revive nor change anything', async () => {
     for (const end of ['POST', 'DELETE']) {
       for (let round = 0; round < 5; round++) {

@@ -349,13 +349,6 @@ describe('address', () => {
     })
   })
 
-  test('a key of 1023 bytes is fine', async () => {
-    const key = `${'ü'.repeat(511)}x`
-
-    expect((await context.call('PUT', key, { body: 'x' })).status).toBe(200)
-    expect((await context.call('HEAD', key)).status).toBe(200)
-  })
-
   test('the log has no signature, query or credential', async () => {
     const request = context.sign('PUT', 'a', { expiresSeconds: 60, body: 'x' })
     await context.send(request)
