@@ -1,4 +1,4 @@
-// What the embedded store accepts as signed, and what it refuses: OSS signature V4 by header and by query.
+// OSS signature V4 at the embedded store, by header and by query: accepted and refused requests.
 import { describe, expect, test } from 'vitest'
 import { oss4DateTime } from '../../src/signing/oss4.ts'
 import { BUCKET, type RawRequest, useEmbeddedStore } from '../support/embedded-store.ts'

@@ -1,4 +1,4 @@
-// Every documented route with a request that it takes: what a promise about all of them is tried on.
+// Every documented route with a valid request, for tests of a promise that all routes make.
 import { ADMIN_KEY, type Harness } from './harness.ts'
 
 /** A body for each route that has one. A new route joins by one line. */
@@ -49,20 +49,20 @@ const BODIES: Record<string, Record<string, unknown>> = {
 export interface Route {
   name: string
   method: string
-  /** With parameters as `{id}`. */
+  /** Parameters are written as `{id}`. */
   path: string
-  /** A value for each parameter of the path. */
+  /** A value for each path parameter. */
   values: Record<string, string>
   query: string[]
   body: Record<string, unknown> | undefined
   credential: string | undefined
 }
 
-/** The path as it is sent; `given` stands in for its own values. */
+/** The path with its parameters filled in; `given` overrides the route's own values. */
 export const pathOf = ({ path, values }: Route, given: Record<string, string> = {}): string =>
   path.replace(/\{(\w+)\}/g, (_, name: string) => given[name] ?? values[name]!)
 
-/** The routes of the OpenAPI registry, each with a credential that it takes. */
+/** The routes of the OpenAPI registry, each with a credential that it accepts. */
 export async function everyRoute(harness: Harness): Promise<Route[]> {
   const { id, apiKey } = await harness.createApp({ direct: true, readBack: true, delta: true })
   const { body: session } = await harness.call('POST', '/v1/uploads', apiKey, {

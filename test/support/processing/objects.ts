@@ -1,5 +1,5 @@
-// x-oss-process and x-oss-async-process with sys/saveas. The "result" is the operation and the source's bytes, so that a
-// test sees what was made of what; tasks end when the test says so.
+// x-oss-process and x-oss-async-process with sys/saveas. A result holds the operation and the source's bytes, so that a test
+// can tell them. Tasks end when the test says so.
 import { base64, fromUtf8, utf8 } from '../../../src/bytes/encoding.ts'
 import { md5 } from '../../../src/bytes/md5.ts'
 import { invalidArgument, refusal } from '../../../src/embedded/store/refusal.ts'
@@ -22,7 +22,7 @@ export interface ProcessCall {
   key: string
   operation: string
   saveAs: string
-  /** The body as it came. */
+  /** The body as received. */
   body: string
 }
 
@@ -90,7 +90,7 @@ export function objectProcessing({ bucket }: ProcessingStoreOptions, stored: Buc
       return { bucket, fileSize, object: saveAs, status: 'OK' }
     },
 
-    /** The tasks so far have worked. */
+    /** Lets all tasks succeed that have been submitted so far. */
     async finishTasks(): Promise<void> {
       for (const { saveAs, operation, source } of tasks.values()) {
         await save(saveAs, operation, source)
@@ -99,7 +99,7 @@ export function objectProcessing({ bucket }: ProcessingStoreOptions, stored: Buc
   }
 }
 
-/** Plain text as the Go and Java SDKs send it, or a form as ali-oss does. */
+/** Reads plain text, as the Go and Java SDKs send it, or a form, as ali-oss does. */
 function readProcess(parameter: string, body: string, bucket: string) {
   const text = body.includes('%') ? decodeURIComponent(body) : body
   if (!text.startsWith(`${parameter}=`)) {
