@@ -1,4 +1,4 @@
-// What a request and a run may cost, counted where it leaves the service: statements, store calls, webhooks.
+// The cost of a request and of a run, counted as statements, store calls and webhooks leave the service.
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { budgetOf, keeping } from '../../src/core/ports/budget.ts'
@@ -31,7 +31,7 @@ const create = () =>
     partSizeBytes: 100 * KiB,
   })
 
-/** Storage uploads under a key that no row names. */
+/** Begins storage uploads under a key that no row names. */
 const plant = (key: string, count: number) =>
   Promise.all(
     Array.from({ length: count }, () =>
@@ -44,7 +44,7 @@ const plant = (key: string, count: number) =>
     ),
   )
 
-/** Runs within the budget, a minute apart, until nothing is left to do. Answers what each cost. */
+/** Runs within the budget, a minute apart, until there is nothing left to do. Returns the cost of each run. */
 async function runsUntil(isDone: () => Promise<boolean>, run: () => Promise<unknown>) {
   const costs: number[] = []
   do {
@@ -120,7 +120,7 @@ describe('a request', () => {
       harness.call('POST', '/v1/uploads', grant.grant, { filename: 'a.bin', sizeBytes: 10 }),
     )
 
-    // The policy, the reservation, the opening: a grant is its own credential.
+    // The policy, the reservation, the opening. A grant needs no look-up, because it is its own credential.
     expect(granted.statements).toBe(3)
     // The api key, the policy, the reservation, the opening. The session, its claim, its end.
     expect([creating.statements, completing.statements]).toEqual([4, 3])
@@ -146,7 +146,7 @@ describe('a request', () => {
     expect({
       listed: await statements('GET', '/v1/uploads', grant.grant),
       status: await statements('GET', path, created.uploadToken),
-      // And the app, whose origins new tokens name.
+      // And the app, because new tokens name its origins.
       statusByGrant: await statements('GET', path, grant.grant),
       completed: await statements('POST', `${path}/complete`, created.completionToken, {}),
     }).toEqual({ listed: 1, status: 1, statusByGrant: 2, completed: 3 })

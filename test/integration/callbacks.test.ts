@@ -1,4 +1,4 @@
-// Callbacks as hints: what each may cause at most, counted in store calls, rows and changes of the session.
+// Callbacks are hints. These tests bound what each can cause: store calls, rows and changes to the session.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { receiveCallback } from '../../src/uploads/callback.ts'
 import { latch } from '../support/gates.ts'
@@ -25,7 +25,7 @@ beforeEach(async () => {
   app = await harness.createApp({ direct: true, partSizeBytes: 100 * KiB, singleMaxBytes: 0 })
 })
 
-/** A session with all its parts. */
+/** Creates a session and stores all its parts. */
 async function sent(body: Record<string, unknown> = {}) {
   const bytes = someBytes(SIZE)
   const { body: created } = await harness.call('POST', '/v1/uploads', app.apiKey, {
@@ -41,7 +41,7 @@ async function sent(body: Record<string, unknown> = {}) {
 const find = async ({ id }: Record<string, any>) =>
   (await harness.services.uploads.find(app.id, id))!
 
-/** The object is made at the store, and nobody hears of it. */
+/** Makes the object at the store without a report. */
 async function stored(created: Record<string, any>) {
   const { key, storageUploadId } = await find(created)
   const objects = harness.services.storeNamed('default')
@@ -52,7 +52,7 @@ async function stored(created: Record<string, any>) {
   return created
 }
 
-/** What happens meanwhile. */
+/** Counts what the call causes. */
 async function effectsOf<Value>(work: () => Promise<Value>) {
   const before = { calls: harness.counts.storeCalls, rows: await store.rowCount() }
   const value = await work()

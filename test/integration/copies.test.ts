@@ -1,4 +1,4 @@
-// Delta uploads over the API: what may be copied from where, and that nothing but the planned bytes becomes a part.
+// Delta uploads over the API: which objects may be copied, and that only the planned bytes become a part.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ADMIN_KEY, type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'
 
@@ -29,7 +29,7 @@ const create = async (body: Record<string, unknown> = {}, key = app.apiKey) => {
 const complete = (created: Record<string, any>, body: unknown = {}) =>
   harness.call('POST', `/v1/uploads/${created.id}/complete`, created.completionToken, body)
 
-/** A completed upload of BYTES. */
+/** Creates a completed upload of BYTES. */
 async function aSource(body: Record<string, unknown> = {}, key = app.apiKey) {
   const created = await create(body, key)
   for (const part of created.parts) await putPart(part, BYTES, created.plan.partSizeBytes)
@@ -49,7 +49,7 @@ async function readBack(id: string): Promise<Uint8Array> {
   return new Uint8Array(await (await fetch(answer.headers.get('location')!)).arrayBuffer())
 }
 
-/** Watches or changes the copies that reach the store. */
+/** Watches or changes the copy requests on their way to the store. */
 async function withCopies<Result>(
   between: (forward: typeof fetch, headers: Headers) => Promise<Response>,
   work: () => Promise<Result>,
@@ -67,7 +67,7 @@ async function withCopies<Result>(
   }
 }
 
-/** How many copies the store is asked for meanwhile. */
+/** Counts the copies that the call asks the store for. */
 async function copiesDuring(work: () => Promise<unknown>): Promise<number> {
   let asked = 0
   await withCopies((forward) => {
@@ -119,7 +119,7 @@ describe('copies', () => {
     expect(single.method).toBe('single')
     const stream = await create({ sizeBytes: undefined, partSizeBytes: undefined })
 
-    // The single PUT is one part of 250 KiB, which a part of the stream is not.
+    // The single PUT is one part of 250 KiB. A part of the stream has another size.
     expect(await copy(stream, single, [[1, 1]])).toMatchObject({
       status: 422,
       body: { code: 'parts-mismatch', wrongSize: [{ partNumber: 1, sizeBytes: BYTES.length }] },
@@ -352,7 +352,7 @@ describe('what the store did', () => {
     const target = await create()
     const store = harness.services.storeNamed('default')
 
-    // As OSS does for a range that it does not accept.
+    // OSS does this for a range that it does not accept.
     const answer = await withCopies(
       async (forward, headers) => {
         if (headers.get('x-oss-copy-source-range') !== `bytes=0-${PART - 1}`) return forward('')

@@ -1,5 +1,5 @@
-// Temporary credentials: for one key behind a session, for a prefix, and as the mobile SDKs ask for them. The embedded
-// store assumes the role and obeys the session policy, so what the credentials may not do is really refused.
+// Temporary credentials for a session's key, for a prefix, and in the form that the mobile SDKs expect. The embedded store
+// assumes the role and enforces the session policy, so it really refuses what the credentials do not allow.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Answer, type Harness, someBytes, startHarness } from '../support/harness.ts'
 import { holderOf } from '../support/holder.ts'
@@ -27,7 +27,7 @@ const begin = (body: Record<string, unknown> = {}) =>
 const status = async (id: string) =>
   (await harness.call('GET', `/v1/uploads/${id}`, app.apiKey)).body
 
-/** One request by somebody who holds these credentials and nothing else. */
+/** Sends one request with these credentials alone. */
 async function byHolder(
   { body: issued }: Answer,
   method: 'PUT' | 'GET' | 'DELETE' | 'POST',

@@ -1,4 +1,4 @@
-// The database's limits: a statement that is stuck ends with a problem that says so, and connections are few.
+// Database limits: a stuck statement ends with a problem that says so, and the number of connections is bounded.
 import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'

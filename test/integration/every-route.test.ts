@@ -1,4 +1,4 @@
-// What each route promises, tried on all that the OpenAPI document names.
+// Promises of every route, tested on all routes in the OpenAPI document.
 import { SignJWT } from 'jose'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { PROBLEMS, Problem } from '../../src/core/problem.ts'
@@ -30,7 +30,7 @@ describe('text that a database cannot store is refused before anything is asked'
     ['the other half', '\udc00'],
   ] as const
 
-  /** The body once for each text and each name in it, with `bad` in its place, and the pointer to it. */
+  /** Copies of the body, each with `bad` in place of one text or name, and the pointer to it. */
   function* spoiled(
     value: unknown,
     bad: string,

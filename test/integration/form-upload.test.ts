@@ -1,4 +1,4 @@
-// Form uploads end to end: what the API signs, posted as a browser posts it, judged by the embedded store.
+// Form uploads end to end: the API signs a form, a browser's request posts it, and the embedded store judges it.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Harness, someBytes, startHarness } from '../support/harness.ts'
 
@@ -31,7 +31,7 @@ const create = (body: Record<string, unknown> = {}) =>
     ...body,
   })
 
-/** As a browser does: the fields, then the file. A field that is undefined is left out. */
+/** Posts as a browser does: the fields, then the file. Leaves out fields that are undefined. */
 async function post({ url, fields }: Form, bytes: Uint8Array<ArrayBuffer>, change = {}) {
   const form = new FormData()
   for (const [name, value] of Object.entries({ ...fields, ...change })) {

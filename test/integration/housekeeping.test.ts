@@ -1,4 +1,4 @@
-// Months of the event log and the removal of what is old: nothing is lost to a clock that jumps, nothing goes that is needed.
+// Monthly partitions of the event log, and the removal of old rows: a clock that jumps loses nothing, and rows still needed stay.
 import postgres from 'postgres'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { budgetOf, LEAST_RUN, sharesOf, unbounded } from '../../src/core/ports/budget.ts'
@@ -38,7 +38,7 @@ const isKept = async (id: string) => (await harness.services.uploads.find(app.id
 const days = (count: number) => harness.advance({ hours: count * 24 })
 const rows = async (table: string) =>
   (await sql`select count(*)::int as count from ${sql(table)}`)[0]!.count as number
-/** Which partition each event of a session is in, in order. */
+/** The partition of each event of a session, in order. */
 const places = async (id: string) => {
   const found = await sql`
     select tableoid::regclass::text as place from upload_events
@@ -107,7 +107,7 @@ describe('months of the event log', () => {
           if (answer.status !== 201) refused.push(answer.body)
         }
       }
-      // The first writes fall into the moment when the month, which has no strays yet, is made.
+      // The first writes arrive while the month is being made, when it has no strays yet.
       const kept = harness.keepHouse()
       const clients = [client(), client(), client(), client()]
       await kept
@@ -182,7 +182,7 @@ describe('months of the event log', () => {
     expect(await harness.keepHouse()).toMatchObject({ dropped: 1 })
 
     expect(await partitions()).not.toContain(first)
-    // The expiry is young; it stays.
+    // The expiry is recent, so it stays.
     expect(await places(held.id)).toEqual([partitionOf(harness.clock())])
   })
 })
@@ -279,7 +279,7 @@ describe('retention', () => {
     const left = await sql`select grant_id from grants where app_id = ${app.id}`
     expect(left.map(({ grant_id }) => grant_id)).toEqual([used.id])
     expect(unused.id).not.toBe(used.id)
-    // It answers for a session that has just ended, too: who completes again hears the same.
+    // It also serves a session that has just ended, so that a repeated completion gets the same answer.
     await harness.sweep()
     await harness.keepHouse()
     const still = await sql`select grant_id from grants where app_id = ${app.id}`
@@ -398,7 +398,7 @@ describe('within the budget of a run', () => {
     ]
   })
 
-  /** Runs of so many requests, an hour apart, until it is done. Answers how many there were. */
+  /** Runs with this many requests each, an hour apart, until done. Returns the number of runs. */
   async function runsOf(requests: number, isDone: () => Promise<boolean>): Promise<number> {
     let runs = 0
     while (!(await isDone()) && runs < 100) {
@@ -412,7 +412,7 @@ describe('within the budget of a run', () => {
     harness.within(unbounded)
     return runs
   }
-  /** A delivered delivery, a session and a grant of each app. */
+  /** Creates a delivered delivery, a session and a grant in each app. */
   async function seedOld(): Promise<void> {
     for (const { apiKey } of apps) {
       await harness.call('POST', '/v1/webhook-endpoints', apiKey, { url: 'http://127.0.0.1:1/' })
@@ -444,7 +444,7 @@ describe('within the budget of a run', () => {
     const untilWhole = await runsOf(housekeeping, isWhole)
     const untilClean = await runsOf(housekeeping, async () => (await countOld()) === 0)
 
-    // Three months to make, three to drop, and meanwhile little else.
+    // Three months to make and three to drop leave room for little else.
     expect(untilWhole).toBeLessThanOrEqual(6)
     expect(untilClean).toBeLessThanOrEqual((4 * APPS) / 6)
     expect(await countOld()).toBe(0)
@@ -488,7 +488,7 @@ describe('within the budget of a run', () => {
   })
 })
 
-/** Ended sessions as the service leaves them, numbered from the oldest. */
+/** Inserts ended sessions as the service leaves them, numbered from the oldest. */
 async function seedEnded(appId: string, count: number): Promise<void> {
   const id = await complete()
   await sql`update uploads set app_id = ${appId} where upload_id = ${id}`

@@ -1,4 +1,4 @@
-// The library form in someone else's app: however the path it is mounted at reaches it, URLs, callbacks and logs are right.
+// The library form mounted in another app: its URLs, callbacks and logs are right whether or not the app strips the path.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -35,7 +35,7 @@ let variables: Record<string, string>
 const lines: string[] = []
 
 type Answer = (request: Request) => Response | Promise<Response>
-/** Where the store's callback arrives: the app under test. */
+/** The app under test, which receives the store's callback. */
 let reached: Answer
 
 const WAYS: Record<string, (uploads: Countersign) => Answer> = {
@@ -136,7 +136,7 @@ it('names all that is missing at once, and opens nothing', () => {
   for (const name of names) expect(() => countersign({})).toThrow(name)
 })
 
-/** A new app whose webhooks come to the receiver. */
+/** Registers an app whose webhooks go to the receiver. */
 async function appAt(receiver: { url: string }) {
   const app = (await call('POST', '/v1/apps', ADMIN_KEY, { name: 'mine' })).body
   const endpoint = { url: receiver.url, events: ['upload.created'] }
@@ -173,7 +173,7 @@ describe('start and close', () => {
   })
   afterEach(() => vi.restoreAllMocks())
 
-  /** Each of the three jobs has one. */
+  /** Each of the three jobs has its own timer. */
   const timers = () => begun.mock.results.map(({ value }) => value)
   const running = () => timers().filter((timer) => !ended.mock.calls.flat().includes(timer))
 
@@ -207,7 +207,7 @@ describe('start and close', () => {
     await receiver.arrived(1)
 
     const calls = [uploads.close(), uploads.start()]
-    // A start that did not wait for the close would be over when this is.
+    // A start that does not wait for the close would have finished by now.
     await migrate(fresh.url)
     release()
     await Promise.all(calls)
@@ -270,7 +270,7 @@ describe('the schedule', () => {
   })
 
   const pass = (minutes: number) => vi.setSystemTime(Date.now() + minutes * 60_000)
-  /** Housekeeping makes the partitions of this month and two more. */
+  /** Housekeeping makes the partitions of this month and the next two. */
   const houseIsKept = async () =>
     (await sql`select to_regclass('upload_events_2040_07') as made`)[0]!.made !== null
   const unkeepHouse = () => sql`drop table if exists upload_events_2040_07`

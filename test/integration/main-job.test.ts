@@ -1,4 +1,5 @@
-// The main job over the API: create, send parts, complete, one event. Relayed, single, empty, of unknown size, resumed.
+// The main job over the API: create, send parts, complete, one event. Uploads are relayed, single, empty, of unknown size, or
+// resumed.
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Webhook } from 'standardwebhooks'
@@ -295,7 +296,7 @@ describe('a repeated create', () => {
     await putPart(first.body.parts[0], bytes, 1000)
     const path = `/v1/uploads/${first.body.id}/complete`
     await harness.call('POST', path, first.body.completionToken, {})
-    // Another one of the same file, which could be resumed now.
+    // Another session of the same file, which could be resumed now.
     const another = await create(resume)
     expect(another.body.id).not.toBe(first.body.id)
 
@@ -357,7 +358,7 @@ describe('webhooks', () => {
       id: received[0]!.headers['webhook-id'],
       data: { upload: { id: created.id, state: 'completed', revision: 2 } },
     })
-    // The package takes the machine's own clock; the harness runs ahead of it.
+    // The package uses the machine's clock, and the harness runs ahead of it.
     vi.useFakeTimers({ now: harness.clock(), toFake: ['Date'] })
     const verified = new Webhook(endpoint.body.secret).verify(
       received[1]!.body,

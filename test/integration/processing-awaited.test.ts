@@ -1,5 +1,5 @@
-// Targets that go on after the store's answer: asynchronous processing and transcoding jobs, asked about by the sweep,
-// within bounds, until one event tells of their end.
+// Targets that continue after the store's answer: asynchronous processing and transcoding jobs. The sweep polls them within
+// bounds, until one event reports their end.
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { type Harness, startHarness } from '../support/harness.ts'
 import { appWith, PREVIEW, type ProcessingApp, TRANSCODED } from '../support/processing/upload.ts'
@@ -18,7 +18,7 @@ afterAll(async () => {
   await transcoded.receiver.close()
   await harness.stop()
 })
-// What is left running ends by itself, and so does what it is told by.
+// Lets whatever still runs end, together with its deliveries.
 afterEach(async () => {
   harness.advance({ hours: 2 })
   await harness.sweep()

@@ -1,4 +1,4 @@
-// Rules as an operator writes them, deliveries as a backend reads them, and a store that does not process.
+// Processing rules as an operator writes them, deliveries as a backend reads them, and a store without processing.
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { ADMIN_KEY, type Harness, startHarness } from '../support/harness.ts'
 import { appWith, PREVIEW, THUMBNAIL, TRANSCODED } from '../support/processing/upload.ts'

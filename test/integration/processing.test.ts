@@ -1,5 +1,5 @@
-// Processing after upload, end to end with images: the store's call, one event with the outcome, and what may go wrong
-// on the way. Nothing of it changes what the upload is.
+// Processing of images after upload, end to end: the call to the store, one event with the outcome, and faults on the way.
+// Processing never changes the upload itself.
 import { createHash } from 'node:crypto'
 import postgres from 'postgres'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
@@ -20,7 +20,7 @@ afterAll(async () => {
   await harness.stop()
 })
 beforeEach(async () => {
-  // What an earlier test left is none of the next one's.
+  // Drops the leftovers of an earlier test.
   harness.advance({ seconds: 2 })
   await harness.deliver()
   harness.processing!.objects.calls.splice(0)
@@ -32,7 +32,7 @@ const calls = () => harness.processing!.objects.calls
 const store = () => harness.services.storeNamed('default')
 const savedKey = (uploadId: string) => `${app.keyPrefix}/ada/${uploadId}/thumbnail.webp`
 
-/** The nth call with `x-oss-process` does this instead. */
+/** Replaces the nth call with `x-oss-process`. */
 function atProcessing(instead: (forward: () => Promise<Response>) => Promise<Response>) {
   harness.interceptStore((forward) => (input, init) => {
     const processes = String(input).endsWith('?x-oss-process')

@@ -1,4 +1,4 @@
-// `/readyz` looks whether a read sees the write before it: behind a pool that caches queries it must not be ready.
+// `/readyz` checks that a read sees the write before it. Behind a pool that caches queries, the service must not be ready.
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { connect } from '../../src/db/connect.ts'
 import { type ReadinessMemory, readsAreFresh } from '../../src/db/readiness.ts'

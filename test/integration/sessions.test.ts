@@ -1,4 +1,4 @@
-// What happens to a session when nobody looks: expiry, stuck states, leftovers of the inbox; whose object is whose; quotas.
+// Sessions without their client: expiry, stuck states, leftovers in the inbox, ownership of objects, and quotas.
 import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -79,7 +79,7 @@ describe('the sweep', () => {
   })
 
   it('fails a session that never got open, and aborts what its initiate left at the store', async () => {
-    // The store begins the upload, and its answer is lost.
+    // The store begins the upload, but its answer is lost.
     harness.interceptStore((forward) => async (input, init) => {
       await forward(input, init)
       throw new TypeError('cut')
@@ -183,7 +183,7 @@ describe('whose object it is', () => {
       status: 200,
       body: { state: 'aborted' },
     })
-    // Aborting the second touches nothing of the first.
+    // Aborting the second does not touch the first.
     expect(await harness.services.storeNamed('default').head(one.body.key)).toMatchObject({
       uploadId: one.body.id,
     })
@@ -330,7 +330,7 @@ describe('keys of an issuer by URL', () => {
 
     expect([await list(old, 'old'), await list(old, 'old'), fetched]).toEqual([200, 200, 1])
     keys = [await jwk(old, 'old'), await jwk(fresh, 'fresh')]
-    // Unknown keys are asked for at most twice a minute.
+    // Unknown keys are fetched at most twice a minute.
     expect([await list(fresh, 'fresh'), fetched]).toEqual([401, 1])
     harness.advance({ minutes: 1 })
     expect([await list(fresh, 'fresh'), fetched]).toEqual([200, 2])

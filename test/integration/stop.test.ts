@@ -1,4 +1,4 @@
-// Jobs side by side, and stopped in the middle: what was begun ends, nothing else is begun, and the next run finds the rest.
+// Jobs that run side by side and are stopped: work in progress ends, no other work begins, and the next run finds the rest.
 import postgres from 'postgres'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { type Jobs, startJobs } from '../../src/node/jobs.ts'
@@ -43,7 +43,7 @@ async function attemptsOf(appIds: string[]): Promise<number> {
   return Number(row!.count)
 }
 
-/** Stops the store's first answer. */
+/** Holds back the store's first answer. */
 function holdStore() {
   const { opened: asked, open: arrive } = latch()
   const { opened: released, open: release } = latch()
