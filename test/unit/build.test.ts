@@ -1,4 +1,4 @@
-// The build that `npm start` and `npm test` begin with: done once, done again for what changed or broke, and for nothing else.
+// The build that `npm start` and `npm test` begin with. It runs again only for files that changed or broke.
 import { spawn, spawnSync } from 'node:child_process'
 import {
   cpSync,
@@ -43,7 +43,7 @@ const build = () => {
 }
 const BUILT = { status: 0, output: '' }
 
-/** Each file with the time at which it was written, to a nanosecond. */
+/** Each file with its modification time in nanoseconds. */
 const written = () =>
   ['dist', '.build'].flatMap((folder) =>
     (readdirSync(join(tree, folder), { recursive: true }) as string[])
@@ -51,7 +51,7 @@ const written = () =>
       .map((path) => `${path} ${statSync(join(tree, path), { bigint: true }).mtimeNs}`),
   )
 
-/** Built once; every test has a copy of it. */
+/** Built once, and copied for each test. */
 let built: string
 const folder = () => mkdtempSync(join(tmpdir(), 'countersign-build-'))
 const remove = (path: string) => rmSync(path, { recursive: true, force: true })

@@ -1,5 +1,5 @@
-// deploy/compose.yml, which nothing here can run: what it names exists, and the service in it would start, be reached and be
-// given the time that it needs to stop.
+// deploy/compose.yml, which cannot run here. Everything it names exists, and its service would start, be reachable, and have
+// enough time to stop.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -33,7 +33,7 @@ const page = read('docs/deploy-node.md')
 const PASSWORD = '0123456789abcdef'
 const SOME_VALUE = 'a-value-that-is-long-enough-for-a-key'
 
-/** The file that docs/deploy-node.md makes, with a value for each of its names. */
+/** The environment file that docs/deploy-node.md creates, with a value for each name. */
 function environmentFile(): Record<string, string> {
   const [, block] = /cat > countersign\.env <<END\n(.*?)^END$/ms.exec(page)!
   const names = [...block!.matchAll(/^(\w+)=\$\1$/gm)].map(([, name]) => name!)
@@ -47,7 +47,7 @@ function environmentFile(): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, values[name] ?? SOME_VALUE]))
 }
 
-/** What a process in the container is given: the image's variables, then the file's, then Compose's own. */
+/** The environment in the container: the image's variables, then the file's, then Compose's own. */
 function configInside() {
   const [, image] = /^ENV (.*)$/m.exec(dockerfile)!
   const own = Object.entries(countersign.environment!).map(([name, value]) => [
@@ -97,7 +97,7 @@ it('what the database keeps is in a volume, where version 18 and later have it',
   const [volume, folder] = database.volumes![0]!.split(':')
 
   expect(Object.keys(volumes)).toEqual([volume])
-  // https://hub.docker.com/_/postgres: before 18 it was /var/lib/postgresql/data.
+  // https://hub.docker.com/_/postgres: before version 18 it was /var/lib/postgresql/data.
   expect(Number(/^postgres:(\d+)$/.exec(database.image!)?.[1])).toBeGreaterThanOrEqual(18)
   expect(folder).toBe('/var/lib/postgresql')
 })

@@ -1,4 +1,4 @@
-// The environment: defaults, every fault by its name, and what embedded mode is.
+// The environment: defaults, every fault by its variable's name, and embedded mode.
 import { describe, expect, it } from 'vitest'
 import { ConfigError, parseConfig, parseStoreConfigs, VARIABLES } from '../../src/config.ts'
 import { USUAL_NAMES } from '../support/usual-environment.ts'
@@ -152,7 +152,7 @@ it('names the stores alone for a tool that needs none of the service’s keys', 
   expect(() => parseStoreConfigs({ ...STORE, STORE_BUCKET: '' })).toThrow('STORE_BUCKET')
 })
 
-/** Every line of what is wrong. */
+/** The faults, one a line. */
 function faultsOf(environment: Record<string, string>): string[] {
   try {
     parseConfig(environment)

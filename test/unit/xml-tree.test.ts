@@ -1,4 +1,4 @@
-// The XML tree: every element keeps its own text, and what is no plain document is refused.
+// The XML tree: every element keeps its own text, and anything but a plain document is refused.
 import { expect, it } from 'vitest'
 import { canonicalXml, parseXmlTree, textAt } from '../../src/storage/rest/xml-tree.ts'
 

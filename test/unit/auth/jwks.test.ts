@@ -1,10 +1,10 @@
-// The cache of public keys: how often it fetches, what it never follows, and that Workers share no promise between requests.
+// The cache of public keys: how often it fetches, which redirects it refuses, and that requests on Workers share no promise.
 import { exportJWK, generateKeyPair } from 'jose'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { jwksCache } from '../../../src/auth/jwks.ts'
 
 const URL = 'https://issuer.example/jwks.json'
-/** A key of 2048 bits; nothing is signed with it. */
+/** A key of 2048 bits that signs nothing. */
 const JSON_RSA = { kty: 'RSA', n: `_${'A'.repeat(341)}`, e: 'AQAB' }
 let keys: string
 beforeAll(async () => {
@@ -28,7 +28,7 @@ function cacheOf({ sharePromises = true, answer = () => new Response(keys) } = {
   return {
     asked,
     request: () => cache((work) => void work),
-    /** Lets these fetches, in the order they were made, come to their end. */
+    /** Ends these fetches, in the order they were made. */
     answer: (index: number) => waiting[index]!(),
     pass: (seconds: number) => {
       now = new Date(now.getTime() + seconds * 1000)

@@ -1,4 +1,4 @@
-// The CORS rule to add: only where one is needed, where it takes effect, and never at the cost of a foreign rule.
+// The CORS rule to add: only if one is needed, where it takes effect, and never in place of a foreign rule.
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { planCors } from '../../../src/bucket/cors.ts'

@@ -1,4 +1,4 @@
-// The lifecycle rules to add: only what OSS takes, never for the whole bucket, and never at the cost of a foreign rule.
+// The lifecycle rules to add: only rules that OSS accepts, never for the whole bucket, and never in place of a foreign rule.
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type PrefixState, planLifecycle } from '../../../src/bucket/lifecycle.ts'

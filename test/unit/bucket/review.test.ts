@@ -1,4 +1,4 @@
-// Findings: what is missing fails a check, what only the operator can judge is a warning, and RAM allows the least.
+// Findings: a missing setting fails, a setting that only the operator can judge warns, and the RAM policy allows the least.
 import { describe, expect, it } from 'vitest'
 import {
   assumeRolePolicy,

@@ -1,4 +1,4 @@
-// What `bucket apply` says when the store does not do as it was told: refused, not taken, or rules gone.
+// The report of `bucket apply` if the store refuses a change, ignores it, or loses rules.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { applyToBucket, checkBucket } from '../../../src/cli/bucket-work.ts'
 import type {
@@ -22,7 +22,7 @@ const denied = async (): Promise<never> => {
   throw new StoreFailure('refused', 'AccessDenied', 403)
 }
 
-/** A bucket in memory that keeps documents, as a store does. */
+/** A bucket in memory that stores documents, as a real one does. */
 function aBucket(changes: Partial<BucketSettings> = {}) {
   const kept: { cors?: string; lifecycle?: string } = { lifecycle: FOREIGN }
   const settings: BucketSettings = {

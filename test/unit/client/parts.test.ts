@@ -1,9 +1,9 @@
-// Sending parts: an upload token that has expired is renewed, and a URL that lives shortly is used.
+// Sending parts: the client renews an expired upload token, and uses short-lived URLs.
 import { expect, it } from 'vitest'
 import { ApiProblem, type Call } from '../../../src/client/api.ts'
 import { sendParts } from '../../../src/client/parts.ts'
 
-/** A service that signs for one token, URLs that live so long, and a store that takes everything. */
+/** A service that signs URLs of this life for one token, and a store that accepts everything. */
 function service({ valid, lifeMs }: { valid: string; lifeMs: number }) {
   const asked: string[] = []
   const call = (async (_method: string, _path: string, token: string, body: any) => {

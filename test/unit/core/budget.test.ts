@@ -1,4 +1,4 @@
-// What a scheduled run may spend, and how it is shared out.
+// The budget of a scheduled run, and how the run shares it out.
 import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../../../src/config.ts'
 import {

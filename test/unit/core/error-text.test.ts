@@ -1,4 +1,4 @@
-// What a log says of an error: never the parameters of a statement, which may be hashes, names or keys of objects.
+// The text of an error for the log: never a statement's parameters, which may be hashes, names or object keys.
 import { DrizzleQueryError } from 'drizzle-orm/errors'
 import { expect, it } from 'vitest'
 import { errorText, errorTrace } from '../../../src/core/error-text.ts'

@@ -1,4 +1,4 @@
-// One request and its whole answer: it settles in time, also on a fetch that ignores that it is aborted.
+// One request and its whole answer: it ends in time, even if fetch ignores the abort.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { exchange } from '../../../src/net/exchange.ts'
 
@@ -10,11 +10,11 @@ afterEach(() => void vi.useRealTimers())
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 const answering = (body: BodyInit | null) => async () => new Response(body)
-/** A body that says this and nothing more, and never ends. */
+/** A body that sends this text and never ends. */
 const endless = (text: string) =>
   new ReadableStream({ start: (controller) => controller.enqueue(bytes(text)) })
 
-/** What came of it by then. */
+/** The outcome so far. */
 async function outcomeAfter(milliseconds: number, work: Promise<unknown>) {
   let outcome: unknown = 'unsettled'
   work.then(

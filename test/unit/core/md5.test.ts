@@ -1,4 +1,4 @@
-// MD5 against the test suite of RFC 1321 §A.5, and against Node's at every length around a block.
+// MD5 against the test suite of RFC 1321 §A.5, and against Node's MD5 at every length around a block.
 import { createHash } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { base64, hex, utf8 } from '../../../src/bytes/encoding.ts'

@@ -1,4 +1,4 @@
-// Keys: every placeholder is one safe segment, and nothing a user sends climbs out of its place.
+// Keys: every placeholder becomes one safe segment, so that no user input reaches another path.
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { digestHex } from '../../../src/bytes/encoding.ts'

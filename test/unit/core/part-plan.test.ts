@@ -1,4 +1,4 @@
-// The plan: contiguous, covering, within the store's limits; and the differences between it and what is stored.
+// The plan is contiguous, covers the file and respects the store's limits. Differences compare it with the stored parts.
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {

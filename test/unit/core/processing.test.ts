@@ -1,4 +1,4 @@
-// Which rules fit an upload, where each saves, and which rules cannot be written at all.
+// Processing rules: which ones fit an upload, where each saves, and which are invalid.
 import { describe, expect, it } from 'vitest'
 import {
   operationFault,

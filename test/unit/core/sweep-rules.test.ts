@@ -63,7 +63,7 @@ describe('the end of an open session', () => {
       nextLookAt(aSession(session), { activity: at(activity).getTime(), watched, now: NOW })
     expect(look({}, -HOUR)).toEqual(at(23 * HOUR))
     expect(look({}, -HOUR, true)).toEqual(at(10 * MINUTE))
-    // Less and less often: after so long as nothing came.
+    // Less and less often: after as long again as nothing has arrived.
     expect(look({ policy: { autoComplete: true } }, 0)).toEqual(at(10 * MINUTE))
     expect(look({ policy: { autoComplete: true } }, -3 * HOUR)).toEqual(at(3 * HOUR))
     expect(look({ policy: { autoComplete: true } }, -23 * HOUR)).toEqual(at(HOUR))
@@ -154,7 +154,7 @@ describe('what may still arrive of an ended session', () => {
     (method) => {
       expect(until({ method })).toEqual(at(20 * MINUTE))
       expect(until({ method, expiresAt: at(10 * MINUTE) })).toEqual(at(15 * MINUTE))
-      // Nobody was ever handed anything.
+      // Nobody ever received a URL or a token.
       expect(until({ method, revision: 1 })).toBe(0)
     },
   )

@@ -1,4 +1,4 @@
-// Tokens: each kind has its own type and key; keys rotate by adding last, moving first, removing.
+// Tokens: each kind has its own type and key. Keys rotate by adding one last, moving it first, and removing the old one.
 import { describe, expect, it } from 'vitest'
 import { claimedKind, deriveTokenKeys, mintToken, openToken } from '../../../src/core/token.ts'
 

@@ -1,4 +1,4 @@
-// When deliveries are tried again, and when a store is asked about what it works on.
+// The times at which deliveries are retried, and at which a store is polled about its work.
 import { expect, it } from 'vitest'
 import { pollAt, RETRY_SECONDS, retryAt } from '../../../src/delivery/schedule.ts'
 

@@ -1,4 +1,4 @@
-// Where webhooks may go: public https, and private targets only where the configuration allows them.
+// Allowed webhook URLs: public https, and private targets only if the configuration allows them.
 import { describe, expect, it } from 'vitest'
 import { addressAllowed, checkUrl } from '../../../src/delivery/url-guard.ts'
 
@@ -8,7 +8,7 @@ const privateToo = { allowPrivate: true }
 const allowed = (text: string, options: { allowPrivate: boolean }) =>
   'url' in checkUrl(text, options)
 
-/** Neither setting changes these. */
+/** Allowed under either setting. */
 const PUBLIC = [
   'https://example.com',
   'https://example.com/hook?a=b&c=%20d',

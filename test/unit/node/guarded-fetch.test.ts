@@ -1,4 +1,4 @@
-// URLs that tenants name, on Node: the address that a name resolves to is checked when the connection is opened.
+// URLs named by tenants, on Node: the resolved address is checked when the connection is opened.
 import type { lookup } from 'node:dns'
 import { afterEach, expect, it } from 'vitest'
 import { guardedFetch } from '../../../src/node/guarded-fetch.ts'
@@ -11,7 +11,7 @@ afterEach(async () => {
 
 const reason = (error: Error) => error.message
 
-/** A resolver that knows these addresses, the next with each question. */
+/** A resolver that returns the next of these addresses at each query. */
 function resolving(...answers: string[][]) {
   const asked: string[] = []
   const resolve = (

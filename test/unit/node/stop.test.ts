@@ -1,4 +1,4 @@
-// A stop ends, whatever does not; and a run that does not end keeps no later one from its turn.
+// Stopping ends even if a run does not, and a run that does not end keeps no later run from its turn.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { unbounded } from '../../../src/core/ports/budget.ts'
 import { background } from '../../../src/node/background.ts'
@@ -15,7 +15,7 @@ beforeEach(() => {
 })
 afterEach(() => vi.useRealTimers())
 
-/** How long it takes by the clock of the timers. */
+/** How long it takes, by the fake timers. */
 async function durationOf(ends: Promise<void>): Promise<number> {
   const began = Date.now()
   let tookMs = Number.NaN
@@ -26,11 +26,11 @@ async function durationOf(ends: Promise<void>): Promise<number> {
   return tookMs
 }
 
-/** Jobs on a database that never answers, and how often it was asked. */
+/** Jobs on a database that never answers, and a count of its queries. */
 function stuckJobs() {
   const appsWithDue = vi.fn(never)
   const services = { deliveries: { appsWithDue }, clock: () => new Date(), budget: unbounded }
-  // The run stops at its first question: nothing else is reached.
+  // The run stops at its first query and uses nothing else.
   const jobs = startJobs(services as never, services as never, {} as never, log)
   return { jobs, appsWithDue }
 }

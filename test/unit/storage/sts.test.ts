@@ -1,4 +1,4 @@
-// AssumeRole as a client of it: what is sent, who shares an answer, and what each kind of answer means.
+// The AssumeRole client: the request, which callers share an answer, and the meaning of each answer.
 import { describe, expect, it } from 'vitest'
 import { sessionPolicy, stsClient } from '../../../src/storage/aliyun/sts.ts'
 
