@@ -10,7 +10,7 @@ export interface BadLine {
 }
 
 const QUIET: BadLine = { cut: 0, delay: 0, throttle: 0 }
-/** A throttled chunk arrives in at least `pieces` pieces, each at most `bytes` long. */
+/** A throttled chunk arrives in at least PIECES pieces, each at most PIECE_BYTES long. */
 const PIECE_BYTES = 8 * 1024
 const PIECES = 4
 

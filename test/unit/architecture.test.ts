@@ -98,7 +98,7 @@ describe('imports', () => {
     expect(strays).toEqual([])
   })
 
-  it('never run in a circle', () => {
+  it('never form a circle', () => {
     const targets = new Map(files.map(({ name }) => [name, [] as string[]]))
     for (const { from, target } of imports) if (within(target)) targets.get(from)!.push(target)
     const settled = new Set<string>()
@@ -121,7 +121,7 @@ describe('imports', () => {
     expect(packages.filter(({ target }) => target !== 'jose')).toEqual([])
   })
 
-  it('of the client are types, but for the checksum', () => {
+  it('of the client are types, except the checksum', () => {
     const values = imports.filter(
       ({ from, target, typeOnly }) =>
         from.startsWith('client/') && !typeOnly && !target.startsWith('client/'),
@@ -129,14 +129,14 @@ describe('imports', () => {
     expect(values.map(({ target }) => target)).toEqual(['bytes/crc64.ts'])
   })
 
-  it('of what stores share name no family of stores', () => {
+  it('of storage/rest name no dialect', () => {
     const strays = imports.filter(
       ({ from, target }) => from.startsWith('storage/rest/') && /^storage\/(?!rest\/)/.test(target),
     )
     expect(strays).toEqual([])
   })
 
-  it('name Node only behind its doors', () => {
+  it('name Node only in the files that may', () => {
     const strays = imports.filter(
       ({ from, target }) => target.startsWith('node:') && !matches(NODE_DOORS, from),
     )
@@ -165,13 +165,13 @@ describe('the world', () => {
     expect(others.sort()).toEqual(['cli/main.ts', 'node.ts'])
   })
 
-  it('tells the time in few places', () => {
+  it('reads the clock in few places', () => {
     expect(users(/new Date\(\)|Date\.now\(\)/).filter((name) => !matches(CLOCKS, name))).toEqual([])
   })
 })
 
 describe('every file', () => {
-  it('opens with what it is for', () => {
+  it('opens with a line that says what it is for', () => {
     const silent = files.filter(({ text }) => !/^(\/\/|\/\*|#!)/.test(text))
     expect(silent.map(({ name }) => name)).toEqual([])
   })

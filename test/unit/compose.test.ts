@@ -62,7 +62,7 @@ function configInside() {
   })
 }
 
-it('builds from the Dockerfile, and takes the settings of the file that the page has made', () => {
+it('builds from the Dockerfile, and reads the settings file that the page creates', () => {
   expect(services).toEqual({ countersign, database })
   expect(countersign.build).toBe('..')
   expect(countersign.env_file).toBe('countersign.env')
@@ -70,7 +70,7 @@ it('builds from the Dockerfile, and takes the settings of the file that the page
   expect(page).toContain('docker compose -f deploy/compose.yml up')
 })
 
-it('the service is reached from outside of its container, at the port that is exposed', () => {
+it('the service is reachable from outside its container, at the exposed port', () => {
   const { host, port } = configInside()
 
   expect(host).toBe('0.0.0.0')
@@ -78,7 +78,7 @@ it('the service is reached from outside of its container, at the port that is ex
   expect(dockerfile).toContain(`\nEXPOSE ${port}\n`)
 })
 
-it('the service reaches the database, as the role and by the password that it was made with', () => {
+it('the service reaches the database with the role and password it was created with', () => {
   const { POSTGRES_USER, POSTGRES_DB, POSTGRES_PASSWORD } = database.environment!
   const url = new URL(configInside().databaseUrl!)
 
@@ -87,13 +87,13 @@ it('the service reaches the database, as the role and by the password that it wa
   expect(page).toContain('POSTGRES_PASSWORD=$(openssl rand -hex 24)" > deploy/.env')
 })
 
-it('the service waits for a database that says that it is healthy, as that role', () => {
+it('the service waits until the database is healthy for that role', () => {
   expect(countersign.depends_on).toEqual({ database: { condition: 'service_healthy' } })
   const { POSTGRES_USER } = database.environment!
   expect(database.healthcheck!.test).toEqual(['CMD', 'pg_isready', '-U', POSTGRES_USER])
 })
 
-it('what the database keeps is in a volume, where version 18 and later have it', () => {
+it('the database’s files are in a volume, at the path of version 18 and later', () => {
   const [volume, folder] = database.volumes![0]!.split(':')
 
   expect(Object.keys(volumes)).toEqual([volume])
@@ -102,7 +102,7 @@ it('what the database keeps is in a volume, where version 18 and later have it',
   expect(folder).toBe('/var/lib/postgresql')
 })
 
-it('there is time to stop in: the drain, and what docs/deploy-node.md promises after it', () => {
+it('the stop time covers the drain and the wait that docs/deploy-node.md promises', () => {
   const [, promised] = /at most `DRAIN_SECONDS` and (\d+) seconds\s+after the signal/.exec(page)!
   const grace = Number(/^(\d+)s$/.exec(countersign.stop_grace_period!)?.[1])
   const unit = Number(/^TimeoutStopSec=(\d+)$/m.exec(read('deploy/countersign.service'))?.[1])
@@ -114,7 +114,7 @@ it('there is time to stop in: the drain, and what docs/deploy-node.md promises a
   expect(run).toBeGreaterThanOrEqual(least)
 })
 
-it('no file with keys is committed, nor reaches the image', () => {
+it('no file with keys is committed or copied into the image', () => {
   const ignored = read('.gitignore').split('\n')
   expect(ignored).toEqual(expect.arrayContaining(['countersign.env', 'deploy/.env']))
   const [first, ...exceptions] = read('.dockerignore').trim().split('\n')

@@ -152,7 +152,7 @@ it.each([
   await receiver.stop()
 })
 
-it('a webhook waits for no connection of another one to the same host', async () => {
+it('a webhook does not wait for another’s connection to the same host', async () => {
   const receiver = await startReceiver()
   const release = receiver.hold()
   const send = fetchSender({ fetch: onNode.fetch })

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest'
 import { canonicalXml, parseXmlTree, textAt } from '../../src/storage/rest/xml-tree.ts'
 
-it('keeps each element as it stood, and decodes its text', () => {
+it('keeps each element’s source, and decodes its text', () => {
   const inner = '<x:b a="1 > 0" c=\'"\'>\n<d/>&lt;&#x41;&#66;&unknown;<![CDATA[<&]]></x:b>'
   const root = parseXmlTree(
     `<?xml version="1.0"?><!-- <no/> --><a xmlns="urn:x">${inner}<e >  f &amp; g </e><h/></a>`,

@@ -22,7 +22,7 @@ async function complete(answer: () => Promise<Response>, state = 'open') {
 }
 
 describe('after a direct completion', () => {
-  it('the service’s word in a 200 is enough', async () => {
+  it('the service’s own answer in a 200 is enough', async () => {
     const { completed, asked } = await complete(async () => new Response(WORD))
 
     expect(completed).toBe(true)
@@ -45,7 +45,7 @@ describe('after a direct completion', () => {
     expect(known.asked.at(-1)).toBe('GET /v1/uploads/upl_1')
   })
 
-  it('a definite no of the service leaves it to the other way', async () => {
+  it('after a definite no of the service, the client completes through the service', async () => {
     const call: Call = () => Promise.reject(new ApiProblem(403, { code: 'forbidden' }))
 
     const completed = await completeAtStore(call, { id: 'upl_1', token: 't', uploadToken: 'u' })

@@ -37,7 +37,7 @@ it('is the same for a file in the browser, copied to another device, and on the 
   expect([...found]).toHaveLength(1)
 })
 
-it('is another for another name, size, start or end', async () => {
+it('differs for another name, size, start or end', async () => {
   const changed = (at: number) => BYTES.map((byte, index) => (index === at ? byte ^ 1 : byte))
   const files: Array<[string, Uint8Array<ArrayBuffer>]> = [
     ['a.pdf', BYTES],

@@ -9,7 +9,7 @@ const failed = new DrizzleQueryError(
   new Error('relation "api_keys" does not exist'),
 )
 
-it('names a failed statement and the database’s words, and none of its parameters', () => {
+it('shows a failed statement and the database’s message, without parameters', () => {
   expect(errorText(failed)).toBe(
     'Error: relation "api_keys" does not exist in: select * from api_keys where hash = $1',
   )
@@ -18,7 +18,7 @@ it('names a failed statement and the database’s words, and none of its paramet
   expect(trace + errorText(failed)).not.toMatch(/a-hash|nowhere/)
 })
 
-it('repeats every other error as it is', () => {
+it('shows every other error unchanged', () => {
   const error = new TypeError('no such thing')
   expect(errorText(error)).toBe('TypeError: no such thing')
   expect(errorTrace(error)).toBe(error.stack)

@@ -16,7 +16,7 @@ describe('a token', () => {
     expect(await openToken(keys, 'grant', token)).toBeUndefined()
   })
 
-  it('has another key for each kind', async () => {
+  it('has a separate key for each kind', async () => {
     const keys = await deriveTokenKeys([master('a', 1)])
     const secrets = [keys.grant, keys.upload, keys.completion].map((ring) =>
       Buffer.from(ring[0]!.secret).toString('hex'),

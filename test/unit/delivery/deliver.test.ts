@@ -94,7 +94,7 @@ it('a record that never settles is left to its lease, and the next batch is clai
   expect(outbox.lines).toContain('a delivery is left to its lease')
 })
 
-it('a claim that never settles keeps no other app from its deliveries, and its own slots come back', async () => {
+it('a claim that never settles does not block other apps, and its own slots are freed', async () => {
   const outbox = anOutbox({ bad: ['late'], good: ['soon'] })
   const { claim } = outbox.deliveries
   outbox.deliveries.claim = (appId, ...rest) => (appId === 'bad' ? never() : claim!(appId, ...rest))
@@ -113,7 +113,7 @@ it('a claim that never settles keeps no other app from its deliveries, and its o
   ])
 })
 
-it('slow receivers of four apps use their own slots: what becomes due for a fifth is delivered meanwhile', async () => {
+it('slow receivers of four apps use their own slots, so a fifth app’s delivery is sent meanwhile', async () => {
   const slow = ['one', 'two', 'three', 'four']
   const outbox = anOutbox({
     ...Object.fromEntries(slow.map((app) => [app, range(30, app)])),

@@ -144,7 +144,7 @@ describe('checkUrl', () => {
     expect(allowed(text, privateToo)).toBe(false)
   })
 
-  it('takes 2048 characters and not one more', () => {
+  it('accepts up to 2048 characters', () => {
     const url = (length: number) => 'https://example.com/'.padEnd(length, 'x')
 
     expect(allowed(url(2048), publicOnly)).toBe(true)
@@ -153,7 +153,7 @@ describe('checkUrl', () => {
     })
   })
 
-  it('answers the parsed URL', () => {
+  it('returns the parsed URL', () => {
     expect(checkUrl(' HTTPS://Example.COM:443/a/../b?c ', publicOnly)).toEqual({
       url: new URL('https://example.com/b?c'),
     })

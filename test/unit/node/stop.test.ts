@@ -35,7 +35,7 @@ function stuckJobs() {
   return { jobs, appsWithDue }
 }
 
-it('jobs that never end are left after half a minute, and the log says so', async () => {
+it('jobs that never end are abandoned after half a minute, and the log says so', async () => {
   const { jobs, appsWithDue } = stuckJobs()
   jobs.deliveries.nudge()
   expect(appsWithDue).toHaveBeenCalledTimes(1)
@@ -45,7 +45,7 @@ it('jobs that never end are left after half a minute, and the log says so', asyn
   expect(lines).toEqual(['what is under way is left: it comes again when its lease ends'])
 })
 
-it('nothing is begun after the stop: not by the timers, and not by a nudge', async () => {
+it('no timer and no nudge starts a job after the stop', async () => {
   const { jobs, appsWithDue } = stuckJobs()
 
   expect(await durationOf(jobs.stop())).toBe(0)
@@ -56,7 +56,7 @@ it('nothing is begun after the stop: not by the timers, and not by a nudge', asy
   expect(lines).toEqual([])
 })
 
-it('the half minute is counted from the first call: a second one waits for the same end', async () => {
+it('the half minute counts from the first call, and a second call waits for the same end', async () => {
   const { jobs } = stuckJobs()
   jobs.deliveries.nudge()
   void jobs.stop()
@@ -80,7 +80,7 @@ it('a run that does not end keeps no later one from its turn, and the log says s
   await durationOf(jobs.stop())
 })
 
-it('work after an answer is waited for, but for ten seconds at most', async () => {
+it('waits at most ten seconds for work after an answer', async () => {
   const after = background(log)
   expect(await durationOf(after.ended())).toBe(0)
   const work = latch()
