@@ -104,7 +104,7 @@ describe('a request', () => {
     expect(cost).toEqual({ statements: 0, storeCalls: 0 })
   })
 
-  it('that creates and one that completes make so many statements', async () => {
+  it('that creates and one that completes each make a fixed number of statements', async () => {
     const bytes = someBytes(150 * KiB)
     let created: Record<string, any> = {}
     const creating = await costOf(async () => {
@@ -195,7 +195,7 @@ describe('a run within a budget', () => {
     await expectNoOrphans(harness, created.key)
   })
 
-  it('aborts as many of those that a listing shows as it allows, and goes on behind them', async () => {
+  it('aborts as many listed uploads as it allows, and continues after them', async () => {
     const { body: created } = await create()
     await harness.call('DELETE', `/v1/uploads/${created.id}`, app.apiKey)
     await settle(harness)
@@ -209,7 +209,7 @@ describe('a run within a budget', () => {
     expect(costs.length).toBeGreaterThan(1)
   })
 
-  it('looks into as many uploads of a client’s own SDK as it allows, and takes the others for active', async () => {
+  it('checks as many uploads of a client’s own SDK as it allows, and counts the others as active', async () => {
     const own = await harness.createApp({ credentials: true })
     const { body: issued } = await harness.call('POST', '/v1/credentials', own.apiKey, {
       subject: 'ada',
@@ -245,7 +245,7 @@ describe('a run within a budget', () => {
     await processed.receiver.close()
   })
 
-  it('delivers what it allows, and what it has to keep back for others stays', async () => {
+  it('delivers as much as it allows, and leaves the shares reserved for other work', async () => {
     const receiver = await startReceiver()
     const endpoint = { url: receiver.url, events: ['upload.created'] }
     await harness.call('POST', '/v1/webhook-endpoints', app.apiKey, endpoint)

@@ -66,7 +66,7 @@ async function effectsOf<Value>(work: () => Promise<Value>) {
 const NOT_VERIFIED = { status: 403, body: { code: 'callback-not-verified' } }
 
 describe('a true callback', () => {
-  it('completes the session with one look at the store, and is answered with its object', async () => {
+  it('completes the session with one call to the store, and its answer names the object', async () => {
     const created = await stored(await sent())
 
     const { value, storeCalls, rows } = await effectsOf(() => store.report(store.bodyOf(created)))
@@ -91,7 +91,7 @@ describe('a true callback', () => {
     expect(answer).toMatchObject({ status: 200, body: { state: 'completed' } })
   })
 
-  it('adds nothing when it is replayed, and none to a session that has ended', async () => {
+  it('changes nothing when it is replayed, or when the session has ended', async () => {
     const created = await stored(await sent())
     const body = store.bodyOf(created)
     const first = await store.report(body)
@@ -107,7 +107,7 @@ describe('a true callback', () => {
     expect(await find(created)).toEqual(session)
   })
 
-  it('is answered with what a session has become that ended otherwise', async () => {
+  it('is answered with the state of a session that ended otherwise', async () => {
     const created = await sent()
     await harness.call('DELETE', `/v1/uploads/${created.id}`, app.apiKey)
 
@@ -323,7 +323,7 @@ describe('a callback that the store has really signed, but for somebody else,', 
   })
 })
 
-it('keeps 20 callbacks of a session, and looks at the store for no more', async () => {
+it('stores 20 callbacks of a session, and asks the store for no more', async () => {
   const created = await sent()
 
   const { storeCalls, rows } = await effectsOf(async () => {

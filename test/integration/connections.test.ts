@@ -125,7 +125,7 @@ describe('a request that is refused before its body was read', () => {
     },
   )
 
-  it('and never sent: it is answered all the same', async () => {
+  it('and never sent: it is answered anyway', async () => {
     const { socket, answers, ended, failure } = open()
     socket.write(head('/v1/uploads', { ...json(), 'content-length': 512 * MiB }))
 

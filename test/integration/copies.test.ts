@@ -78,7 +78,7 @@ async function copiesDuring(work: () => Promise<unknown>): Promise<number> {
 }
 
 describe('copies', () => {
-  it('of all parts but a changed one make the new version, without sending them again', async () => {
+  it('of all parts except a changed one make the new version without sending them again', async () => {
     const source = await aSource()
     const target = await create()
     const changed = BYTES.slice()
@@ -291,7 +291,7 @@ describe('a copy is refused', () => {
   })
 })
 
-describe('a source that is not what was uploaded any more', () => {
+describe('a source that has changed since its upload', () => {
   const replace = async (key: string, bytes: Uint8Array<ArrayBuffer>) => {
     const store = harness.services.storeNamed('default')
     const part = { partNumber: 1, sizeBytes: bytes.length }
@@ -328,7 +328,7 @@ describe('a source that is not what was uploaded any more', () => {
     })
   })
 
-  it('is refused by the store itself where it changes after we looked', async () => {
+  it('is refused by the store if it changes after our check', async () => {
     const source = await aSource()
     const target = await create()
 
@@ -347,7 +347,7 @@ describe('a source that is not what was uploaded any more', () => {
 })
 
 describe('what the store did', () => {
-  it('is looked at: a part into which the whole object went is named, and never completed', async () => {
+  it('is checked: a part that holds the whole object is reported, and never completed', async () => {
     const source = await aSource()
     const target = await create()
     const store = harness.services.storeNamed('default')
@@ -391,7 +391,7 @@ describe('what the store did', () => {
     expect(await readBack(target.id)).toEqual(BYTES)
   })
 
-  it('in part is answered as far as it came', async () => {
+  it('that fails halfway reports the finished parts', async () => {
     const source = await aSource()
     const target = await create()
 
@@ -410,7 +410,7 @@ describe('what the store did', () => {
     expect(answer).toMatchObject({ status: 200, body: { copied: [1], storedParts: { count: 1 } } })
   })
 
-  it('without an answer to any copy is a Problem that says to try again', async () => {
+  it('without an answer to any copy is a problem that says to try again', async () => {
     const source = await aSource()
 
     const answer = await withCopies(
@@ -423,7 +423,7 @@ describe('what the store did', () => {
     expect(answer).toMatchObject({ status: 503, body: { code: 'storage-unavailable' } })
   })
 
-  it('to a lost storage upload is healed by GET, as everywhere', async () => {
+  it('to a lost storage upload is healed by GET, like any other', async () => {
     const source = await aSource()
     const target = await create()
     const { storageUploadId } = (await harness.services.uploads.find(app.id, target.id))!
@@ -439,7 +439,7 @@ describe('what the store did', () => {
     expect(await copy(target, source, [[1, 1]])).toMatchObject({ body: { copied: [1] } })
   })
 
-  it('is never asked for more than five at a time, nor begun after twenty seconds', async () => {
+  it('runs at most five copies at a time, and begins none after twenty seconds', async () => {
     const source = await aSource()
     const target = await create({ sizeBytes: 40 * PART })
     let running = 0

@@ -64,7 +64,7 @@ describe('a subject', () => {
     expect(await read(body.id, await jwt(TWO))).toBe(404)
   })
 
-  it('is the claim alone where issuers are joined on purpose', async () => {
+  it('is the claim alone if issuers are joined on purpose', async () => {
     await register(ONE, { subjectPrefix: '' })
     await register(TWO, { subjectPrefix: '' })
 
@@ -74,7 +74,7 @@ describe('a subject', () => {
     expect(await read(body.id, await jwt(TWO))).toBe(200)
   })
 
-  it('is named in full by grants and the api key', async () => {
+  it('must be named in full by grants and the api key', async () => {
     await register(ONE, { subjectPrefix: 'one:' })
     const { body } = await create(await jwt(ONE))
 

@@ -130,7 +130,7 @@ describe.each(Object.entries(WAYS))('behind %s', (_way, mount) => {
   })
 })
 
-it('names all that is missing at once, and opens nothing', () => {
+it('names all missing settings at once, and opens nothing', () => {
   expect(() => countersign({})).toThrow(ConfigError)
   const names = ['DATABASE_URL', 'PUBLIC_URL', 'STORE_DIALECT', 'ADMIN_KEY', 'SECRET_KEYS']
   for (const name of names) expect(() => countersign({})).toThrow(name)
@@ -177,7 +177,7 @@ describe('start and close', () => {
   const timers = () => begun.mock.results.map(({ value }) => value)
   const running = () => timers().filter((timer) => !ended.mock.calls.flat().includes(timer))
 
-  it('two starts at once are one, and one close ends it', async () => {
+  it('two concurrent starts count as one, and one close ends it', async () => {
     await Promise.all([uploads.start(), uploads.start()])
     expect(running()).toHaveLength(3)
     await uploads.start()
@@ -188,7 +188,7 @@ describe('start and close', () => {
     expect(running()).toEqual([])
   })
 
-  it('a close while it starts ends what the start begins', async () => {
+  it('a close during a start ends what the start began', async () => {
     const started = uploads.start()
 
     await uploads.close()
@@ -198,7 +198,7 @@ describe('start and close', () => {
     expect(running()).toEqual([])
   })
 
-  it('started again while it closes, it works: the last call counts', async () => {
+  it('it works when started again during a close, because the last call counts', async () => {
     const receiver = await startReceiver()
     const { create } = await appAt(receiver)
     await uploads.start()
@@ -219,7 +219,7 @@ describe('start and close', () => {
     await receiver.stop()
   })
 
-  it('a second close takes no connection from what the first one waits for', async () => {
+  it('a second close takes no connection from the work that the first one waits for', async () => {
     const receiver = await startReceiver()
     const { create, apiKey } = await appAt(receiver)
     await uploads.start()
@@ -275,7 +275,7 @@ describe('the schedule', () => {
     (await sql`select to_regclass('upload_events_2040_07') as made`)[0]!.made !== null
   const unkeepHouse = () => sql`drop table if exists upload_events_2040_07`
 
-  it('keeps house once an hour, however often it is called', async () => {
+  it('runs housekeeping once an hour, however often it is called', async () => {
     await mine.scheduled()
     expect(await houseIsKept()).toBe(true)
     await unkeepHouse()
@@ -289,7 +289,7 @@ describe('the schedule', () => {
     expect(await houseIsKept()).toBe(true)
   })
 
-  it('sweeps and keeps house where deliveries fail, and logs that they do', async () => {
+  it('still sweeps and runs housekeeping if deliveries fail, and logs the failure', async () => {
     const receiver = await startReceiver()
     const { create, apiKey } = await appAt(receiver)
     const { id } = await create()

@@ -100,7 +100,7 @@ it('a subject whose sessions have ended has no open uploads, also where their st
   await fresh.drop()
 })
 
-it('issuers keep their subjects, and the operator is told of those that share them', async () => {
+it('issuers keep their subjects, and the operator learns which of them share subjects', async () => {
   const fresh = await emptyDatabase()
   const sql = postgres(fresh.url, { max: 1, onnotice: () => {} })
   const before = await migrationsBefore('subject_prefixes')

@@ -65,7 +65,7 @@ describe('a part that changes after it was checked', () => {
     expect(await head(created.key)).toBeUndefined()
   })
 
-  it('is part of it where it was checked again', async () => {
+  it('becomes part of it if it was checked again', async () => {
     const created = await stored()
     await complete(created, { mode: 'direct' })
     await putPart(created.parts[1], OTHERS, PART)
@@ -85,7 +85,7 @@ describe('a part that changes after it was checked', () => {
     expect(await complete(created)).toMatchObject({ status: 200, body: { state: 'completed' } })
   })
 
-  it('does not haunt a relayed completion whose answer was lost', async () => {
+  it('does not affect a relayed completion whose answer was lost', async () => {
     const created = await stored()
     await complete(created, { mode: 'direct' })
     await putPart(created.parts[1], OTHERS, PART)

@@ -112,7 +112,7 @@ describe('the object of a session', () => {
     },
   )
 
-  it('is not before it is completed, and no store is asked', async () => {
+  it('is not readable before it is completed, and the store is not asked', async () => {
     const { body: created } = await harness.call('POST', '/v1/uploads', app.apiKey, {
       subject: 'ada',
       filename: 'open.bin',

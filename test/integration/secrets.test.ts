@@ -148,7 +148,7 @@ describe('housekeeping', () => {
     expect(await kids()).toEqual({ issuer: 'k2', endpoint: 'k2' })
   })
 
-  it('goes on behind a secret that cannot be opened, and says which one it is', async () => {
+  it('continues after a secret that cannot be opened, and names it', async () => {
     const moved = await harness.instance('k2', 'k1')
     await sql`update issuers set encrypted_secret = 'k1.AAAA.AAAA'`
 
@@ -158,7 +158,7 @@ describe('housekeeping', () => {
     expect(harness.lines.filter((line) => line.includes('re-sealed'))).toHaveLength(1)
   })
 
-  it('seals as much as its run may cost, and the rest in the next', async () => {
+  it('seals as much as its budget allows, and the rest in the next run', async () => {
     const { housekeeping } = await harness.instance('k2', 'k1')
     const some = { ...housekeeping, budget: budgetOf(1) }
 
@@ -194,7 +194,7 @@ describe('countersign keys reseal', () => {
     expect((await run(environment)).said[0]).toBe('Sealed 0 secrets with the key "k2".')
   })
 
-  it('fails where a key is not listed, and changes nothing', async () => {
+  it('fails if a key is not listed, and changes nothing', async () => {
     const before = await kids()
 
     const { said, code } = await run({

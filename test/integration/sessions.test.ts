@@ -63,7 +63,7 @@ describe('the sweep', () => {
     expect(await harness.services.storeNamed('default').listUploads(created.key)).toEqual([])
   })
 
-  it('leaves a session alone to which parts still come', async () => {
+  it('leaves a session alone while parts still arrive', async () => {
     const { body: created } = await create()
     harness.advance({ hours: 23 })
     const { body } = await harness.call('GET', `/v1/uploads/${created.id}`, app.apiKey)
@@ -78,7 +78,7 @@ describe('the sweep', () => {
     expect(await find(created.id)).toMatchObject({ state: 'open' })
   })
 
-  it('fails a session that never got open, and aborts what its initiate left at the store', async () => {
+  it('fails a session that never opened, and aborts its storage upload', async () => {
     // The store begins the upload, but its answer is lost.
     harness.interceptStore((forward) => async (input, init) => {
       await forward(input, init)
@@ -98,7 +98,7 @@ describe('the sweep', () => {
     expect(await store.listUploads(stuck!.key)).toEqual([])
   })
 
-  it('finishes what was completed at the store by a request that died', async () => {
+  it('finishes a session that a dead request completed at the store', async () => {
     const { body: created } = await create()
     await sendAll(created)
     let asked = false
@@ -138,7 +138,7 @@ describe('the sweep', () => {
     expect(await find(created.id)).toMatchObject({ state: 'completed' })
   })
 
-  it('looks into a callback that was received and not worked on', async () => {
+  it('processes a callback that was received but not worked on', async () => {
     const { body: created } = await create()
     await sendAll(created)
     await complete(created, { mode: 'direct' })

@@ -55,7 +55,7 @@ function holdStore() {
   return { asked, release }
 }
 
-it('a sweep ends after the session that it looks at', async () => {
+it('a sweep ends after its current session', async () => {
   const [first, second] = [await harness.createApp(), await harness.createApp()]
   const sessions = [await create(first), await create(first), await create(second)]
   harness.advance({ hours: 25 })
@@ -73,7 +73,7 @@ it('a sweep ends after the session that it looks at', async () => {
   expect(await statesOf(sessions)).toEqual(['expired', 'expired', 'expired'])
 })
 
-it('deliveries end after the batches that are under way, one an app', async () => {
+it('deliveries end after the current batches, one for each app', async () => {
   const receiver = await startReceiver()
   const release = receiver.hold()
   const [many, few] = [await harness.createApp(), await harness.createApp()]

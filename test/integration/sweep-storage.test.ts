@@ -101,7 +101,7 @@ describe('foreign uploads', () => {
     await expectExactQuota(harness)
   })
 
-  it('are listed page by page, and a listing goes on where the last run ended', async () => {
+  it('are listed page by page, and a listing continues where the last run ended', async () => {
     const listPage = store().listUploadsBelow
     let asked = 0
     // A store whose pages hold one upload.
@@ -162,7 +162,7 @@ describe('in an exclusive store foreign uploads', () => {
 describe('orphans of ours', () => {
   beforeEach(() => begin())
 
-  it('that come after everything was settled are found by their exact key, counted and aborted', async () => {
+  it('that arrive after the release are found by their exact key, counted and aborted', async () => {
     const aborted = await create()
     await abort(aborted.id)
     const completed = await create()
@@ -184,7 +184,7 @@ describe('orphans of ours', () => {
     expect(await store().head(completed.key)).toMatchObject({ uploadId: completed.id })
   })
 
-  it('more than one look can abort are aborted by several', async () => {
+  it('more than one visit can abort are aborted by several visits', async () => {
     const created = await create()
     await Promise.all(Array.from({ length: 130 }, () => plant(created.key)))
     await abort(created.id)

@@ -363,7 +363,7 @@ describe('at the end of a session', () => {
   })
 })
 
-it('a storage upload without its date is not taken for an old one, not even in an exclusive store', async () => {
+it('a storage upload without its date does not count as old, even in an exclusive store', async () => {
   const own = await startHarness({ storeSettings: { exclusive: true } })
   try {
     const { keyPrefix } = await own.createApp()
