@@ -6,7 +6,7 @@ import { Problem } from './problem.ts'
 export const DEFAULT_KEY_TEMPLATE = '{subject}/{uploadId}/{filename}'
 
 /** The least of the stores' limits: 1,023 bytes of UTF-8 (OSS, "Object naming conventions"). */
-const MAX_KEY_BYTES = 1023
+export const MAX_KEY_BYTES = 1023
 
 const MAX_SUBJECT_SEGMENT_BYTES = 160
 /** The readable start of a longer one. */

@@ -62,8 +62,7 @@ it.each(acs3)('$id', ({ input, expected }) => {
   expect(signed.headers.authorization).toBe(expected.authorization)
 })
 
-// What we send is ACS3. The older RPC signature is only checked here, with our own percent-encoding: so that the vector
-// stands ready, and because both schemes encode alike.
+// We send ACS3 only. This vector of the older RPC signature checks our percent-encoding, which both schemes share.
 it('rpc-assumerole', () => {
   const vector = vectors.vectors.find(({ id }) => id === 'rpc-assumerole')!
   const { method, access_key_secret, params } = vector.input

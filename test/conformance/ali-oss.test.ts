@@ -1,9 +1,9 @@
-// The official npm client, unmodified, against the embedded store: what a user's own ali-oss code would do.
+// The official npm client, unmodified, against the embedded store, as a user's own code calls it.
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-// @ts-expect-error ali-oss brings no types; `Client` below says what is used of it.
+// @ts-expect-error ali-oss has no types; `Client` below declares what these tests use.
 import OSS from 'ali-oss'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type EmbeddedStore, startEmbeddedStore } from '../../src/embedded/store/index.ts'
@@ -249,7 +249,7 @@ describe.each([
     })
   })
 
-  test('is told about a wrong secret', async () => {
+  test('reports a wrong secret', async () => {
     const client = aClient(sldEnable, { accessKeySecret: 'wrong' })
 
     await expect(client.put('x', Buffer.from('x'))).rejects.toMatchObject({
@@ -323,7 +323,7 @@ describe('ali-oss in its default settings (signature V1)', () => {
     },
   )
 
-  test('is told about a wrong secret and a wrong key', async () => {
+  test('reports a wrong secret and a wrong key', async () => {
     await expect(legacy({ accessKeySecret: 'wrong' }).get('x')).rejects.toMatchObject({
       status: 403,
       code: 'SignatureDoesNotMatch',

@@ -1,4 +1,4 @@
-// The settings of the embedded store's bucket: what OSS documents, its refusals, and browsers that obey the CORS rules.
+// Settings of the embedded store's bucket: documented behaviour, documented refusals, and CORS answers to browsers.
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -17,7 +17,7 @@ const abort = (id: string, prefix: string, action = '<Days>8</Days>') =>
   `<ID>${id}</ID><Prefix>${prefix}</Prefix><Status>Enabled</Status><AbortMultipartUpload>${action}</AbortMultipartUpload>`
 
 describe('CORS', () => {
-  it('is absent, stored, read back, kept over a restart, replaced and deleted', async () => {
+  it('can be stored, read back after a restart, replaced and deleted', async () => {
     expect(await call('GET', 'cors')).toMatchObject({
       status: 404,
       code: 'NoSuchCORSConfiguration',
@@ -61,13 +61,13 @@ describe('CORS', () => {
       cors(...many(`${ANY}<AllowedHeader>${'x'.repeat(2000)}</AllowedHeader>`, 9)),
       'EntityTooLarge',
     ],
-  ])('refuses %s, and keeps what was there', async (_, body, code) => {
+  ])('refuses %s, and keeps the old configuration', async (_, body, code) => {
     await call('PUT', 'cors', cors(ANY))
     expect(await call('PUT', 'cors', body)).toMatchObject({ status: 400, code })
     expect((await call('GET', 'cors')).text).toBe(cors(ANY))
   })
 
-  it('takes ten rules, and refuses a Content-MD5 of something else', async () => {
+  it('takes ten rules, and refuses a wrong Content-MD5', async () => {
     expect((await call('PUT', 'cors', cors(...many(ANY, 10)))).status).toBe(200)
     const headers = { 'content-md5': 'AAAAAAAAAAAAAAAAAAAAAA==' }
     expect((await call('PUT', 'cors', cors(ANY), headers)).code).toBe('InvalidDigest')
@@ -84,7 +84,7 @@ describe('CORS', () => {
       },
     })
 
-  it('lets the first matching rule answer preflights and requests', async () => {
+  it('answers preflights and requests by the first matching rule', async () => {
     const rule = (origin: string, methods: string[], rest: string) =>
       `<AllowedOrigin>${origin}</AllowedOrigin>${methods.map((name) => `<AllowedMethod>${name}</AllowedMethod>`).join('')}${rest}`
     await call(
@@ -132,7 +132,7 @@ describe('CORS', () => {
     expect((await preflight('https://a.example.com', '')).status).not.toBe(200)
   })
 
-  it('without a configuration lets every origin in', async () => {
+  it('without a configuration allows every origin', async () => {
     expect(await preflight('https://x.org', 'PUT', 'a, b')).toMatchObject({
       status: 200,
       headers: { 'access-control-allow-origin': '*', 'access-control-allow-headers': 'a, b' },
@@ -141,7 +141,7 @@ describe('CORS', () => {
 })
 
 describe('lifecycle', () => {
-  it('is absent, stored, read back and deleted', async () => {
+  it('can be stored, read back and deleted', async () => {
     expect(await call('GET', 'lifecycle')).toMatchObject({ status: 404, code: 'NoSuchLifecycle' })
     const body = lifecycle(
       abort('one', 'a/'),
@@ -205,7 +205,7 @@ describe('lifecycle', () => {
     if (ec) expect(answer.headers['x-oss-ec']).toBe(ec)
   })
 
-  it('takes 1000 rules, different actions on one path, and an overlap that is asked for', async () => {
+  it('takes 1000 rules, different actions on one path, and an overlap that the request allows', async () => {
     const rules = Array.from({ length: 1000 }, (_, index) => abort(`r${index}`, `${index}/`))
     expect((await call('PUT', 'lifecycle', lifecycle(...rules))).status).toBe(200)
     const nested = lifecycle(expiry, abort('x', 'a/b/'))
@@ -254,7 +254,7 @@ it.each(['acl', 'cors', 'lifecycle', 'versioning'])(
   },
 )
 
-it('refuses an unsigned request, and clears what a kill left half-written', async () => {
+it('refuses an unsigned request, and clears a half-written file after a kill', async () => {
   const unsigned = await context.send({ method: 'PUT', path: `/${BUCKET}/?cors`, body: cors(ANY) })
   expect(unsigned).toMatchObject({ status: 403, code: 'AccessDenied' })
 

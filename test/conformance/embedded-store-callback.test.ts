@@ -1,4 +1,4 @@
-// Callbacks of the embedded store: what is posted, how it is signed, and what the uploader is told.
+// Callbacks of the embedded store: the post, its signature, and the answer to the uploader.
 import { createHash, createVerify } from 'node:crypto'
 import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -66,7 +66,7 @@ const putWith = (callback: unknown, vars?: unknown) =>
   })
 
 describe('the post', () => {
-  test('is signed over decoded path, raw query and body, with the key that the store serves', async () => {
+  test('is signed over decoded path, raw query and body, with the key that the store publishes', async () => {
     await putWith(json({ callbackUrl: `${origin}/a%20b/c+d?x=1%20&y=%2F` }))
 
     const [{ url, headers, body }] = received as [Received]
@@ -135,7 +135,7 @@ describe('the post', () => {
     expect(received.map(({ url }) => url)).toEqual(['/second'])
   })
 
-  test('goes to the next URL after a wrong answer, and to no further one after a right one', async () => {
+  test('goes to the next URL after a wrong answer, and stops after a right one', async () => {
     const statuses = [500, 302, 200]
     respond = (response) => answerWith('{"ok":true}', statuses[received.length - 1])(response)
     const urls = ['first', 'second', 'third', 'fourth'].map((name) => `${origin}/${name}`)
@@ -147,7 +147,7 @@ describe('the post', () => {
     expect(new Set(received.map(({ body }) => body)).size).toBe(1)
   })
 
-  test('carries the Host that callbackHost says, or that of its URL', async () => {
+  test('carries the Host of callbackHost, or of its URL', async () => {
     await putWith(json({ callbackHost: 'app.example:8443', callbackSNI: true }))
     await putWith(json({}))
 
@@ -173,7 +173,7 @@ describe('the post', () => {
 })
 
 describe('completion', () => {
-  test('by a signed URL posts the callback, and answers with what the application said', async () => {
+  test('by a signed URL posts the callback, and relays the application’s answer', async () => {
     const uploadId = await context.initiate('big')
     await context.uploadPart('big', uploadId, 1, 'part')
     const callback = json({ callbackBody: '{"op":${operation},"md5":${contentMd5},"s":${x:s}}' })
@@ -309,7 +309,7 @@ describe('a malformed callback', () => {
     expect(received).toEqual([])
   })
 
-  test('given in header and query is refused', async () => {
+  test('in both header and query is refused', async () => {
     const callback = encode(json({}))
     const answer = await context.call('PUT', 'a', {
       body: 'x',
@@ -335,7 +335,7 @@ describe('where a callback may go', () => {
     expect(received).toEqual([])
   }
 
-  /** A PUT by whoever holds temporary credentials: a client of the app, not the owner of the store. */
+  /** A PUT with temporary credentials: by a client of the app, not the owner of the store. */
   const putAsClient = (callback: unknown) => {
     const until = new Date(context.now.getTime() + 60_000)
     const { sessionToken, ...key } = keyring({ ...CREDENTIALS, clock: () => context.now }).issue(
@@ -405,7 +405,7 @@ describe('where a callback may go', () => {
     expect(received.map(({ url }) => url)).toEqual(['/v1/callbacks/default'])
   })
 
-  test('nobody adds one to a URL that was signed without', async () => {
+  test('a callback cannot be added to a URL that was signed without one', async () => {
     const signed = context.sign('PUT', 'a', { body: 'hello', expiresSeconds: 60 })
     const callback = encode(json({}))
     const asHeader = { ...signed, headers: { 'x-oss-callback': callback } }

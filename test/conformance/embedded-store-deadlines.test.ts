@@ -1,4 +1,4 @@
-// How long the embedded store waits for callers that nobody knows yet, and how many of them; and that it waits for the others.
+// How long the embedded store waits for unverified callers, and how many at once. It waits for verified ones.
 import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { BUCKET, useEmbeddedStore } from '../support/embedded-store.ts'
@@ -14,7 +14,7 @@ afterEach(() => {
   for (const socket of sockets.splice(0)) socket.destroy()
 })
 
-/** A connection on which these bytes have been sent, and all that comes back until the store closes it. */
+/** Opens a connection, sends these bytes, and collects everything received until the store closes it. */
 function open(text: string) {
   const socket = connect(context.store.port, '127.0.0.1')
   sockets.push(socket)
@@ -55,7 +55,7 @@ test('the body of a refused request is not waited for', async () => {
   expect(await slow(unsigned).closed).toMatch(/^HTTP\/1.1 403 /)
 })
 
-test('no more than so many are read at once that nobody has verified', async () => {
+test('the number of unverified requests read at once is bounded', async () => {
   context.limits = { unverifiedMs: 60_000, unverifiedAtOnce: 2 }
   await context.restart()
   const [form, role] = [slow(FORM), slow(ROLE)]
@@ -75,7 +75,7 @@ test('no more than so many are read at once that nobody has verified', async () 
   await expect.poll(refused).toBe('IncorrectNumberOfFilesInPOSTRequest')
 })
 
-test('a signed upload may take longer than all of that', async () => {
+test('a signed upload may take longer than these deadlines', async () => {
   const { path, headers } = context.sign('PUT', 'a')
   const lines = Object.entries(headers ?? {}).map(([name, value]) => `${name}: ${value}\r\n`)
   const head = `PUT ${path} HTTP/1.1\r\nHost: h\r\n${lines.join('')}Connection: close\r\n`

@@ -1,4 +1,5 @@
-// What must hold whatever is killed, cut or raced: every change has one winner, and leaves the old state or the new one.
+// Durability of the embedded store under kills, cuts and races: each change has one winner, and leaves the old state or the
+// new one.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { cp, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
@@ -35,7 +36,7 @@ describe('reopening', () => {
     expect((await context.call('HEAD', 'big')).headers['content-type']).toBe('a/b')
   })
 
-  test('removes what a kill left behind, and nothing else', async () => {
+  test('removes only what a kill left behind', async () => {
     await context.call('PUT', 'a', { body: 'kept' })
     const uploadId = await context.initiate('big')
     await context.uploadPart('big', uploadId, 1, 'part')
@@ -56,7 +57,7 @@ describe('reopening', () => {
     expect((await context.complete('big', uploadId)).status).toBe(200)
   })
 
-  test('takes an upload as completed when the kill came right after its object', async () => {
+  test('counts an upload as completed when the kill came right after its object was written', async () => {
     const uploadId = await context.initiate('big')
     await context.uploadPart('big', uploadId, 1, 'part')
     const folder = join(context.directory, 'uploads', uploadId)
@@ -95,7 +96,7 @@ describe('reopening', () => {
     expect(await mode('callback-key.pem')).toBe(0o600)
   })
 
-  test('a taken port is refused, or exchanged for a free one', async () => {
+  test('a taken port is refused, or replaced by a free one', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'countersign-store-'))
     const options = {
       directory,
@@ -162,20 +163,7 @@ describe('races', () => {
     expect(await entries('data')).toHaveLength(1)
   })
 
-  test('of a put and a completion that forbid overwriting have one winner', async () => {
-    const headers = { 'x-oss-forbid-overwrite': 'true' }
-    const uploadId = await context.initiate('a')
-    await context.uploadPart('a', uploadId, 1, 'parts')
-
-    const answers = await Promise.all([
-      context.call('PUT', 'a', { body: 'put', headers }),
-      context.complete('a', uploadId, undefined, headers),
-    ])
-
-    expect(statuses(answers)).toEqual([200, 'FileAlreadyExists'])
-  })
-
-  test('of a part with completion or abort neither revive nor change anything', async () => {
+  test('of a part with a completion or abort neither revive the upload nor change its end', async () => {
     for (const end of ['POST', 'DELETE']) {
       for (let round = 0; round < 5; round++) {
         const uploadId = await context.initiate('a')
@@ -213,7 +201,7 @@ describe('races', () => {
     expect(await entries('data')).toHaveLength(1)
   })
 
-  test('a download goes on with the version it began with', async () => {
+  test('a download continues with the version it began with', async () => {
     const old = randomBytes(24 * 1024 * 1024)
     const uploadId = await context.initiate('a')
     for (const number of [1, 2, 3]) {
@@ -264,7 +252,7 @@ test('kill -9 during completion and overwriting leaves the old object or the new
       () => 'answered',
       () => 'cut',
     )
-    // Rounds end at different moments: at once, after a few turns of the loop, after the answer.
+    // Kill at different moments: at once, after a few turns of the event loop, after the answer.
     if (round === 5) await answered
     else for (let turn = 0; turn < round * 40; turn++) await new Promise(setImmediate)
     child.kill('SIGKILL')

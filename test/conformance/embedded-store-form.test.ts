@@ -1,4 +1,4 @@
-// PostObject at the embedded store: signatures of both versions, every kind of condition, and what a form may not do.
+// PostObject on the embedded store: signatures of both versions, every kind of condition, and refusals.
 import { createHmac } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -18,7 +18,7 @@ function policyOf(conditions: unknown[], seconds = 60): string {
   return base64(JSON.stringify({ expiration, conditions }))
 }
 
-/** Signed with V4; `extra` goes beside the fields that the policy names. */
+/** Signs a form with V4. */
 function form(conditions: unknown[], fields: Fields, options: { seconds?: number } = {}): Fields {
   const dateTime = oss4DateTime(store.now)
   const own = {
@@ -83,7 +83,7 @@ describe('a form', () => {
     })
   })
 
-  test('goes to a virtual host and to the bucket without a slash as well', async () => {
+  test('may go to a virtual host, and to the bucket without a slash', async () => {
     const fields = (key: string) =>
       Object.entries(form([{ bucket: BUCKET }], { key }))
         .map(([name, value]) => part(name, value))
@@ -115,7 +115,7 @@ describe('a form', () => {
     expect(answer.text).toContain(text)
   })
 
-  test('has field names in any case, and its stored type from x-oss-content-type first', async () => {
+  test('may write field names in any case, and takes its type from x-oss-content-type first', async () => {
     const conditions = [
       ['eq', '$Key', 'k'],
       ['starts-with', '$CONTENT-type', 'image/'],
@@ -126,7 +126,7 @@ describe('a form', () => {
     expect((await read('k')).headers['content-type']).toBe('image/webp')
   })
 
-  test('ignores what comes after the file', async () => {
+  test('ignores fields after the file', async () => {
     const fields = form([{ bucket: BUCKET }], { key: 'k' })
     const body =
       Object.entries(fields)
@@ -187,7 +187,7 @@ describe('a condition', () => {
     expect(await dataFiles()).toHaveLength(code ? 0 : 1)
   })
 
-  test('of size ends a large body early, and the client still reads why', async () => {
+  test('of size ends a large body early, and the client can still read the reason', async () => {
     const conditions = [['content-length-range', 0, 10]]
     const answer = await post(form(conditions, { key: 'k' }), 'x'.repeat(20 * 1024 * 1024))
 
@@ -229,7 +229,7 @@ describe('a form is refused', () => {
     expect(await post(early)).toMatchObject({ status: 403, code: 'AccessDenied' })
   })
 
-  test('when the signer’s fields are no conditions of the policy', async () => {
+  test('when its policy lacks the signer’s fields as conditions', async () => {
     const fields = form([], { key: 'k' })
     const policy = policyOf([{ bucket: BUCKET }])
     const key = signingKey(CREDENTIALS.secretAccessKey, {
@@ -264,7 +264,7 @@ describe('a form is refused', () => {
     ).toMatchObject({ status: 400, code: 'InvalidPolicyDocument' })
   })
 
-  test('with no key, a key that OSS does not allow, or no file', async () => {
+  test('without a key, with a key that OSS does not allow, or without a file', async () => {
     expect(await post(form([{ bucket: BUCKET }], {}))).toMatchObject({ code: 'InvalidArgument' })
     expect(await post(form([{ bucket: BUCKET }], { key: '/k' }))).toMatchObject({
       code: 'InvalidObjectName',
@@ -274,7 +274,7 @@ describe('a form is refused', () => {
     expect(await send(body)).toMatchObject({ code: 'IncorrectNumberOfFilesInPOSTRequest' })
   })
 
-  test('when it is cut, repeats a field or has one that is too long', async () => {
+  test('when it is cut, repeats a field or has a field that is too long', async () => {
     const fields = form([{ bucket: BUCKET }], { key: 'k' })
     const parts = Object.entries(fields)
       .map(([name, value]) => part(name, value))
@@ -349,7 +349,7 @@ describe('the callback of a form', () => {
     expect(body).toBe('key=k&a=one%20%26%20two&size=5&op=PostObject')
   })
 
-  test('that fails is told with 203, and the object stays', async () => {
+  test('that fails is answered with 203, and the object stays', async () => {
     store.fetch = () => Promise.reject(new TypeError('no'))
     await store.restart()
 
@@ -378,7 +378,7 @@ describe('the callback of a form', () => {
     expect([calls, await dataFiles()]).toEqual([0, []])
   })
 
-  test('that its policy names is refused where it goes elsewhere', async () => {
+  test('that its policy names is refused if it goes to another host', async () => {
     const answer = await post(named({ callbackUrl: 'http://10.0.0.1/', callbackBody: 'a' }))
 
     expect(answer).toMatchObject({ status: 403, code: 'AccessDenied' })

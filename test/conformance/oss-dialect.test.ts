@@ -1,4 +1,4 @@
-// The OSS dialect against published facts: bodies, answers and errors of the store, and what it is asked.
+// The OSS dialect against published facts: requests, response bodies and errors.
 import { describe, expect, it } from 'vitest'
 import type { CorsRule, LifecycleRule } from '../../src/core/ports/bucket-settings.ts'
 import type { ObjectStore } from '../../src/core/ports/object-store.ts'
@@ -27,16 +27,19 @@ describe('reading', () => {
   it.each([
     ['HEAD', (store: ObjectStore) => store.head('k')],
     ['GET', (store: ObjectStore) => store.listUploads('k')],
-  ])('asks with %s for the answer as it is, beside the signature', async (method, ask) => {
-    const { store, asked } = answering(200, '<ListMultipartUploadsResult/>')
+  ])(
+    'asks with %s for an uncompressed answer, in a header that is not signed',
+    async (method, ask) => {
+      const { store, asked } = answering(200, '<ListMultipartUploadsResult/>')
 
-    await ask(store)
+      await ask(store)
 
-    const headers = new Headers(asked[0]!.init?.headers)
-    expect(asked[0]!.init?.method).toBe(method)
-    expect(headers.get('accept-encoding')).toBe('identity')
-    expect(headers.get('authorization')).not.toContain('AdditionalHeaders')
-  })
+      const headers = new Headers(asked[0]!.init?.headers)
+      expect(asked[0]!.init?.method).toBe(method)
+      expect(headers.get('accept-encoding')).toBe('identity')
+      expect(headers.get('authorization')).not.toContain('AdditionalHeaders')
+    },
+  )
 
   it.each([
     ['0', { sizeBytes: 0 }],
@@ -46,7 +49,7 @@ describe('reading', () => {
     ['-1', {}],
     ['1e3', {}],
     ['12, 12', {}],
-  ])('takes the Content-Length %j for %j', async (length, found) => {
+  ])('reads the Content-Length %j as %j', async (length, found) => {
     const { store } = answering(200, '', {
       fetch: async () =>
         new Response(null, { headers: length === undefined ? {} : { 'content-length': length } }),
@@ -64,7 +67,7 @@ describe('reading', () => {
     [{ 'x-oss-hash-crc64ecma': '0x7' }, {}],
     [{ 'x-oss-hash-crc64ecma': '' }, {}],
     [{ 'last-modified': 'yesterday' }, {}],
-  ])('takes %j for %j', async (headers, found) => {
+  ])('reads %j as %j', async (headers, found) => {
     const { store } = answering(200, '', { fetch: async () => new Response(null, { headers }) })
 
     expect(await store.head('k')).toEqual({ key: 'k', checksums: {}, ...found })
@@ -74,7 +77,7 @@ describe('reading', () => {
 describe('a copy', () => {
   const source = { key: "a b/ü+&?%2F'.bin", etag: 'ABC', first: 0, last: 99 }
 
-  it('asks for exactly the range, under the ETag, and reads copy-part-result', async () => {
+  it('asks for exactly the range of this ETag, and reads copy-part-result', async () => {
     const { store, asked } = answering(200, sample('copy-part-result'))
 
     await store.copyPart!(upload, 7, source)
@@ -126,7 +129,7 @@ describe('a deletion', () => {
   it.each([
     [{ ifMatch: 'ABC' }, ''],
     [{ ifMatch: 'ABC', versionId: 'CAEQ+/=' }, '?versionId=CAEQ%2B%2F%3D'],
-  ])('of %j names what was seen', async (only, query) => {
+  ])('of %j names the object that was seen', async (only, query) => {
     const { store, asked } = answering(200, '')
 
     await store.delete('a.bin', only)
@@ -205,7 +208,7 @@ describe('answers of the store', () => {
 })
 
 describe('configurations of a bucket', () => {
-  it('cors-request is read, and written as it stands', () => {
+  it('cors-request is read, and written byte for byte', () => {
     const { rules } = readConfiguration(CORS, sample('cors-request'))!
     const [rule] = rules
 
@@ -222,7 +225,7 @@ describe('configurations of a bucket', () => {
     )
   })
 
-  it('lifecycle-request is read, and written as it stands', () => {
+  it('lifecycle-request is read, and written byte for byte', () => {
     const { rules } = readConfiguration(LIFECYCLE, sample('lifecycle-request'))!
     const [rule] = rules
 
@@ -239,7 +242,7 @@ describe('configurations of a bucket', () => {
 })
 
 describe('errors of the store', () => {
-  /** What may happen next, by the table's own classes. Every call of ours is signed anew, so `resign` is one of `no`. */
+  /** The failure kind for each class of the table. We sign every call anew, so `resign` counts as `no`. */
   const kinds = {
     yes: 'ambiguous',
     no: 'refused',
@@ -263,7 +266,7 @@ describe('errors of the store', () => {
     InvalidCRC64: 'parts-changed',
   }
 
-  /** What the client is told: try again, send parts again, ask for the status, or that trying again is of no use. */
+  /** The problem that the client gets. */
   function advice(code: string, retry: Retry): [problem: string, retryAfter: number | undefined] {
     if (code === 'NoSuchUpload') return ['storage-upload-lost', undefined]
     if (code === 'FileAlreadyExists' || code === 'PreconditionFailed') {
@@ -286,14 +289,14 @@ describe('errors of the store', () => {
     expect([problem.code, problem.retryAfterSeconds]).toEqual(advice(code, retry as Retry))
   })
 
-  // The SDKs repeat these with a corrected clock; a service whose clock is wrong signs wrong URLs, too, and has to say so.
+  // The SDKs repeat these calls with a corrected clock. A service with a wrong clock also signs wrong URLs, so it must fail.
   it.each(errors.sdk_default_retry.retry_codes)('%s is a definite no', async (code) => {
     const { store } = answering(400, `<Error><Code>${code}</Code></Error>`)
     await expect(store.abort(upload)).rejects.toMatchObject({ kind: 'refused', code })
   })
 
   it.each(errors.sdk_default_retry.retry_http_status)(
-    '%s without a body may come again, but for 401',
+    '%s without a body is ambiguous, except for 401',
     async (status) => {
       const { store } = answering(Number(String(status).replace('>=', '')), '')
       const kind = String(status) === '401' ? 'refused' : 'ambiguous'

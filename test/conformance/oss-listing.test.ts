@@ -1,4 +1,4 @@
-// The listings of OSS beyond one page, read by the dialect from the embedded store; and answers that would mislead it.
+// The OSS dialect's listings: which pages it asks the embedded store for, and misleading answers that it rejects.
 import { randomBytes } from 'node:crypto'
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -16,7 +16,7 @@ const PART = 102_400
 let store: ObjectStore
 let asked: URL[]
 
-/** The dialect on the embedded store, or on whatever answers instead. */
+/** The dialect on the embedded store, or on a double that answers. */
 function dialect(answer?: (url: URL) => string): ObjectStore {
   const address = { url: context.store.url, addressing: 'path' } as const
   return oss({
@@ -41,7 +41,7 @@ beforeEach(() => {
   store = dialect()
 })
 
-/** Uploads as the store itself keeps them, but without a request and a sync for each. */
+/** Writes uploads as the store itself does, without a request and a sync for each. */
 async function placeUploads(keys: readonly string[]): Promise<string[]> {
   await context.store.close()
   const ids = keys.map(randomId)
@@ -56,7 +56,7 @@ async function placeUploads(keys: readonly string[]): Promise<string[]> {
   return ids
 }
 
-/** Makes parts 2 to `count` of an upload that has part 1; all of them name its bytes. */
+/** Repeats part 1 of an upload as parts 2 to `count`, all of which name its bytes. */
 async function repeatPart(uploadId: string, count: number, part: Record<string, unknown>) {
   await context.store.close()
   for (let partNumber = 2; partNumber <= count; partNumber++) {
@@ -68,7 +68,7 @@ async function repeatPart(uploadId: string, count: number, part: Record<string, 
 }
 
 describe('uploads of one key', () => {
-  test('are found on every page, and neighbours on none', async () => {
+  test('are asked for page by page, with percent-encoded keys', async () => {
     const neighbours = [`${KEY}!`, `${KEY}/x`, `${KEY} `, `${KEY}ü`, KEY.slice(0, -1), 'a', 'z']
     const all = [...Array<string>(2001).fill(KEY), ...neighbours.flatMap((key) => [key, key])]
     const ids = await placeUploads(all)
@@ -85,7 +85,7 @@ describe('uploads of one key', () => {
     expect(asked[0]!.searchParams.get('prefix')).toBe(KEY)
   })
 
-  test('are asked for on no further page once a longer key has come', async () => {
+  test('are not asked for again once a page ends with a longer key', async () => {
     const longer = Array.from({ length: 1500 }, (_, index) => `${KEY}/${index}`)
     const [id] = await placeUploads([KEY, ...longer])
 
@@ -95,7 +95,7 @@ describe('uploads of one key', () => {
     expect(asked).toHaveLength(1)
   })
 
-  test('are exactly a page', async () => {
+  test('that fill exactly one page are asked for once', async () => {
     const ids = await placeUploads(Array<string>(1000).fill(KEY))
 
     expect(await store.listUploads(KEY)).toHaveLength(ids.length)
@@ -106,14 +106,14 @@ describe('uploads of one key', () => {
   const upload = (key: string) =>
     `<Upload><Key>${key}</Key><UploadId>ID</UploadId><Initiated>2024-01-02T03:04:05.000Z</Initiated></Upload>`
 
-  test('are read as they stand where the store did not encode them', async () => {
+  test('are read literally if the store did not encode their keys', async () => {
     const raw = dialect(() => page(upload('100%25+.bin')))
 
     expect(await raw.listUploads('100%25+.bin')).toHaveLength(1)
     expect(await raw.listUploads('100%+.bin')).toEqual([])
   })
 
-  test('are decoded where it did, but for the plus sign', async () => {
+  test('are decoded if it did, except for the plus sign', async () => {
     const encoded = page(`<EncodingType>url</EncodingType>${upload('a%20b%2Fc+d%0A')}`)
 
     expect(await dialect(() => encoded).listUploads('a b/c+d\n')).toHaveLength(1)
@@ -126,7 +126,7 @@ describe('uploads of one key', () => {
     ['UploadId', ''],
     ['Initiated', ''],
     ['Initiated', '<Initiated>long ago</Initiated>'],
-  ])('are no listing where %s is %j', async (name, instead) => {
+  ])('are rejected if %s is %j', async (name, instead) => {
     const spoilt = upload('k').replace(new RegExp(`<${name}>[^<]+</${name}>`), instead)
 
     const listing = dialect(() => page(spoilt)).listUploadsBelow('')
@@ -134,7 +134,7 @@ describe('uploads of one key', () => {
     await expect(listing).rejects.toMatchObject({ kind: 'ambiguous', code: 'UnreadableAnswer' })
   })
 
-  test('are asked for on five pages at most', async () => {
+  test('are read from five pages at most', async () => {
     const endless = dialect(() => {
       const number = String(asked.length)
       const next = `<NextKeyMarker>k</NextKeyMarker><NextUploadIdMarker>${number}</NextUploadIdMarker>`
@@ -155,7 +155,7 @@ describe('uploads of one key', () => {
       'a place outside of what was asked for',
       '<NextKeyMarker>j</NextKeyMarker><NextUploadIdMarker>Z</NextUploadIdMarker>',
     ],
-  ])('end with a failure where the next page is %s', async (_, next) => {
+  ])('end with a failure if the next page is %s', async (_, next) => {
     const turning = dialect(() => page(`<IsTruncated>true</IsTruncated>${upload('k')}${next}`))
 
     await expect(turning.listUploads('k')).rejects.toMatchObject({ kind: 'ambiguous' })
@@ -196,7 +196,7 @@ describe('parts', () => {
     })
   })
 
-  test('none is an empty list', async () => {
+  test('of an upload without any are an empty list', async () => {
     const storageUploadId = await context.initiate(KEY)
 
     expect(await listAllParts(store, { key: KEY, storageUploadId })).toEqual({
@@ -206,7 +206,7 @@ describe('parts', () => {
     })
   })
 
-  test('end with a failure where a page leads back', async () => {
+  test('end with a failure if a page leads back', async () => {
     const turning = dialect(
       () =>
         '<ListPartsResult><IsTruncated>true</IsTruncated><NextPartNumberMarker>5</NextPartNumberMarker></ListPartsResult>',

@@ -1,4 +1,4 @@
-// The policy of a form: vectors of the official signer, stage by stage, and what we put into ours.
+// Form policies: vectors of the official signer, stage by stage, and the policy that we sign.
 import { createHmac } from 'node:crypto'
 import { describe, expect, it } from 'vitest'
 import { signingKey } from '../../src/signing/oss4.ts'
@@ -37,7 +37,7 @@ describe('our form', () => {
       { from: new Date('2024-01-02T03:04:05Z'), seconds: 3600 },
     )
 
-  it('goes to the bucket’s public host, every field of it a condition', () => {
+  it('goes to the bucket’s public host, and its policy names every field', () => {
     const { url, fields } = sign()
 
     expect(url).toBe('https://examplebucket.oss-cn-hangzhou.aliyuncs.com/')

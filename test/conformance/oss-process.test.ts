@@ -1,6 +1,6 @@
-// x-oss-process and x-oss-async-process: our bodies byte for byte, and the double that stands for OSS in our tests, which
-// takes what the official npm client sends and nothing that is wrongly signed or asked.
-// @ts-expect-error ali-oss brings no types; `Client` below says what is used of it.
+// x-oss-process and x-oss-async-process: our bodies byte for byte, and the double that stands for OSS in our tests. The double
+// accepts the official npm client's requests, and refuses wrong signatures and operations.
+// @ts-expect-error ali-oss has no types; `Client` below declares what these tests use.
 import OSS from 'ali-oss'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ossProcess, processBody } from '../../src/storage/oss/process.ts'
@@ -9,7 +9,7 @@ import { type Harness, startHarness } from '../support/harness.ts'
 interface Client {
   put(name: string, content: Buffer, options: { mime: string }): Promise<unknown>
   get(name: string): Promise<{ content: Buffer; res: { headers: Record<string, string> } }>
-  /** Answers also what was refused. */
+  /** Resolves for refusals too. */
   processObjectSave(
     source: string,
     target: string,
@@ -46,7 +46,7 @@ describe('an answer', () => {
     },
   )
 
-  it('of image processing with another status is none', async () => {
+  it('of image processing with another status is ambiguous', async () => {
     await expect(answering('{"status":"Failed"}').image(WORK)).rejects.toMatchObject({
       kind: 'ambiguous',
       code: 'not-saved',
@@ -87,7 +87,7 @@ describe('the processing double', () => {
   })
   afterAll(() => harness.stop())
 
-  it('hands on what is no processing, and saves what ali-oss asks for', async () => {
+  it('forwards every other request, and saves the results that ali-oss asks for', async () => {
     const operation = 'image/resize,w_1/format,jpg'
     const { res } = await client().processObjectSave(
       'pictures/a.png',
@@ -120,7 +120,7 @@ describe('the processing double', () => {
     ])
   })
 
-  it('refuses what a wrong secret signed', async () => {
+  it('refuses a signature by a wrong secret', async () => {
     const { res } = await client('another').processObjectSave(
       'pictures/a.png',
       'pictures/c.png',

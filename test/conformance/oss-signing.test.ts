@@ -1,4 +1,4 @@
-// What the OSS dialect signs: for which host, for how long, and what a URL binds its holder to.
+// The OSS dialect's signed URLs: their host, their life, and what they bind.
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { canonicalRequest, signature, signingKey, stringToSign } from '../../src/signing/oss4.ts'
@@ -91,7 +91,7 @@ describe('endpoints', () => {
     }
   })
 
-  it('of our own calls may be others than those in URLs, which are never internal', async () => {
+  it('of our own calls may differ from those in URLs, which are never internal', async () => {
     const store = { bucket: 'examplebucket', region: 'oss-cn-hangzhou', endpoint: 'internal' }
     const hosts = async (publicEndpoint?: string) => {
       const addresses = addressesOf({ ...store, publicEndpoint })
@@ -108,7 +108,7 @@ describe('endpoints', () => {
     expect(await hosts('https://files.example.com')).toEqual([own, 'files.example.com'])
   })
 
-  it('that are the bucket’s own are used as they are', () => {
+  it('that belong to the bucket are used unchanged', () => {
     const url = 'https://examplebucket.oss-cn-hangzhou.aliyuncs.com'
     expect(addressingOf(url, 'examplebucket')).toBe('cname')
   })
@@ -126,7 +126,7 @@ describe('endpoints', () => {
     },
   )
 
-  it('know which are internal', () => {
+  it('are recognised as internal', () => {
     expect(isInternal(endpointFor('internal', 'cn-hangzhou'))).toBe(true)
     expect(isInternal(endpointFor('dual-stack', 'cn-hangzhou'))).toBe(false)
   })
@@ -241,7 +241,7 @@ describe('a URL for a whole object', () => {
     expect(searchParams.get('x-oss-additional-headers')).toBe('cache-control;content-length')
   })
 
-  it('may be written again only where the policy replaces', () => {
+  it('may be written again only if the policy replaces', () => {
     expect(put('replace').headers).not.toHaveProperty('x-oss-forbid-overwrite')
     const without = new URL(put('replace', false).url).searchParams
     expect(without.get('x-oss-additional-headers')).toBe('cache-control')

@@ -91,7 +91,7 @@ describe('OSS4 in the Authorization header', () => {
     expect(authorization).toBe(vector.expected.authorization)
   })
 
-  // The Android SDK signs so: the time is in Date, which is no part of the canonical headers.
+  // As the Android SDK signs: the time is in Date, which is not a canonical header.
   it.each(vectors.filter((vector) => !dateHeaderSent(vector)))(
     '$id: Authorization without x-oss-date',
     ({ input, expected }) => {

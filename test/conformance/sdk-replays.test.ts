@@ -1,5 +1,5 @@
-// Signed requests of official SDKs that cannot be run here (PHP, iOS, Android), as the SDKs' own test suites have them, sent
-// to the embedded store at their own time: taken, and refused with any other signature. Host and body, unsigned, are ours.
+// Signed requests from the test suites of official SDKs that cannot run here (PHP, iOS, Android), replayed at their own time.
+// The embedded store accepts them, and refuses them with any other signature. Host and body are not signed, so they are ours.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { request } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -62,7 +62,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-/** Sent as it stands: neither path nor header names are changed. */
+/** Sends the request without changing its path or header names. */
 async function replay({ input, expected }: Vector, tamper = (text: string) => text) {
   const { method, key, query, datetime } = input
   now = new Date(
@@ -105,7 +105,7 @@ const otherSignature = (text: string) =>
 const vectors: Vector[] = [...headerVectors.vectors, ...presignVectors.vectors]
 
 describe.each(Object.entries(SDKS))('%s', (_name, repository) => {
-  // A security token is the store's own: nobody else's can be replayed.
+  // Another store's security token cannot be replayed, because each store issues its own.
   const theirs = vectors.filter(
     ({ source, sources = [source ?? ''], input }) =>
       input.region === 'cn-hangzhou' &&

@@ -1,4 +1,4 @@
-// Our webhook signatures, checked by the library that receivers use: `standardwebhooks`.
+// Our webhook signatures, checked by `standardwebhooks`, the library that receivers use.
 import { Webhook } from 'standardwebhooks'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { signWebhook, webhookSecret } from '../../src/delivery/targets/standard-webhooks.ts'

@@ -1,4 +1,4 @@
-// Every vector is asserted by some test: a file that no test reads, or an entry that none goes through, fails here.
+// Some test must assert every vector. A file that no test reads, or a list that none goes through, fails here.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -11,7 +11,7 @@ const tests = readdirSync(TEST, { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.test.ts') && !name.endsWith('vectors.test.ts'))
   .map((name) => readFileSync(join(TEST, name), 'utf8'))
 
-/** What is said about vectors rather than to be asserted. */
+/** Descriptions of vectors, which no test asserts. */
 const REMARKS = ['source', 'sources']
 
 interface List {
@@ -20,7 +20,7 @@ interface List {
   entries: unknown[]
 }
 
-/** Every list of the document, wherever it stands outside of another list. */
+/** Every list of the document that is not inside another list. */
 function listsIn(value: unknown, path: string[] = []): List[] {
   if (Array.isArray(value)) return [{ path: path.join('.'), entries: value }]
   if (typeof value !== 'object' || value === null) return []
@@ -29,17 +29,17 @@ function listsIn(value: unknown, path: string[] = []): List[] {
     .flatMap(([name, inner]) => listsIn(inner, [...path, name]))
 }
 
-/** The tests that import this file, with the name that they give it. */
+/** The tests that import this file, and the name they import it as. */
 const readers = (file: string) =>
   tests.flatMap((text) => {
     const name = new RegExp(`import (\\w+) from '[./]+/vectors/${file}'`).exec(text)?.[1]
     return name ? [{ text, name }] : []
   })
 
-/** Whether a test goes through the whole list: `each`, `for`, or a value that is compared as it is. */
+/** True if a test goes through the whole list with `each` or `for`, or compares it as a whole. */
 function goesThrough(text: string, name: string, path: string): boolean {
   const list = `${name}\\.${path.replaceAll('.', '\\.')}`
-  // `const keys = vectors.public_keys` names a part of the document once more.
+  // `const keys = vectors.public_keys` gives a part of the document another name.
   const aliases = [...text.matchAll(new RegExp(`const (\\w+) = ${name}\\.(\\w+)\\b`, 'g'))]
     .filter(([, , part]) => path === part || path.startsWith(`${part}.`))
     .map(([, alias, part]) => `${alias}${path.slice(part!.length).replaceAll('.', '\\.')}`)

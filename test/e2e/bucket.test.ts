@@ -1,4 +1,4 @@
-// `countersign bucket` against the embedded store: what it finds, what it writes, and what it leaves alone.
+// `countersign bucket` against the embedded store: its findings, the settings it writes, and those it leaves alone.
 import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -79,7 +79,7 @@ describe('with a store named by STORE_…', () => {
     const answer = await fetch(`${store.url}/${BUCKET}/?${name}`, {
       method,
       headers: signHeaders(request, CREDENTIALS, scope),
-      // As bytes: for a text fetch would add a content type, which is signed.
+      // Sent as bytes, because for a text fetch would add a Content-Type, which is signed.
       body: body === undefined ? undefined : Buffer.from(body),
     })
     const text = await answer.text()

@@ -1,4 +1,4 @@
-// SIGTERM, as a load balancer lives through it: first /readyz says no, then the port closes, and nothing under way is lost.
+// SIGTERM as a load balancer sees it: /readyz fails first, then the port closes, and no request in progress is lost.
 import { connect as openSocket } from 'node:net'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { SLOTS_PER_APP } from '../../src/delivery/lanes.ts'
@@ -23,7 +23,7 @@ afterEach(() => database.drop())
 
 const BODY = JSON.stringify({ subject: 'ada', filename: 'a.bin', sizeBytes: 9 })
 
-/** A POST whose body is not sent to its end yet. */
+/** Starts a POST whose body is not complete yet. */
 function beginSlowly() {
   const { hostname, port } = new URL(service.url)
   const socket = openSocket(Number(port), hostname)
@@ -55,14 +55,14 @@ const post = (path: string, key: string, body: string) =>
 const create = (apiKey = service.apiKey) => post('/v1/uploads', apiKey, BODY)
 const readiness = () => fetch(`${service.url}/readyz`).then(({ status }) => status)
 
-/** An app that wants its webhooks at this address. */
+/** Registers an app whose webhooks go to this address. */
 async function appAt(url: string): Promise<string> {
   const { apiKey } = await (await post('/v1/apps', service.adminKey, '{"name":"mine"}')).json()
   expect((await post('/v1/webhook-endpoints', apiKey, JSON.stringify({ url }))).status).toBe(201)
   return apiKey
 }
 
-/** Asks again and again: what is waited for is another process's doing. */
+/** Polls until the condition holds, because another process makes it true. */
 async function until<Value>(ask: () => Promise<Value>, wanted: (value: Value) => boolean) {
   for (;;) {
     const value = await ask()
@@ -91,13 +91,13 @@ it('begins no delivery after SIGTERM, however many are due and however silent th
   const receiver = await startReceiver()
   const apiKey = await appAt(receiver.url)
   const release = receiver.hold()
-  // More than one app may have under way at once: the rest is due and waits.
+  // More deliveries than one app may have in flight: the rest stays due.
   await Promise.all(Array.from({ length: SLOTS_PER_APP + 5 }, () => create(apiKey)))
   await receiver.arrived(SLOTS_PER_APP)
 
   const exited = service.stop({ remove: false })
   await until(readiness, (status) => status === 503)
-  // Served while draining; nobody is nudged by it any more.
+  // Served while draining, but it nudges no delivery any more.
   expect((await create(apiKey)).status).toBe(201)
   release()
 

@@ -1,4 +1,4 @@
-// What a person sees who starts it wrongly: one sentence for each mistake, which names the setting; no stack, no secret.
+// Mistakes at the start: each gives one sentence that names the setting, without a stack or a secret.
 import { spawnSync } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'

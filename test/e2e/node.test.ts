@@ -1,4 +1,4 @@
-// The service on Node: the shared suite, and what is Node's own: start, stop, files, and what it refuses to start with.
+// The service on Node: the shared suite, then start, stop, files and refused starts, which are specific to Node.
 import { spawnSync } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { request } from 'node:http'
@@ -51,7 +51,7 @@ const isAlive = (pid: number): boolean => {
 const postgresPid = async ({ dataDir }: Service) =>
   Number((await readFile(join(dataDir, 'postgres/data/postmaster.pid'), 'utf8')).split('\n')[0])
 
-/** Runs the entry to its end: for starts that must fail. */
+/** Runs the entry point to its end, for starts that must fail. */
 function run(environment: Record<string, string>) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [ENTRY], {
     env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: '0', ...environment },
@@ -194,7 +194,7 @@ describe('stopping and starting again', () => {
       status.body.uploadToken,
       { partNumbers: [2, 3] },
     )
-    // The store may have another port now: the URLs are signed anew.
+    // The store may have another port now, so the URLs are signed again.
     for (const part of signed.body.parts) await putPart(part, bytes, 100 * KiB)
     const done = await call(
       second,

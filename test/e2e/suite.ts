@@ -1,5 +1,5 @@
-// What a running Countersign keeps, wherever it runs: one list of promises for Node, for workerd and for the library form.
-// It knows of the service what its users know, and may kill it.
+// The promises of a running Countersign, as one list for Node, for workerd and for the library form. It uses only what users
+// see of the service, and it may kill the service.
 import { createHash } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
@@ -14,15 +14,15 @@ import { putPart, someBytes } from '../support/harness.ts'
 import { startReceiver } from '../support/receiver.ts'
 
 export interface Target {
-  /** As clients know it; the same after a restart. */
+  /** The public URL, which survives a restart. */
   url: string
   adminKey: string
-  /** SIGKILL. */
+  /** Sends SIGKILL. */
   kill(): Promise<void>
   restart(): Promise<void>
-  /** Gives the schedule its turn where nothing else does. */
+  /** Runs the schedule, where nothing else does. */
   tick(): Promise<unknown>
-  /** What it printed since its first start. */
+  /** Everything it has printed since its first start. */
   output(): string
   stop(): Promise<void>
 }
@@ -72,7 +72,7 @@ export function keepsItsPromises(start: () => Promise<Target>): void {
     })
     expect(sha256(new Uint8Array(await answer.arrayBuffer()))).toBe(sha256(fileBytes))
   }
-  /** Created, and every part of it at the store. */
+  /** Creates an upload and stores all its parts. */
   async function sentUpload(credential = app.apiKey) {
     const { status, body } = await call('POST', '/v1/uploads', credential, {
       ...(credential === app.apiKey ? { subject: 'ada' } : {}),
@@ -95,7 +95,7 @@ export function keepsItsPromises(start: () => Promise<Target>): void {
         events: ['upload.completed'],
       })
     ).body
-  /** Has the schedule run again and again until this has come true. */
+  /** Runs the schedule until the condition holds. */
   async function scheduledUntil(arrived: Promise<void>): Promise<void> {
     let waiting = true
     const end = arrived.then(() => {
@@ -187,7 +187,7 @@ export function keepsItsPromises(start: () => Promise<Target>): void {
     'lets a CLI that %s stopped at the half go on with only the missing parts',
     async (signal) => {
       const file = await fileNamed(`half-${signal}.bin`)
-      // The half is reached when twelve parts are stored: the progress says so in its lines.
+      // Half of the file is twelve parts, which the progress lines report.
       const first = cli('upload', file, ...PART_SIZE, '--parallel', '1')
       await first.until(/ (5\d|6\d)% /)
       first.child.kill(signal)
@@ -292,7 +292,7 @@ export function keepsItsPromises(start: () => Promise<Target>): void {
     const path = `/v1/webhook-endpoints/${endpoint.id}/deliveries`
     const attempts = async () =>
       (await call('GET', path, app.apiKey)).body.deliveries[0].attempts as unknown[]
-    // The attempt is recorded just after the answer: killed before, it would only be repeated later.
+    // The attempt is recorded just after the answer. A kill before that would only repeat it later.
     while ((await attempts()).length < 1);
     await target.kill()
     receiver.answerWith(204)

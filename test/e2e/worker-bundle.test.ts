@@ -1,4 +1,4 @@
-// What `wrangler deploy` would send: its size, and that it makes no code from text, which workerd refuses.
+// The bundle that `wrangler deploy` would send: its size, and that it evaluates no text as code, which workerd refuses.
 import { execFileSync } from 'node:child_process'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -38,25 +38,25 @@ it('has at most 350 KB gzipped', () => {
   expect(total, JSON.stringify(sizes)).toBeLessThanOrEqual(MOST_BYTES)
 })
 
-/** The names by which text becomes code, however they are called, and the way to them over a function's constructor. */
+/** Names that evaluate text as code, and the way to them through a function's constructor. */
 const MAKES_CODE = /(?<![\w$])(?:eval|Function)(?![\w$])|\.constructor\s*\(/
 
-/** By file, each line that may hold such a name, and why it does no harm. */
+/** For each file, the lines that may contain such a name, and why each is harmless. */
 const HARMLESS: Record<string, string[]> = {
-  // Whether it may: asked of the user agent first, and not tried on Workers.
+  // A probe whether evaluation is allowed. It checks the user agent first and does not run on Workers.
   'node_modules/zod/v4/core/util.js': ['const F = Function;'],
-  // Used where it may alone.
+  // Runs only where evaluation is allowed.
   'node_modules/zod/v4/core/doc.js': ['const F = Function;'],
-  // Only by `z.compile`, which nobody calls.
+  // Only called by `z.compile`, which nobody calls.
   'node_modules/zod/v4/core/compile.js': ['const F = Function;'],
-  // Words of messages.
+  // Words in messages.
   'node_modules/zod/v4/core/json-schema-processors.js': [
     'handleUnrepresentable(schema, ctx, json, params, "Function types cannot be represented in JSON Schema");',
   ],
   'node_modules/tslib/tslib.es6.mjs': [
     'function accept(f) { if (f !== void 0 && typeof f !== "function") throw new TypeError("Function expected"); return f; }',
   ],
-  // A copy of its own kind.
+  // Copies an instance of its own class.
   'node_modules/@asteasolutions/zod-to-openapi/dist/index.mjs': [
     'const result = new this.constructor(this._def);',
   ],

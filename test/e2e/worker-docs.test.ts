@@ -1,4 +1,4 @@
-// docs/deploy-workers.md as a person follows it, in a checkout of their own, up to `wrangler deploy --dry-run`.
+// Follows docs/deploy-workers.md in a new checkout, up to `wrangler deploy --dry-run`.
 import { spawnSync } from 'node:child_process'
 import { readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -22,7 +22,7 @@ beforeAll(async () => {
   checkout = await copyOfCheckout()
   fresh = await freshDatabase()
   sql = postgres(fresh.url, { max: 1, onnotice: () => {} })
-  // As empty as a reader's.
+  // Empty, like a reader's checkout.
   await sql`drop schema public, drizzle cascade`
   await sql`create schema public`
 })

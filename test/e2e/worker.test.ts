@@ -1,4 +1,4 @@
-// The Worker in a real workerd: the shared suite, and what is the Worker's own.
+// The Worker in a real workerd: the shared suite, then promises that are specific to the Worker.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -39,7 +39,7 @@ const create = (target: WorkerTarget, apiKey: string) =>
     sizeBytes: 150 * 1024,
     partSizeBytes: 100 * 1024,
   })
-/** What leaves the Worker, seen on the wire. */
+/** Counts what leaves the Worker, on the wire. */
 function outgoing({ database, store }: WorkerTarget) {
   const { connections, statements } = database.traffic()
   return { connections, statements, requests: store.traffic().requests }
@@ -57,7 +57,7 @@ describe('an isolate', () => {
   it('signs parts without a connection to the database or a request to the store', async () => {
     const { body } = await create(target, app.apiKey)
     const path = `/v1/uploads/${body.id}/parts`
-    // What goes on after the answer to the create is over.
+    // The work that continues after the answer to the create has ended.
     await expect.poll(() => target.database.open(), { timeout: 20_000 }).toBe(0)
     const before = outgoing(target)
 
@@ -89,7 +89,7 @@ describe('an isolate', () => {
 
     const { connections, goodbyes } = target.database.traffic()
     expect(connections - before.connections).toBeGreaterThanOrEqual(30)
-    // workerd drops what a request leaves open: only a goodbye shows that it was closed.
+    // workerd drops connections that a request leaves open, so only a Terminate message shows that one was closed.
     expect(goodbyes - before.goodbyes).toBe(connections - before.connections)
   })
 
@@ -134,12 +134,12 @@ describe('an isolate', () => {
     const endpoint = { url: receiver.url, events: ['upload.completed'] }
     const { id } = (await call(target, 'POST', '/v1/webhook-endpoints', app.apiKey, endpoint)).body
     const sql = postgres(target.databaseUrl, { max: 1 })
-    // Long owed, as after an outage of the receiver.
+    // Long overdue, as after an outage of the receiver.
     await sql`
       insert into deliveries (app_id, delivery_id, upload_id, endpoint_id, event_id, type, body, state, next_attempt_at, created_at)
       select app_id, 'dlv_' || n, upload_id, ${id}, 'evt_' || n, 'upload.completed', '{}', 'pending', now(), now()
       from generate_series(1, 40) n, (select * from uploads where app_id = ${app.id} limit 1) u`
-    // And every session of the test before has gone idle.
+    // By then, every session of the earlier tests is idle.
     await sql`update uploads set expires_at = now(), active_at = now() - interval '2 days',
       sweep_at = now() where app_id = ${app.id}`
 
@@ -191,7 +191,7 @@ describe('an isolate', () => {
       (month) => `upload_events_${month.replace('-', '_')}`,
     )
     expect([await months(), await isKept()]).toEqual([[...named, 'upload_events_default'], false])
-    // The Worker is the role whose statements are judged at the end of the run.
+    // The Worker connects as the role whose statements are checked at the end of the run.
     const [made] = await sql`select tableowner from pg_tables where tablename = ${named[0]!}`
     expect(made!.tableowner).toBe(inject('postgres').role)
     await sql.end()
@@ -221,7 +221,7 @@ describe('a Worker', () => {
     expect(asked).toMatchObject({ status: 500, body: { code: 'misconfigured' } })
     for (const name of ['SECRET_KEYS', 'PUBLIC_URL', 'STORE_REGION']) {
       expect(asked.body.detail).toContain(name)
-      // wrangler passes a line on a little after the answer.
+      // wrangler prints a line shortly after the answer.
       await expect.poll(() => target.output(), { timeout: 20_000 }).toContain(`"${name}: `)
     }
     expect(JSON.stringify(asked.body)).not.toContain('secret"')

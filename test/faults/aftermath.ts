@@ -1,5 +1,5 @@
-// After the kills: the service in this process, on the database and the store's disk that they left, with a clock that can be
-// moved on, so that leases, windows and sessions end without waiting for them.
+// After the kills, runs the service in this process on the database and disk they left. Its clock can be moved, so that leases,
+// windows and sessions end without waiting.
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'

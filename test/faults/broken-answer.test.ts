@@ -1,5 +1,5 @@
-// An answer of the database that breaks off fails its own statement or transaction, and touches no other: the next one on that
-// connection has its rows, all of them and from the first place on, and the process lives.
+// A cut answer of the database fails its own statement or transaction and no other. The next statement on that connection gets
+// all its own rows, and the process survives.
 import { createServer, connect as tcpConnect } from 'node:net'
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -14,7 +14,7 @@ beforeAll(async () => {
 })
 afterAll(() => fresh.drop())
 
-/** Behind the first row; undefined where there is none. A message is its type, and its length without that. */
+/** The offset after the first row, or undefined without one. A message is a type byte, and a length that leaves it out. */
 function endOfFirstRow(answer: Buffer): number | undefined {
   for (let at = 0; at + 5 <= answer.length; ) {
     const end = at + 1 + answer.readUInt32BE(at + 1)
@@ -24,7 +24,7 @@ function endOfFirstRow(answer: Buffer): number | undefined {
   return undefined
 }
 
-/** A line that breaks, once it is told to, behind the first row that comes. */
+/** A proxy that, once told to, breaks the connection after the first row. */
 async function startLine(url: string) {
   const state = { breaks: false }
   const { hostname, port } = new URL(url)

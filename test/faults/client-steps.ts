@@ -1,4 +1,4 @@
-// What clients do in the flows, beyond the commands of the random scripts: streams, forms, grants, temporary credentials.
+// Steps of clients in the flows, beyond the commands of the random scripts: streams, forms, grants, temporary credentials.
 import { holderOf } from '../support/holder.ts'
 import { type Clients, call, contentOf, PART_SIZE, SHAPES, type Shape } from './commands.ts'
 import type { Instance } from './fault-port.ts'
@@ -6,7 +6,7 @@ import { newest, type Step } from './step.ts'
 
 type Body = Record<string, any>
 
-/** Makes the client know a session by the answer to its creation. */
+/** Records a session from the answer to its creation. */
 function adopt(clients: Clients, id: string, shape: Shape, body: Body): void {
   if (clients.uploads.some((known) => known.id === id)) return
   type Signed = {
@@ -46,7 +46,7 @@ async function create(
   if (reply.status < 300) adopt(clients, reply.body.id, shape, reply.body)
 }
 
-/** A creation with whatever else it may say. */
+/** Creates a session with these further fields. */
 export const begin = (shape: Shape, more: Body = {}): Step => ({
   step: 'create',
   act: (clients, instance) =>
@@ -73,7 +73,7 @@ export const sendStream: Step = {
   },
 }
 
-/** Its size is known now. */
+/** Completes a stream, whose size is known now. */
 export const completeStream: Step = {
   step: 'complete a stream',
   act(clients, instance) {
@@ -83,7 +83,7 @@ export const completeStream: Step = {
   },
 }
 
-/** With a form that is signed anew, as a page that was reloaded has it. */
+/** Posts a newly signed form, as a reloaded page does. */
 export const sendForm: Step = {
   step: 'send a form',
   async act(clients, instance) {
@@ -123,7 +123,7 @@ export const beginUnderGrant = (more: Body = {}): Step => ({
   },
 })
 
-/** And abort what is open under it. */
+/** Also aborts the grant's open sessions. */
 export const revokeGrant: Step = {
   step: 'revoke the grant',
   async act(clients, instance) {
@@ -134,7 +134,7 @@ export const revokeGrant: Step = {
 
 const credentials = new WeakMap<Clients, Body>()
 
-/** Their answers look the same; the first one brings the session. */
+/** Their answers look the same. The first one creates the session. */
 async function credentialsFor(clients: Clients, instance: Instance, body: Body): Promise<void> {
   const { app } = clients
   const reply = await call(clients, instance, 'POST', '/v1/credentials', app.apiKey, body)
@@ -162,7 +162,7 @@ export const renewCredentials: Step = {
   },
 }
 
-/** What the client's own SDK sends, with nothing but its credentials. */
+/** Uploads as a client's own SDK does, with temporary credentials alone. */
 async function bySdk(
   clients: Clients,
   method: 'PUT' | 'POST',
@@ -189,7 +189,7 @@ export const putBySdk: Step = {
   },
 }
 
-/** Far more than was declared: no signature binds the length of what an SDK sends. */
+/** Sends far more than was declared, because no signature binds the length of an SDK's request. */
 export const putTooMuchBySdk: Step = {
   step: 'put too much with credentials',
   async act(clients) {

@@ -1,4 +1,4 @@
-// The commands of a script, and how clients carry them out: over the API and straight to the store, as real ones do.
+// The commands of a script, and how clients run them: over the API and directly at the store, as real clients do.
 import { crc64 } from '../../src/bytes/crc64.ts'
 import { type Faulted, type Instance, NoAnswer } from './fault-port.ts'
 import type { RunApp, World } from './world.ts'
@@ -7,7 +7,7 @@ export const KiB = 1024
 export const SHAPES = { parts: 110 * KiB, single: 700, empty: 0 } as const
 export type Shape = keyof typeof SHAPES
 export const PART_SIZE = 100 * KiB
-/** More than the lease of a completion or an initiate. */
+/** Longer than the lease of a completion or an initiate. */
 const IN_FLIGHT_MINUTES = 2
 const SUBJECTS = ['ada', 'bo'] as const
 
@@ -29,16 +29,16 @@ export interface SignedPart {
   sizeBytes: number
 }
 
-/** What a client knows of a session, and what it sent. */
+/** What a client knows about a session, and what it has sent. */
 export interface Upload {
   slot: number
   id: string
   key: string
   subject: string
   shape: Shape
-  /** Seeds of the bytes that may be stored as each part. */
+  /** For each part, the seeds of all bytes that may be stored. */
   versions: Map<number, Set<number>>
-  /** Of them, those that have arrived, each by what sent it last: whatever is sent later takes their place. */
+  /** Of those, the seeds that have arrived. Anything sent later replaces them. */
   arrived: Map<number, Map<number, symbol>>
   uploadToken: string
   completionToken: string
@@ -48,7 +48,7 @@ export interface Upload {
   direct?: { method: string; url: string; headers: Record<string, string> }
 }
 
-/** What came back, or nothing. `text` is `<status> <state or code>`. */
+/** The answer, or none. `text` is `<status> <state or code>`. */
 export interface Observation {
   slot?: number
   command: Command
@@ -65,7 +65,7 @@ export interface Clients {
   keys: Map<string, Map<string, number>>
 }
 
-/** Bytes that differ everywhere, the same for the same seed. */
+/** Pseudorandom bytes: the same seed gives the same bytes. */
 export function contentOf(shape: Shape, part: number, version: number): Uint8Array<ArrayBuffer> {
   const sizes = { parts: part === 1 ? PART_SIZE : SHAPES.parts - PART_SIZE, single: 700, empty: 0 }
   const bytes = new Uint8Array(sizes[shape])
@@ -90,7 +90,7 @@ interface Reply {
   faults: string[]
 }
 
-/** One request of a client. Rejects where no answer is heard. */
+/** Sends one request of a client. Rejects if no answer arrives. */
 export async function call(
   { world }: Clients,
   instance: Instance,
@@ -198,7 +198,7 @@ async function keptSince(
   return row!.since.getTime()
 }
 
-/** Signs anew where the URLs at hand have ended, as a client does. */
+/** Signs again if the current URLs have expired, as a client does. */
 async function freshParts(clients: Clients, instance: Instance, upload: Upload): Promise<void> {
   const { world } = clients
   if (upload.partsExpireAt - 5_000 > world.clock().getTime()) return
@@ -207,7 +207,7 @@ async function freshParts(clients: Clients, instance: Instance, upload: Upload):
   await askAndSign(clients, instance, upload)
 }
 
-/** Begun anew at the store, a session has other URLs; past its token, whoever asks for it gets a new one. */
+/** Gets the session and signs again: its storage upload may be another now, and its token a new one. */
 async function askAndSign(clients: Clients, instance: Instance, upload: Upload): Promise<void> {
   const path = `/v1/uploads/${upload.id}`
   const { body } = await call(clients, instance, 'GET', path, clients.app.apiKey)
@@ -257,7 +257,7 @@ async function put(
   }
   if (status !== 200) return { ...seen, text: String(status) }
   for (const [replaced, sending] of earlier) {
-    // Sent again meanwhile, it may have arrived after this one.
+    // Another attempt to send it may have arrived after this one.
     if (arrived.get(replaced) !== sending) continue
     may.delete(replaced)
     arrived.delete(replaced)
@@ -276,13 +276,13 @@ async function post(clients: Clients, upload: Upload, command: Command): Promise
     world.fetchWhole(direct.url, { method: direct.method, headers: direct.headers }),
   )
   const text = await answer.text()
-  // Our answer as the store relays it; "completing" there only says that the outcome was not known in time.
+  // The store relays our answer. In it, "completing" only says that the outcome was not known in time.
   const relayed = answer.status === 200 && text.startsWith('{') ? JSON.parse(text).state : undefined
   const state = relayed === 'completed' ? relayed : undefined
   return { ...seen, text: `${answer.status} ${state ?? ''}`.trim(), state }
 }
 
-/** Carries it out. A client that hears nothing observes `no answer`. */
+/** Runs the command. A client without an answer observes `no answer`. */
 export async function perform(clients: Clients, command: Command): Promise<Observation[]> {
   const { world } = clients
   try {

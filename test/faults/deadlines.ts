@@ -1,32 +1,32 @@
-// When what a session holds at the store has to be gone: as long after its end as something of it may still arrive, and not
-// before (src/core/sweep-rules.ts), and a few minutes of sweeping. Watched step by step while everything recovers.
+// When a session's storage must be released: not before the last moment at which something of it may still arrive
+// (src/core/sweep-rules.ts), and within a few minutes of sweeping after it. Checked step by step during recovery.
 import { arrivalsUntil, endOf } from '../../src/core/sweep-rules.ts'
 import { ATTEMPT_WINDOW_MS, hasEnded, type UploadSession } from '../../src/core/upload-session.ts'
 import { storeContent } from './invariants.ts'
 import type { World } from './world.ts'
 
 const MINUTE_MS = 60_000
-/** The sweep comes each minute, and comes back to what it could not settle a minute later. */
+/** The sweep runs each minute, and retries after a minute. */
 const SWEEPING_MS = 5 * MINUTE_MS
-/** An open session is looked at again so long after it was opened or reopened. */
+/** How long after an opening or reopening the sweep visits the session again. */
 const NEXT_LOOK_MS = 16 * MINUTE_MS
-/** What came later than it can come is found by the listing. */
+/** Finds by a listing what arrived later than expected. */
 const LISTING_MS = 60 * MINUTE_MS
 
 export interface Look {
   found: string[]
-  /** Storage uploads of sessions that hold none any more: the next listing finds them. */
+  /** Storage uploads of sessions that should hold none any more. The next listing finds them. */
   remains: number
 }
 
-/** From now on no fault comes in between. */
+/** From now on there are no faults. */
 export function watchDeadlines(world: World, appId: string) {
   const since = world.clock().getTime()
   const endsBy = new Map<string, number>()
   const leftovers = new Map<string, Date>()
   const settledAt = new Map<string, number>()
 
-  /** An open one has to end, an unanswered initiate to be given up. */
+  /** An open session must end, and an unanswered initiate must be given up. */
   function livesUntil(session: UploadSession): number {
     const { state, activeAt, attemptAt, leaseUntil } = session
     if (state === 'initiating') return Math.max(since, leaseUntil?.getTime() ?? 0) + MINUTE_MS
@@ -35,7 +35,7 @@ export function watchDeadlines(world: World, appId: string) {
     return Math.max(since, ends, window) + NEXT_LOOK_MS
   }
 
-  /** Until when something may still come. The note of an unanswered initiate goes when storage is released. */
+  /** The last moment at which something may arrive. A release clears the note of an unanswered initiate. */
   function comesUntil(session: UploadSession): number {
     const leftoversAt = session.leftoversAt ?? leftovers.get(session.id)
     if (leftoversAt) leftovers.set(session.id, leftoversAt)

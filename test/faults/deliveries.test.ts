@@ -1,4 +1,4 @@
-// Several deliverers at once: each event goes out once where nothing fails, and whoever comes back late changes nothing.
+// Several deliverers at once: without a failure each event is sent once, and a late deliverer changes nothing.
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { beginRun } from './run.ts'
 import { random } from './seed.ts'

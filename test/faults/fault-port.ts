@@ -1,16 +1,16 @@
-// The fault port: every await of the service on database, store, webhook and delay, and every request of a client, crosses
-// it. It lets one call go at a time, chosen by the script's schedule, numbers them as crash points, and does what was planned.
+// The fault port. Every await of the service on database, store, webhook or delay crosses it, and so does every client request.
+// It lets one call run at a time, in the order of the script's schedule, numbers them as crash points, and applies planned faults.
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { countCrypto } from './count-crypto.ts'
 
 export const FAULTS = ['before', 'after', 'lost', 'kill before', 'kill after', 'hang'] as const
 /**
- * `before`: not done, an error at once. `after`: done, an error at once. `lost`: done, a time-out much later.
- * `kill …`: the instance makes no further step. `hang`: not done, and the caller hears nothing for good.
+ * `before`: not done, fails at once. `after`: done, fails at once. `lost`: done, times out much later.
+ * `kill …`: the instance takes no further step. `hang`: not done, and the caller never gets an answer.
  */
 export type Fault = (typeof FAULTS)[number] | typeof NO_LENGTH
 
-/** What only HEAD can suffer: done, and something on the way drops the length of the answer. */
+/** A fault of HEAD only: done, but an intermediary drops the answer's length. */
 export const NO_LENGTH = 'no length'
 const HEAD = 'store.head'
 
@@ -20,14 +20,14 @@ export interface PlannedFault {
   kind: Fault
 }
 
-/** At the crash point of this name, the nth of them: their order may differ where several are in flight. */
+/** At the nth crash point of this name, because the order of all points varies if several calls are in flight. */
 export interface NamedFault {
   point: string
   nth: number
   kind: Fault
 }
 
-/** What was planned and really done. */
+/** A planned fault that was applied. */
 export interface Struck extends NamedFault {
   at: number
 }
@@ -39,7 +39,7 @@ export interface CrashPoint {
   channel: Channel
 }
 
-/** How long a caller waits for an answer that is lost. */
+/** How long a caller waits for a lost answer. */
 const TIMEOUT_MS: Record<Channel, number> = {
   database: 20_000,
   store: 30_000,
@@ -48,28 +48,28 @@ const TIMEOUT_MS: Record<Channel, number> = {
   client: 60_000,
 }
 
-/** One process of the service. Dead, none of its awaits ever ends. */
+/** One process of the service. After its death none of its awaits ever ends. */
 export interface Instance {
   number: number
   dead: boolean
 }
 
-/** What one command set going. `faults` tells which of its awaits were tampered with. */
+/** The work of one command. `faults` names the faults applied to its awaits. */
 export interface Task {
   name: string
   instance: Instance | undefined
   faults: string[]
-  /** The test's own look at the world: no crash point. */
+  /** The test's own call, which is no crash point. */
   outside?: boolean
-  /** What runs now was let through as one crash point. */
+  /** The running call already counts as one crash point. */
   crossing?: boolean
   giveUp(reason: Error): void
 }
 
-/** What a task rejected with, and what was done to its awaits. */
+/** A task's rejection, and the faults applied to its awaits. */
 export type Faulted = Error & { faults?: string[] }
 
-/** The caller waits no longer: killed, hung, or cut off. */
+/** The caller no longer waits, because it was killed, hung or cut off. */
 export class NoAnswer extends Error {}
 
 const forever = <Value>() => new Promise<Value>(() => {})
@@ -81,7 +81,7 @@ interface Waiting {
 
 export interface FaultPortOptions {
   timePasses: (milliseconds: number) => void
-  /** What a caller on this channel sees of a call that failed or timed out. */
+  /** The error that a caller on this channel gets for a failed or timed-out call. */
   failure: (channel: Channel, kind: 'before' | 'after' | 'lost') => unknown
   /** The same answer without its length. */
   withoutLength: <Value>(answer: Value) => Value
@@ -103,7 +103,7 @@ export function faultPort({ timePasses, failure, withoutLength }: FaultPortOptio
     if (by < 0) poke()
   })
 
-  /** Looks twice, a turn of the event loop apart, so that whatever runs has come to its next await. */
+  /** Checks twice, one turn of the event loop apart, so that all running work has reached its next await. */
   function poke(): void {
     if (poked) return
     poked = true
@@ -141,7 +141,7 @@ export function faultPort({ timePasses, failure, withoutLength }: FaultPortOptio
 
   const running = new Set<Task>()
 
-  /** The instance's own call: waits for its turn, then is done, or not, as planned. */
+  /** A call by the instance. It waits for its turn, and is then done or not, as planned. */
   async function cross<Value>(
     channel: Channel,
     name: string,
@@ -182,7 +182,7 @@ export function faultPort({ timePasses, failure, withoutLength }: FaultPortOptio
     }
   }
 
-  /** Work of the test itself, in its turn, past all faults. */
+  /** Work of the test itself, in turn but without faults. */
   async function outside<Value>(work: () => Promise<Value>): Promise<Value> {
     await new Promise<void>((go) => {
       waiting.push({ instance: undefined, go })
@@ -197,7 +197,7 @@ export function faultPort({ timePasses, failure, withoutLength }: FaultPortOptio
     }
   }
 
-  /** A call that consists of others, such as a client's request to the service: only whether it is heard is at stake. */
+  /** A call made of others, such as a client's request to the service. A fault affects only whether its answer arrives. */
   async function around<Value>(name: string, work: () => Promise<Value>): Promise<Value> {
     const task = tasks.getStore()
     const fault = takeFault('client', name, task)
@@ -209,7 +209,7 @@ export function faultPort({ timePasses, failure, withoutLength }: FaultPortOptio
     throw failure('client', fault === 'lost' ? 'lost' : 'after')
   }
 
-  /** Runs work as a task of this instance. Rejects with NoAnswer where it will never end. */
+  /** Runs work as a task of this instance. Rejects with NoAnswer if it will never end. */
   async function run<Value>(
     name: string,
     instance: Instance | undefined,
@@ -235,7 +235,7 @@ export function faultPort({ timePasses, failure, withoutLength }: FaultPortOptio
     }
   }
 
-  /** While another party works on our call and calls back, the turn is the callback's. */
+  /** Lends the turn to a callback while another party works on our call. */
   async function nested<Value>(work: () => Promise<Value>): Promise<Value> {
     busy--
     poke()
@@ -252,15 +252,15 @@ export function faultPort({ timePasses, failure, withoutLength }: FaultPortOptio
     outside,
     run,
     nested,
-    /** What was crossed since `arm`, in order. */
+    /** The crash points crossed since `arm`, in order. */
     get points(): readonly CrashPoint[] {
       return points
     },
-    /** The planned faults that were done since `arm`, in order. */
+    /** The faults applied since `arm`, in order. */
     get struck(): readonly Struck[] {
       return struck
     },
-    /** Counts from here on. `pick` chooses among so many waiting calls. */
+    /** Restarts the count. `pick` chooses among this many waiting calls. */
     arm(
       faults: ReadonlyArray<PlannedFault | NamedFault>,
       pick: (count: number) => number = () => 0,
@@ -280,7 +280,7 @@ export function faultPort({ timePasses, failure, withoutLength }: FaultPortOptio
       armed = false
       choose = () => 0
     },
-    /** The task that is doing something on its own, past this port; undefined where that is the test itself. */
+    /** The task that currently works outside this port; undefined if it is the test itself. */
     get pastIt(): string | undefined {
       const task = tasks.getStore()
       return task && !task.outside && !task.crossing ? task.name : undefined
@@ -291,7 +291,7 @@ export function faultPort({ timePasses, failure, withoutLength }: FaultPortOptio
 
 export type FaultPort = ReturnType<typeof faultPort>
 
-/** A client has no process that we could kill, and a delay cannot fail. */
+/** A client has no process to kill, and a delay cannot fail. */
 export function applies({ name, channel }: CrashPoint, kind: Fault): boolean {
   if (kind === NO_LENGTH) return name === HEAD
   if (channel === 'client') return !kind.startsWith('kill')

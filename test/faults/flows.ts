@@ -1,4 +1,4 @@
-// The canonical flows: what comes before, what is disturbed, what its client repeats afterwards, and how it must end.
+// The canonical flows: preparation, the disturbed steps, the client's repetitions afterwards, and the required end.
 import { crc64 } from '../../src/bytes/crc64.ts'
 import {
   askForGrant,
@@ -31,13 +31,13 @@ export interface Flow {
   name: string
   before: readonly Act[]
   disturbed: readonly Act[]
-  /** What is disturbed does not lead to the end: its client has to go on. */
+  /** The disturbed steps do not reach the end, so the client must continue. */
   leavesOpen?: true
-  /** What is repeated until the end is reached; by default what leads there from an open session. */
+  /** The steps to repeat until the end; by default those that complete an open session. */
   again?: (slot: number) => Act[]
-  /** How the newest session must end once the client has gone on and everything has settled. */
+  /** The required state of the newest session once the client is done and everything has recovered. */
   ends: 'completed' | 'aborted' | 'expired' | 'failed'
-  /** What else must hold then. */
+  /** Further checks at the end. */
   holds?: (run: Run) => Promise<string[]>
 }
 
@@ -60,11 +60,11 @@ const declared = `crc64:${crc64(contentOf('parts', 2, 0), crc64(contentOf('parts
 const withCredentials = underPolicy({
   credentials: true,
   partSizeBytes: PART_SIZE,
-  // Open sessions are looked at each ten minutes, for as long as they are: let that not be a day.
+  // The sweep visits open sessions every ten minutes until they end. A short life keeps that under a day.
   idleSeconds: 7200,
 })
 
-/** What the store makes of the object; its double is the store "processing". */
+/** A policy whose object the store processes. The store "processing" is its double. */
 const made = (type: 'oss-image' | 'oss-async', operation: string, keyTemplate: string) =>
   underPolicy({
     store: 'processing',
@@ -72,7 +72,7 @@ const made = (type: 'oss-image' | 'oss-async', operation: string, keyTemplate: s
     processing: [{ target: { type, operation, keyTemplate } }],
   })
 
-/** Of the first session nothing is left, and no event of the others lies in the default partition. */
+/** The first session has been removed, and no other session's event is in the default partition. */
 async function firstIsForgotten({ clients }: Run): Promise<string[]> {
   const { world, app } = clients
   const { id } = clients.uploads[0]!

@@ -1,6 +1,6 @@
-// Breaks one guard after the other, in a copy of the tree, and runs the narrowest suite that has to notice. It has noticed
-// where the named test fails by an assertion that says what is wrong: a tree that does not even run proves nothing. Prints a
-// table; ends with 1 if one goes unnoticed. `npm run test:guards [part of a name]`.
+// Breaks one guard at a time in a copy of the tree, and runs the narrowest suite that must notice. The named test must fail by an
+// assertion that says what is wrong, because a tree that does not run proves nothing. Prints a table, and exits with 1 if a broken
+// guard goes unnoticed. `npm run test:guards [part of a name]`.
 import { spawn } from 'node:child_process'
 import {
   cpSync,
@@ -32,7 +32,7 @@ async function end(code) {
 }
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => end(130))
 
-/** A tree of its own for each worker: the checkout is never touched. */
+/** Copies the tree for each worker, so that the checkout stays untouched. */
 function copyTree(name) {
   const tree = join(folder, name)
   for (const path of [...COPIED, ...CONFIGS]) {
@@ -42,7 +42,7 @@ function copyTree(name) {
   return tree
 }
 
-/** What a suite says: how many tests passed, and those that failed, each with the first line of its message. */
+/** A suite's result: how many tests passed, and each failed test with the first line of its message. */
 async function run(tree, { file, tests, flow }) {
   const report = join(tree, 'report.json')
   rmSync(report, { force: true })
@@ -57,7 +57,7 @@ async function run(tree, { file, tests, flow }) {
     {
       cwd: tree,
       stdio: 'ignore',
-      // Each run has a server of its own.
+      // Each run starts its own server.
       env: { ...process.env, TEST_DATABASE_URL: '', FAULTS_FLOWS: flow ?? '' },
     },
   )
@@ -73,7 +73,7 @@ async function run(tree, { file, tests, flow }) {
   return { passed: numPassedTests, failed }
 }
 
-/** A failure of the expected test by the expected assertion; else why there is none. */
+/** The expected test's failure by the expected assertion, or the reason why there is none. */
 function caught({ by, says }, { failed, error }) {
   if (error) return { error }
   if (!failed.length) return { error: 'no test failed' }

@@ -1,5 +1,5 @@
-// I1 to I8, asked of the database, of the store's disk, of what the receiver got and of what clients were told. Each finding
-// names its invariant. To be asked after recovery; `quotaFindings` at any time.
+// Checks I1 to I8 in the database, on the store's disk, and in what the receiver and the clients received. Each finding names its
+// invariant. Run it after recovery; `quotaFindings` may run at any time.
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -29,14 +29,14 @@ interface EventRow {
   hash: string
 }
 
-/** A key means the same session for so long. */
+/** How long an Idempotency-Key names the same session. */
 const KEY_KEPT_MS = 24 * 3600_000
 const TERMINAL = ['completed', 'aborted', 'expired', 'failed']
 
 export interface Expected {
-  /** Terminal states that clients were told of, by session. */
+  /** Terminal states reported to clients, by session. */
   told: Map<string, Set<string>>
-  /** Storage uploads of others in the same bucket. */
+  /** Foreign storage uploads in the same bucket. */
   foreign: ReadonlyArray<{ key: string; storageUploadId: string }>
 }
 
@@ -107,7 +107,7 @@ async function objectFindings(
     if (state !== 'completed') continue
     const stored = await world.port.outside(() => store.head(key))
     if (!stored) found.push(`I2: ${id} is completed and ${key} is not in the store`)
-    // What a client’s own SDK stores has no stamp: there the key, which holds the session’s id, stands in for it.
+    // An object stored by a client’s own SDK has no stamp. Its key, which holds the session’s id, stands in.
     else if (method === 'credentials' ? !key.includes(id) : stored.uploadId !== id)
       found.push(`I2: ${key} carries the stamp ${stored.uploadId}, not ${id}`)
     else if (!object || stored.sizeBytes !== object.sizeBytes)
@@ -126,7 +126,7 @@ async function objectFindings(
   return found
 }
 
-/** Each part is one of the versions that may have been the last to arrive. */
+/** Each part is one of the versions that may have arrived last. */
 function wasSent({ shape, versions }: Upload, bytes: Buffer): boolean {
   if (shape === 'empty') return bytes.length === 0
   let rest = bytes
@@ -168,13 +168,13 @@ async function deliveryFindings(
   return found
 }
 
-/** The log is kept so long, and then no longer. */
+/** The log holds events for exactly this long. */
 const isForgotten = (world: World, body: string): boolean =>
   world.clock().getTime() - Date.parse(JSON.parse(body).timestamp) > KEEP.eventDays * 86_400_000
 
 /**
- * I5: open is what has not ended; what is reserved is the sum over the sessions that hold storage; what is settled, over completed ones. A grant is used
- * by what began under it, with the size that it turned out to have.
+ * I5: `open` counts sessions that have not ended, `reserved` sums those that hold storage, `settled` sums completed ones. A grant
+ * is used by the sessions that began under it, with the size that was stored.
  */
 export async function quotaFindings(world: World, appId: string): Promise<string[]> {
   const subjects = await world.sql`
@@ -218,7 +218,7 @@ async function jsonFiles(folder: string, within: (name: string) => string): Prom
   return Promise.all(names.map(async (name) => JSON.parse(await readFile(within(name), 'utf8'))))
 }
 
-/** What lies on the embedded store's disk. */
+/** Reads the embedded store's disk. */
 export async function storeContent(directory: string) {
   const [uploads, objects] = [join(directory, 'uploads'), join(directory, 'objects')]
   return {
@@ -247,7 +247,7 @@ async function storeFindings(
   }
   for (const id of others) found.push(`I6: the foreign storage upload ${id} was aborted`)
   const completed = sessions.filter(({ state }) => state === 'completed')
-  // A session’s own, and what its policy has the store make of it.
+  // A session’s own object, and the results that its policy asks the store for.
   const expected = new Set(
     completed.flatMap(({ object_key, processing }) => [
       object_key,

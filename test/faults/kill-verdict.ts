@@ -1,5 +1,5 @@
-// What must hold once all has settled after the kills, asked of the database, the store's disk, the receiver and the clients.
-// A finding begins with the invariant that it breaks, where it breaks one.
+// The checks after the kills and the recovery, on the database, the store's disk, the receiver and the clients. A finding begins
+// with the invariant that it breaks, if it breaks one.
 import { join } from 'node:path'
 import postgres from 'postgres'
 import { storeContent } from './invariants.ts'
@@ -11,9 +11,9 @@ export type Received = Map<string, Set<string>>
 
 const ENDED = ['completed', 'aborted', 'expired', 'failed']
 const SECRET = /\beyJ[\w-]+\.[\w-]+|\bcsk_\w|\bwhsec_\w|x-oss-signature=/i
-/** A create that died with its process is taken over by its repeat; only few can lose that race against the sweep. */
+/** A repeated create takes over one that died with its process. Only a few can lose that race against the sweep. */
 const MOST_EXCUSED = 0.02
-/** Read back at once. */
+/** How many objects to read back at once. */
 const BATCH = 50
 
 export async function judge(
@@ -43,8 +43,8 @@ export async function judge(
 }
 
 /**
- * Only what its client was never answered `open` for may have failed: the sweep fails a reservation whose process died, where
- * the client does not come back in time to take it over.
+ * Only a session whose client never saw `open` may have failed: the sweep fails a reservation whose process died, unless the
+ * client comes back in time to take it over.
  */
 const isExcused = ({ wasOpen }: Tracked, failure: string | null): boolean =>
   !wasOpen && failure === 'initiate-incomplete'
@@ -85,7 +85,7 @@ async function judgeClient(
   return found
 }
 
-/** The object of a single PUT completes its session without a word of the client, who may come too late to abort it. */
+/** A single PUT's object completes its session without the client, whose abort may come too late. */
 const wishedOf = (wish: Tracked['wish'], method: string): string[] =>
   wish !== 'abort' ? ['completed'] : method === 'multipart' ? ['aborted'] : ['aborted', 'completed']
 
@@ -131,7 +131,7 @@ function judgeEvents(events: readonly postgres.Row[], received: Received): strin
   return found
 }
 
-/** Nothing is open any more: nothing is reserved, and what is settled is what was completed, each once. */
+/** Nothing is open, so nothing is reserved, and `settled` sums each completed session once. */
 async function judgeQuota(sql: postgres.Sql): Promise<string[]> {
   const wrong = await sql`
     select coalesce(usage.subject, truth.subject) as subject, open_uploads, reserved_bytes, settled_bytes, is_settled
@@ -155,7 +155,7 @@ async function judgeDisk(victims: Victims, keys: ReadonlySet<string>): Promise<s
   ]
 }
 
-/** Whatever the database and the store did, the service has a name for it. */
+/** The service names every failure of the database and the store. */
 const UNEXPECTED = /"message":"an unexpected error"/
 
 function judgeOutput(victims: Victims): string[] {

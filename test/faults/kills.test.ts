@@ -1,5 +1,5 @@
-// Real kills: the service, the store and PostgreSQL by SIGKILL at random while 50 clients upload over real sockets, on lines
-// that delay, throttle and cut. Then everything settles, and nothing is lost, nothing is there twice, and nothing is left.
+// Real kills: the service, the store and PostgreSQL by SIGKILL at random while 50 clients upload over real sockets, through
+// proxies that delay, throttle and cut. Then everything recovers: nothing is lost, nothing is doubled, nothing is left over.
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -13,20 +13,20 @@ import { type LineName, startVictims, type Victim, type Victims } from './victim
 
 const KILLS = Number(process.env.FAULTS_KILLS ?? 20)
 const CLIENTS = 50
-/** Of one client under way at once: one whose completion died with its process is to be waited for. */
+/** Uploads of one client at once, because one whose completion died with its process takes time. */
 const AT_ONCE = 3
-/** A statement is many small chunks, a part few large ones. */
+/** A statement arrives in many small chunks, a part in a few large ones. */
 const BAD_LINES: Record<LineName, BadLine> = {
   'service to database': { cut: 500, delay: 60, throttle: 60 },
   'service to store': { cut: 40, delay: 8, throttle: 12 },
   'client to store': { cut: 30, delay: 8, throttle: 12 },
   'client to service': { cut: 80, delay: 12, throttle: 12 },
 }
-/** At most so long between two kills. */
+/** The longest pause between two kills. */
 const WORK_MS = 4_000
 const POLL_MS = 20
 const MINUTE_MS = 60_000
-/** Alone or together. In the embedded mode service and store are one process, and the database is the service's child. */
+/** Victims alone or together. In embedded mode service and store are one process, and the database is its child. */
 const STRIKES: ReadonlyArray<readonly Victim[]> = [
   ['service'],
   ['database'],
@@ -56,7 +56,7 @@ async function startReceiver(received: Received) {
   }
 }
 
-/** Before the lines are bad: an app with direct completion, and its endpoint. Answers its key. */
+/** Before the proxies turn bad, creates an app with direct completion, and its endpoint. Returns its key. */
 async function prepare({ api, adminKey, output }: Victims, receiver: string): Promise<string> {
   const send = async (path: string, key: string, body: unknown) => {
     const answer = await fetch(`${api}${path}`, {
@@ -74,7 +74,7 @@ async function prepare({ api, adminKey, output }: Victims, receiver: string): Pr
   return apiKey
 }
 
-/** One client, until the storm is over: it goes on with each of its uploads in turn, and begins others instead of the ended. */
+/** Runs one client until the storm ends. It continues each upload in turn, and replaces those that have ended. */
 async function upload(
   storm: { over: boolean },
   all: Tracked[],
@@ -94,7 +94,7 @@ async function upload(
   }
 }
 
-/** On a slow machine a kill waits for something to kill: until so many answers have come, or for as long as it may take. */
+/** On a slow machine, waits for work to interrupt: until this many answers have arrived, up to a limit. */
 async function work(reach: Reach, answers: number): Promise<void> {
   const enough = reach.answers + answers
   for (let waited = 0; reach.answers < enough && waited < WORK_MS; waited += POLL_MS) {
@@ -102,7 +102,7 @@ async function work(reach: Reach, answers: number): Promise<void> {
   }
 }
 
-/** Answers all uploads that were begun. */
+/** Returns all uploads that were begun. */
 async function storm(
   victims: Victims,
   reach: Reach,
@@ -116,7 +116,7 @@ async function storm(
   try {
     for (let kill = 0; kill < KILLS; kill++) {
       await work(reach, 20 + next(150))
-      // Each of them once, then any.
+      // Each victim once, then any.
       await victims.kill(STRIKES[kill < STRIKES.length ? kill : next(STRIKES.length)]!)
     }
   } finally {
@@ -168,8 +168,7 @@ it(`nothing is lost in ${KILLS} kills`, async () => {
 type Aftermath = Awaited<ReturnType<typeof startAftermath>>
 
 /**
- * Every client comes back until it has got what it wanted, before the sweep has a look; then time passes until all has
- * settled.
+ * Every client continues until it is done, before the sweep runs. Then time passes until everything has recovered.
  */
 async function finishAll(
   all: readonly Tracked[],
@@ -188,7 +187,7 @@ async function finishAll(
   }
 }
 
-/** A storm that was none proves nothing, nor does one in which nothing was done. */
+/** A storm without kills proves nothing, and neither does one without work. */
 function expectStorm({ lines, kills }: Victims, ended: number): void {
   const faults = Object.entries(lines).map(([name, { counts }]) => [name, counts] as const)
   for (const [of, counts] of [...faults, ['kills', kills] as const]) {

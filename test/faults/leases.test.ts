@@ -1,4 +1,4 @@
-// What is under way belongs to one, until its lease has ended: asked of the claims themselves, one after the other.
+// Work in progress belongs to one claimant until its lease ends. Tests call the claims directly, one after the other.
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { beginRun } from './run.ts'
 import { startWorld, type World } from './world.ts'

@@ -1,6 +1,6 @@
-// Every single fault of the canonical flows: crash point × kind, printed as a table with a verdict in each cell. Pairs of
-// faults are sampled: the second is drawn from what is crossed after the first, until the recovery is under way. By a seed
-// that is printed and can be given again as FAULTS_SEED. A fault that was planned and not done is a failure, too.
+// Every single fault of the canonical flows: crash point × kind, printed as a table with a verdict in each cell. Pairs of faults
+// are sampled: the second is drawn from the crash points after the first, up to the start of the recovery. The seed is printed,
+// and FAULTS_SEED repeats it. A planned fault that is not applied is a failure too.
 import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import {
@@ -17,11 +17,11 @@ import { random, seedOf } from './seed.ts'
 import { startWorld, type World } from './world.ts'
 
 const PAIRS = Number(process.env.FAULTS_PAIRS ?? 200)
-/** A second fault is drawn from the next so many crash points as often as from all that follow. */
+/** A second fault is drawn from this many next crash points as often as from all that follow. */
 const NEAR = 12
-/** Findings that the message of a failure repeats. */
+/** How many findings a failure's message repeats. */
 const MOST_TOLD = 5
-/** Part of the names of the flows to run; all by default. */
+/** Text in the names of the flows to run; by default all run. */
 const PART = process.env.FAULTS_FLOWS ?? ''
 const FLOWS = ALL_FLOWS.filter(({ name }) => name.includes(PART))
 const say = (line: string) => process.stdout.write(`${line}\n`)
@@ -38,7 +38,7 @@ interface Cell {
 }
 
 const runs = new Map<string, Promise<FlowResult>>()
-/** Each flow runs once with each fault, and once with none, whoever asks for it. */
+/** Runs each flow once with each fault and once without, and remembers the results. */
 function ran(flow: Flow, fault?: NamedFault): Promise<FlowResult> {
   const name = `${flow.name}: ${fault && told(fault)}`
   const known = runs.get(name) ?? runFlow(world, flow, { faults: fault && [fault] })
@@ -48,14 +48,14 @@ function ran(flow: Flow, fault?: NamedFault): Promise<FlowResult> {
 
 const KINDS: readonly Fault[] = [...FAULTS, NO_LENGTH]
 
-/** Every fault that can be done to the crash point at this place. */
+/** Every fault that applies to this crash point. */
 function faultsAt(points: readonly CrashPoint[], at: number): NamedFault[] {
   const { name: point } = points[at]!
   const nth = points.slice(0, at).filter(({ name }) => name === point).length
   return KINDS.filter((kind) => applies(points[at]!, kind)).map((kind) => ({ point, nth, kind }))
 }
 
-/** In the order of the table, a row for each crash point. */
+/** The rows of the table, one for each crash point. */
 async function cellsOf(flow: Flow): Promise<Cell[][]> {
   const { points, own } = await ran(flow)
   return points.slice(0, own).map((_, at) => faultsAt(points, at).map((fault) => ({ flow, fault })))
@@ -105,7 +105,7 @@ it('every single fault of every canonical flow is recovered from', async () => {
   if (!PART) await expectAsDocumented({ flows: FLOWS.length, ...done })
 })
 
-/** docs/reliability.md says how much this is: exactly so many flows, and at least so many crash points and cells. */
+/** docs/reliability.md states these numbers: exactly this many flows, and at least this many crash points and cells. */
 async function expectAsDocumented(done: Record<'flows' | 'points' | 'cells', number>) {
   const text = await readFile(new URL('../../docs/reliability.md', import.meta.url), 'utf8')
   const said = /([\d,]+) flows \(.*?\) have at least ([\d,]+) crash points and ([\d,]+) cells/s

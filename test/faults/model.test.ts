@@ -1,5 +1,5 @@
-// Random scripts of several clients, with faults, against the reference model and I1 to I8. What fails is made smaller until
-// it can be read, and printed with its seed: FAULTS_SEED replays it, FAULTS_RUNS says how many.
+// Random scripts of several clients, with faults, against the reference model and I1 to I8. A failing script is shrunk and printed
+// with its seed. FAULTS_SEED replays it, and FAULTS_RUNS sets the number of scripts.
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { FAULTS } from './fault-port.ts'
@@ -9,7 +9,7 @@ import { startWorld, type World } from './world.ts'
 
 const RUNS = Number(process.env.FAULTS_RUNS ?? 1000)
 
-/** Of the sessions and faults that so many scripts see, at the very least. */
+/** The least number of sessions and faults that this many scripts must see. */
 const LEAST_SHARE = {
   ...{ completed: 0.15, aborted: 0.08, expired: 0.3, failed: 0.02 },
   ...Object.fromEntries(FAULTS.map((kind) => [kind, 0.08])),
@@ -43,7 +43,7 @@ it(`${RUNS} random scripts do what the model allows`, async () => {
     : ''
 
   expect(story).toBe('')
-  // Scripts that come to nothing would prove nothing.
+  // Scripts that complete nothing would prove nothing.
   for (const [what, share] of Object.entries(LEAST_SHARE)) {
     expect([what, tally.get(what) ?? 0]).toEqual([what, expect.toSatisfy(atLeast(RUNS * share))])
   }

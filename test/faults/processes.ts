@@ -1,10 +1,10 @@
-// Which processes are at work for one folder, whatever they call themselves and whoever their parent is by now. A pid is
-// nobody by itself: it counts together with the time at which its process started.
+// Finds the processes that work for one folder, whatever their name and their current parent. A process is identified by its pid
+// and its start time, because pids are reused.
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { commandLine, isRunning, processStart } from '../../src/embedded/postgres/process.ts'
 
-/** PostgreSQL's processes look for their postmaster at times; what a signal has ended is gone at once. */
+/** PostgreSQL's processes check for their postmaster now and then. A process ended by a signal is gone at once. */
 const GONE_MS = 10_000
 const POLL_MS = 20
 
@@ -32,13 +32,13 @@ export function watchFolder(folder: string) {
   }
 
   return {
-    /** Remembers what runs now: it must be gone later, even where nothing about it names the folder any more. */
+    /** Remembers the running processes, which must be gone later even if nothing about them names the folder any more. */
     look,
 
-    /** How many processes were ever seen. */
+    /** How many processes have been seen. */
     count: () => seen.size,
 
-    /** Waits until nothing runs but `living` and their descendants; answers what does not go. */
+    /** Waits until only `living` and their descendants run. Returns the processes that stay. */
     async remaining(living: readonly number[]): Promise<string[]> {
       const until = performance.now() + GONE_MS
       while (left(living).length && performance.now() < until) await delay(POLL_MS)
@@ -49,7 +49,7 @@ export function watchFolder(folder: string) {
 
 const nameOf = ({ pid, start }: Process) => `${pid}/${start}`
 
-/** The roots with all that descends from them, and whoever works in the folder or was given its name. */
+/** The roots with their descendants, and every process that works in the folder or has its name in its arguments. */
 function processesOf(folder: string, roots: readonly number[]): Process[] {
   const family = new Set(familyOf(roots))
   return allPids()
@@ -61,8 +61,8 @@ function processesOf(folder: string, roots: readonly number[]): Process[] {
 }
 
 /**
- * A service has the folder in its environment, a store and a program of PostgreSQL in their arguments, too. A backend has
- * rewritten both, but works in the cluster's folder.
+ * A service has the folder in its environment, and a store or a PostgreSQL program also in its arguments. A backend has
+ * overwritten both, but its working directory is the cluster's folder.
  */
 const belongsTo = (pid: number, folder: string): boolean =>
   pid !== process.pid &&
@@ -83,7 +83,7 @@ function familyOf(roots: readonly number[]): number[] {
   return family
 }
 
-/** proc(5): the second field behind the name, which may hold anything. 0 where the process has ended. */
+/** proc(5): the second field after the name, which may contain anything. 0 if the process has ended. */
 function parentOf(pid: number): number {
   const stat = textOf(() => readFileSync(`/proc/${pid}/stat`, 'utf8'))
   return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1] ?? 0)
@@ -94,7 +94,7 @@ const allPids = (): number[] =>
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
 
-/** Empty where the process has just ended, or is somebody else's. */
+/** Empty if the process has just ended, or belongs to another user. */
 function textOf(read: () => string): string {
   try {
     return read()

@@ -1,16 +1,16 @@
-// A TCP proxy with a bad line: it delays, throttles and cuts. Its own port stays; where it leads can change at any time.
+// A TCP proxy that delays, throttles and cuts. Its port stays the same, and its target can change at any time.
 import { type AddressInfo, createServer, type Socket, connect as tcpConnect } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 
 export interface BadLine {
-  /** Chances of one in so many, for each chunk; 0 is never. */
+  /** Odds of one in this many for each chunk; 0 means never. */
   cut: number
   delay: number
   throttle: number
 }
 
 const QUIET: BadLine = { cut: 0, delay: 0, throttle: 0 }
-/** A throttled chunk comes in pieces: at most so large, and at least so many. */
+/** A throttled chunk arrives in at least PIECES pieces, each at most PIECE_BYTES long. */
 const PIECE_BYTES = 8 * 1024
 const PIECES = 4
 
@@ -25,7 +25,7 @@ export async function startProxy(next: (below: number) => number) {
     for await (const chunk of from as AsyncIterable<Buffer>) {
       if (strikes(line.cut)) {
         counts.cut++
-        // Half of it arrives, as on a line that breaks.
+        // Half of the chunk arrives, as on a connection that breaks.
         to.write(chunk.subarray(0, chunk.length >> 1))
         throw new Error('cut')
       }

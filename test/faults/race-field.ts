@@ -1,4 +1,4 @@
-// Where races are run: one app with a webhook endpoint, short calls for what clients do, and the ports that gates stop.
+// The setting of the race tests: one app with a webhook endpoint, short calls for client requests, and ports that gates can stop.
 import { afterAll, beforeAll, expect } from 'vitest'
 import { ADMIN_KEY, type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'
 
@@ -37,7 +37,7 @@ export function useRaceField() {
         headers,
       ),
 
-    /** An upload whose parts are all stored. */
+    /** Creates an upload and stores all its parts. */
     sent: async (body: Record<string, unknown> = {}, bytes = BYTES) => {
       const { body: created } = await field.create(body)
       for (const part of created.parts) {
@@ -58,11 +58,11 @@ export function useRaceField() {
     status: (created: Record<string, any>) =>
       field.harness.call('GET', `/v1/uploads/${created.id}`, field.app.apiKey),
 
-    /** The client's own call to the store, whose callback comes back to the app. */
+    /** Completes directly at the store, whose callback reaches the app. */
     completeAtStore: (direct: Record<string, any>) =>
       fetch(direct.url, { method: direct.method, headers: direct.headers }),
 
-    /** As if the store had forgotten it. */
+    /** Makes the store forget the storage upload. */
     lose: async (created: Record<string, any>) => {
       const session = await field.find(created.id)
       const { key, storageUploadId } = session!

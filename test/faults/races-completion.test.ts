@@ -1,4 +1,4 @@
-// Races for the completion of one session, each in every order: one outcome, one event, and a sensible answer for the loser.
+// Races to complete one session, each in every order: one outcome, one event, and a sensible answer for the loser.
 import { describe, expect, it } from 'vitest'
 import { gate, gateListing } from '../support/gates.ts'
 import { putPart } from '../support/harness.ts'
@@ -260,7 +260,7 @@ describe('a part overwritten between list and complete', () => {
     expect(await first).toMatchObject({ status: 422, body: { code: 'parts-mismatch' } })
     expect(await field.find(created.id)).toMatchObject({ state: 'open' })
     expect(await field.store().head(created.key)).toBeUndefined()
-    // It was no attempt: nothing keeps the client from completing what is there now, or aborting.
+    // It did not count as an attempt, so the client may still complete the current parts, or abort.
     expect(await field.complete(created)).toMatchObject({ status: 200 })
     await expectOneOutcome(field.harness, field.app, created.id, 'completed')
   })
@@ -284,7 +284,7 @@ describe('a part overwritten between list and complete', () => {
     expect(await field.complete(created)).toMatchObject({ status: 200 })
     await expectOneOutcome(field.harness, field.app, created.id, 'completed')
 
-    // Directly the store takes whatever is there then: HEAD sees it, the object goes and the session fails.
+    // In a direct completion the store takes any parts there are. HEAD shows that, the object is removed and the session fails.
     const direct = await field.sent()
     const { body: signed } = await field.complete(direct, { mode: 'direct', checksum })
     expect((await overwrite(direct)).status).toBe(200)

@@ -1,4 +1,4 @@
-// Two sessions for one key, or one file in two tabs: whose bytes they are in the end is never in doubt.
+// Two sessions for one key, or one file in two tabs: the owner of the final bytes is always clear.
 import { describe, expect, it } from 'vitest'
 import { crc64 } from '../../src/bytes/crc64.ts'
 import { gate } from '../support/gates.ts'
@@ -34,7 +34,7 @@ describe('two sessions with one key by template', () => {
         only: (upload) => upload.storageUploadId === heldBack,
       })
 
-      // Both have claimed and checked; the gate decides who is first at the store.
+      // Both have claimed and checked. The gate decides which reaches the store first.
       const losing = field.complete(second)
       await held.reached
       const won = await field.complete(first)
@@ -110,7 +110,7 @@ describe('two tabs with two versions of a file', () => {
 
       expect(done).toMatchObject({ status: 200, body: { state: 'completed' } })
       expect(await readBack(created)).toEqual(own)
-      // The other tab must not take these bytes for its own.
+      // The other tab must not count these bytes as its own.
       expect(await field.complete(resumed, { checksum: sum(other) })).toMatchObject({
         status: 422,
         body: { code: 'checksum-mismatch' },

@@ -1,4 +1,4 @@
-// Races between whoever ends, heals or creates a session, each in every order: one outcome, and nothing of ours left behind.
+// Races between calls that end, heal or create a session, each in every order: one outcome, and no leftovers.
 import { describe, expect, it } from 'vitest'
 import { gate } from '../support/gates.ts'
 import { putPart } from '../support/harness.ts'
@@ -170,7 +170,7 @@ describe('heal ∥ heal', () => {
     expect((await first).body.healed).toBeUndefined()
     expect(await field.find(created.id)).toMatchObject({ generation: 2 })
     await expectNoOrphans(field.harness, created.key, [await field.storageUploadId(created)])
-    // Both were handed tokens for what the session is now.
+    // Both received tokens for the session's current storage upload.
     for (const { body } of [await first, second]) {
       const path = `/v1/uploads/${created.id}/parts`
       const signed = await field.harness.call('POST', path, body.uploadToken, { partNumbers: [1] })
@@ -319,7 +319,7 @@ describe('create ∥ create with one Idempotency-Key', () => {
     expect([one.status, second.status]).toEqual([201, 200])
     expect(one.body.id).toBe(second.body.id)
     await expectNoOrphans(field.harness, one.body.key, [await field.storageUploadId(one.body)])
-    // What either of them was handed can be used.
+    // The tokens and URLs of both work.
     expect((await putPart(one.body.parts[0], BYTES, 100 * KiB)).status).toBe(200)
     expect((await putPart(second.body.parts[1], BYTES, 100 * KiB)).status).toBe(200)
     await expectOneOutcome(field.harness, field.app, one.body.id, 'open')
@@ -359,7 +359,7 @@ describe('create ∥ create with one Idempotency-Key', () => {
     field.harness.advance({ minutes: 2 })
     await field.harness.sweep()
     expect(await field.find(row!.id)).toMatchObject({ state: 'failed' })
-    // The key is clean, and yet nothing is settled: the initiate may still be on its way.
+    // The key is clean, but the initiate may still be on its way, so the session stays unresolved.
     expect((await field.find(row!.id))?.storageReleasedAt).toBeUndefined()
     field.harness.interceptStore((forward) => async (input, init) => {
       if (init?.method === 'DELETE') throw new TypeError('cut')

@@ -1,4 +1,4 @@
-// Races between the sweep and whoever moves a session on while it looks: what it read decides nothing any more.
+// Races between the sweep and calls that change a session after the sweep has read it. The stale read decides nothing.
 import { describe, expect, it } from 'vitest'
 import { gate } from '../support/gates.ts'
 import { putPart } from '../support/harness.ts'
@@ -87,7 +87,7 @@ describe('sweep ∥ whoever gives the session another time', () => {
     expect((await field.complete(created, { mode: 'direct' })).status).toBe(200)
     scheduling.open()
     await sweeping
-    // Its client completes it at the store, and the callback is lost.
+    // The client completes directly at the store, but the callback is lost.
     const { key, storageUploadId } = (await field.find(created.id))!
     const parts = []
     const upload = { key, storageUploadId: storageUploadId! }

@@ -1,12 +1,12 @@
-// After a crash: fresh processes, a healthy network, and time passing from what is due to what is due next, until nothing is
-// any more. All the while deadlines.ts watches that what has ended does not stay.
+// Recovery after a crash: new processes, a healthy network, and a clock that moves from one due time to the next until nothing is
+// due. Meanwhile deadlines.ts checks that ended sessions release their storage.
 import { watchDeadlines } from './deadlines.ts'
 import type { World } from './world.ts'
 
 const MINUTE_MS = 60_000
 const MOST_STEPS = 100
 
-/** Answers what will not settle, and what settles too early or too late. */
+/** Returns what does not recover, or recovers too early or too late. */
 export async function recover(world: World, appId: string): Promise<string[]> {
   world.port.disarm()
   const [instance] = world.start(1)
@@ -23,13 +23,13 @@ export async function recover(world: World, appId: string): Promise<string[]> {
     const open = await unsettled(world, appId, remains)
     if (open.dueAt === undefined) return []
     left = open.what
-    // As a sweep each minute finds it, without those in between that find nothing.
+    // The same as a sweep each minute, without the sweeps that would find nothing.
     world.advance(Math.max(MINUTE_MS, open.dueAt - world.clock().getTime()))
   }
   return [`I6: never settles: ${left}`]
 }
 
-/** What is not settled yet, and when something of it is due. Where something `remains` at the store, the listing finds it. */
+/** What has not recovered yet, and when it is due next. If something `remains` at the store, the listing finds it. */
 async function unsettled(
   world: World,
   appId: string,

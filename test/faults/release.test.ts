@@ -1,4 +1,4 @@
-// What an ended session held is given back once, whoever does it: the abort itself, a sweep, or two of them.
+// An ended session's quota is released once, whether by the abort, by a sweep, or by two sweeps.
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { quotaFindings } from './invariants.ts'
 import { beginRun } from './run.ts'

@@ -1,5 +1,5 @@
-// Runs a flow with faults: its client goes on as one that does not give up, fresh processes recover, and then the invariants are
-// asked. The port stays armed meanwhile, so that a second fault can meet the client’s second try or the recovery.
+// Runs a flow with faults: its client does not give up, new processes recover, and then the invariants are checked. The port stays
+// armed, so that a second fault can hit the client’s second try or the recovery.
 import type { CrashPoint, NamedFault, Struck } from './fault-port.ts'
 import type { Flow } from './flows.ts'
 import { beginRun, type Run } from './run.ts'
@@ -8,24 +8,24 @@ import type { World } from './world.ts'
 import { keepHouse } from './world-steps.ts'
 
 export interface FlowResult {
-  /** All that was crossed from the disturbed part on. */
+  /** The crash points crossed from the disturbed steps on. */
   points: readonly CrashPoint[]
-  /** So many of them are the flow's own; the others are of what comes after it. */
+  /** How many of them belong to the flow itself. The others come after it. */
   own: number
-  /** It was at its end before its client went on. */
+  /** True if the flow reached its end before the client continued. */
   ended: boolean
-  /** The faults that were really done. */
+  /** The faults that were applied. */
   struck: readonly Struck[]
   found: string[]
 }
 
 export interface FlowOptions {
   faults?: readonly NamedFault[]
-  /** With the first minutes of the recovery under fire. */
+  /** Also counts and disturbs the first minutes of the recovery. */
   intoRecovery?: boolean
 }
 
-/** Pauses of a client that repeats what came to nothing. Leases, and at last the window after an attempt, end in them. */
+/** Pauses of a client before it repeats. They outlast leases, and finally the window after an attempt. */
 const PAUSES_SECONDS = [0, 31, 120, 1000, 120, 1000]
 
 export async function runFlow(
@@ -57,7 +57,7 @@ async function each(run: Run, acts: readonly Act[]): Promise<void> {
   }
 }
 
-/** Answers the state that the client sees last, and how often it had to go on. */
+/** Returns the last state that the client sees, and how many times it had to continue. */
 async function goOn(run: Run, flow: Flow): Promise<{ end: string; tries: number }> {
   const { world, uploads } = run.clients
   let end = 'nothing'
@@ -89,7 +89,7 @@ function whatIsLeft({ again, ends }: Flow, slot: number): Act[] {
   ]
 }
 
-/** What fresh processes do in their first minutes. */
+/** The first minutes of new processes. */
 async function beginRecovery(run: Run): Promise<void> {
   const { world } = run.clients
   world.start(2)

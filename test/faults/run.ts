@@ -1,4 +1,4 @@
-// One run: an app of its own and foreign storage uploads beside it; commands; recovery; what I1 to I8 have to say.
+// One run: a new app with foreign storage uploads beside it, commands, recovery, and the checks I1 to I8.
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clients, type Command, type Observation, perform } from './commands.ts'
@@ -36,12 +36,12 @@ export async function beginRun(world: World) {
       return seen
     },
 
-    /** Puts fresh processes in the place of those that were killed. */
+    /** Replaces the processes that were killed. */
     restart(): void {
       for (const number of [0, 1]) if (world.instance(number).dead) world.restart(number)
     },
 
-    /** Recovers and answers what is wrong; leaves world and store as it found them. */
+    /** Recovers and returns the findings. Leaves world and store as it found them. */
     async settle(look: () => Promise<unknown> = async () => {}): Promise<string[]> {
       const left = await recover(world, app.appId)
       const found = [...left, ...(await findings(clients, expected))]

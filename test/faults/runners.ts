@@ -1,4 +1,4 @@
-// How each of the victims is started, killed and stopped, and which of the lines lead to it.
+// How to start, kill and stop each victim, and which proxies lead to it.
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../src/embedded/postgres/index.ts'
@@ -10,13 +10,13 @@ import { type StoreProcess, startStoreProcess } from './store-process.ts'
 const STARTS = 10
 
 export interface Runner {
-  /** Answers the pid of what runs now. */
+  /** Returns the pid of the running process. */
   start(): Promise<number>
-  /** SIGKILL, unless it was sent already; waits for the end. */
+  /** Sends SIGKILL, unless it was already sent, and waits for the end. */
   kill(): Promise<unknown>
-  /** An ordinary stop, by the signal that a supervisor sends; answers the exit code. */
+  /** Stops it by the signal that a supervisor sends. Returns the exit code. */
   stop(): Promise<number | null>
-  /** Everything that was printed, by all that were started. */
+  /** Everything printed by all the processes started so far. */
   output(): string
 }
 
@@ -26,7 +26,7 @@ export function databaseRunner(directory: string, line: Line) {
   let server: EmbeddedPostgres
   return {
     async start() {
-      // With fsync, as in production: without it commits wait in the server's memory, and a kill takes them.
+      // With fsync, as in production. Without it commits wait in the server's memory, and a kill loses them.
       server = await startEmbeddedPostgres({ directory, log: () => {}, detached: false })
       line.leadTo(portOf(server.url))
       return postmasterPid(directory)
@@ -63,7 +63,7 @@ export function serviceRunner(
   const failures: string[] = []
   const service = () => started.at(-1)!
   return {
-    /** The bad line breaks starts: a supervisor tries again. */
+    /** A bad proxy can break a start, so a supervisor tries again. */
     async start() {
       for (let attempt = 1; ; attempt++) {
         try {

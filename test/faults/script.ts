@@ -1,5 +1,5 @@
-// A script: rounds of commands, each round's commands in flight together, with faults and a schedule. How it is run against
-// the model, and how it reads.
+// A script: rounds of commands with faults and a schedule, where the commands of a round are in flight together. Generates
+// scripts, runs them against the model, and prints them.
 import fc from 'fast-check'
 import type { Command, Observation } from './commands.ts'
 import { FAULTS, type PlannedFault } from './fault-port.ts'
@@ -20,13 +20,13 @@ import type { World } from './world.ts'
 export interface Round {
   /** In flight together. */
   commands: Command[]
-  /** At the crash points of this round, counted from 0. */
+  /** Faults at the crash points of this round, counted from 0. */
   faults: PlannedFault[]
 }
 
 export interface Script {
   rounds: Round[]
-  /** 0 is first come, first served. */
+  /** 0 means first come, first served. */
   schedule: number
 }
 
@@ -87,7 +87,7 @@ const anyCommand = fc
   })
   .map(({ via, what }) => ({ ...what, via }) as Command)
 
-/** Most scripts begin as clients do; what comes of it is left to chance. */
+/** Most scripts begin as clients do. The rest is left to chance. */
 const anyBeginning = fc.constantFrom<Command[][]>(
   [],
   [[{ do: 'create', who: 0, shape: 'parts' }]],
@@ -95,7 +95,7 @@ const anyBeginning = fc.constantFrom<Command[][]>(
   [[{ do: 'create', who: 0, shape: 'single' }], [{ do: 'upload', slot: 0 }]],
 )
 
-/** A command crosses some ten points. */
+/** A command crosses about ten crash points. */
 const anyFault = fc.record({ at: fc.nat({ max: 12 }), kind: fc.constantFrom(...FAULTS) })
 
 const anyFaults = fc.oneof(
@@ -117,7 +117,7 @@ const anyRounds = fc
 
 export const anyScript: fc.Arbitrary<Script> = fc.record({ rounds: anyRounds, schedule: fc.nat() })
 
-/** What so many scripts have been through: a suite that completes nothing would prove nothing. */
+/** What the scripts have covered, because a suite that completes nothing would prove nothing. */
 export type Tally = Map<string, number>
 
 const count = (tally: Tally, what: string) => tally.set(what, (tally.get(what) ?? 0) + 1)
@@ -148,7 +148,7 @@ function asFound(facts: Facts, mayHaveFailed: boolean): Belief[] {
   return mayHaveFailed ? [begun, { ...begun, ...NEVER_BEGUN }] : [begun]
 }
 
-/** Whoever repeats a creation under its key gets the same session: none for other commands. */
+/** Creations with the same Idempotency-Key get the same session. Other commands have none. */
 const creationsOf = (command: Command): string[] =>
   command.do === 'create' && command.key !== undefined
     ? [`${command.who} ${command.shape} ${command.key}`]
@@ -156,7 +156,7 @@ const creationsOf = (command: Command): string[] =>
 
 const isUnanswered = ({ text }: Observation) => text === 'no answer' || text.startsWith('5')
 
-/** Runs it and answers everything that contradicts the model or an invariant. */
+/** Runs the script. Returns everything that contradicts the model or an invariant. */
 export async function runScript(world: World, script: Script, tally: Tally): Promise<string[]> {
   const run = await beginRun(world)
   const model: Model = { sessions: new Map(), unanswered: new Set() }
@@ -182,14 +182,14 @@ export async function runScript(world: World, script: Script, tally: Tally): Pro
   return [...found, ...settled]
 }
 
-/** Slots count round among the sessions that are known as the round begins; without any there is nothing to address. */
+/** Slots wrap around the sessions known at the start of the round. Without any there is nothing to address. */
 const addressed = (commands: readonly Command[], known: number): Command[] =>
   commands.flatMap((command): Command[] => {
     if (!('slot' in command)) return [command]
     return known ? [{ ...command, slot: command.slot % known }] : []
   })
 
-/** Each jump of the clock may have come before or after what else happened in the round. */
+/** Each jump of the clock may have come before or after the other events of the round. */
 function spanOf(commands: readonly Command[], from: number, to: number): Span {
   const times = new Set([from, to])
   for (const command of commands) {
@@ -204,19 +204,19 @@ function spanOf(commands: readonly Command[], from: number, to: number): Span {
 
 interface Model {
   sessions: Map<number, Believed>
-  /** Creations under a key that nobody heard the outcome of. */
+  /** Creations with a key whose outcome is unknown. */
   unanswered: Set<string>
 }
 
 interface Passed {
   commands: readonly Command[]
   seen: readonly Observation[]
-  /** Slots that were known when it began. */
+  /** Slots known when the round began. */
   before: readonly number[]
   span: Span
 }
 
-/** What the round may have done to each session, and whether what was seen can be so. */
+/** Applies the round to the beliefs about each session, and checks what clients observed. */
 function narrow(run: Run, { sessions, unanswered }: Model, passed: Passed): string[] {
   const { commands, seen, before, span } = passed
   for (const { command } of seen.filter(isUnanswered)) {
@@ -233,7 +233,7 @@ function narrow(run: Run, { sessions, unanswered }: Model, passed: Passed): stri
     const mine = seen.filter((one) => one.slot === upload.slot)
     const creations = mine.flatMap(({ command }) => creationsOf(command))
     const mayHaveFailed = creations.some((creation) => unanswered.has(creation))
-    // A session that was made earlier and first seen now may have aged unseen.
+    // A session created earlier and first seen now may have aged unseen.
     const known = sessions.get(upload.slot) ?? {
       facts: { ...facts, createdAt: 0 },
       beliefs: reachable(
@@ -299,7 +299,7 @@ function afterAny(
   return left.length ? left : may
 }
 
-/** Where sessions stand after recovery must be where the model can be, too. */
+/** The state of each session after recovery must be possible in the model. */
 async function endFindings(
   world: World,
   run: Run,

@@ -1,8 +1,8 @@
-// The seed of a run: FAULTS_SEED where it is given, else fresh. And numbers that follow from one.
+// The seed of a run, from FAULTS_SEED or new, and a generator of numbers from a seed.
 export const seedOf = (): number =>
   Number(process.env.FAULTS_SEED ?? Math.floor(Math.random() * 0x7fffffff))
 
-/** Mulberry32: answers whole numbers below the one given. */
+/** Mulberry32: returns whole numbers below the given one. */
 export function random(seed: number): (below: number) => number {
   let state = seed >>> 0
   return (below) => {

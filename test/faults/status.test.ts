@@ -1,5 +1,5 @@
-// The store is asked up to three times for one status: for the parts, for the object, for a new storage upload. Whichever
-// of them it leaves unanswered, the client is told that it is the store, and to ask again.
+// One status request makes up to three store calls: for the parts, for the object, for a new storage upload. If any of them gets
+// no answer, the client learns that the store failed and that it may ask again.
 import { expect, it } from 'vitest'
 import { useRaceField } from './race-field.ts'
 

@@ -1,5 +1,5 @@
-// The embedded store as a process of its own: options in STORE_OPTIONS, one line of JSON when it serves. It ends on SIGTERM,
-// and with whoever started it and holds the other end of its input.
+// Runs the embedded store as a separate process. It reads options from STORE_OPTIONS and prints one line of JSON when it serves.
+// It ends on SIGTERM, or when its standard input closes because its parent has died.
 import { startEmbeddedStore } from '../../dist/embedded/store/index.js'
 
 const store = await startEmbeddedStore({

@@ -1,4 +1,4 @@
-// Starts the embedded store where it can be killed: as a process of its own (store-main.mjs).
+// Starts the embedded store as a separate process (store-main.mjs), so that it can be killed.
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import type { StoreCredentials } from '../../src/node/data-directory.ts'
@@ -9,9 +9,9 @@ export interface StoreProcess {
   pid: number
   url: string
   callbackPublicKeyPem: string
-  /** Everything that it printed, both streams. */
+  /** Everything it has printed to both streams. */
   output(): string
-  /** Answers its exit code; null where a signal ended it. */
+  /** Returns the exit code; null if a signal ended it. */
   end(signal: NodeJS.Signals): Promise<number | null>
 }
 

@@ -1,5 +1,5 @@
-// A client that loses its connection all the time and does not give up: whatever it is answered, it asks for the status and
-// goes on from there, with the same Idempotency-Key. It remembers what it was told.
+// A client that keeps losing its connection and does not give up. After any answer it asks for the status and continues from
+// there, with the same Idempotency-Key. It remembers every answer.
 import { createHash } from 'node:crypto'
 import { request } from 'node:http'
 import { KiB } from './commands.ts'
@@ -12,22 +12,22 @@ export interface Tracked {
   bytes: Uint8Array<ArrayBuffer>
   id?: string
   key?: string
-  /** Ids that the Idempotency-Key was answered with. */
+  /** Ids returned for the Idempotency-Key. */
   ids: Set<string>
-  /** Set where it was ever answered that the upload is open: it can go on, whoever dies. */
+  /** True once an answer said that the upload is open, so that it can continue whatever dies. */
   wasOpen?: boolean
-  /** Ended states that it was told of. */
+  /** Terminal states that it has seen. */
   told: Set<string>
-  /** Set where it has nothing more to ask for. */
+  /** True once there is nothing more to do. */
   over?: boolean
 }
 
 export interface Reach {
   api: string
   apiKey: string
-  /** No answer is waited for longer. */
+  /** The longest wait for an answer. */
   patienceMs: number
-  /** How many answers came whole, and were not that it cannot be done now. */
+  /** How many whole answers arrived that did not ask to try again. */
   answers: number
 }
 
@@ -54,7 +54,7 @@ interface Heard {
   body: Record<string, any>
 }
 
-/** One request over a socket of its own. Rejects where the answer is not heard whole. */
+/** Sends one request over a new socket. Rejects if the answer does not arrive whole. */
 function send(
   reach: Reach,
   url: string,
@@ -148,7 +148,7 @@ async function begin(upload: Tracked, reach: Reach): Promise<void> {
   hear(upload, created.body.state)
 }
 
-/** One try at the whole of it. Throws Later, or what the network did. */
+/** One attempt at the whole upload. Throws Later, or a network error. */
 export async function goOn(upload: Tracked, reach: Reach): Promise<void> {
   if (!upload.id) await begin(upload, reach)
   if (upload.over) return
@@ -157,7 +157,7 @@ export async function goOn(upload: Tracked, reach: Reach): Promise<void> {
   if (status.status !== 200) throw new Later(status.text)
   if (hear(upload, status.body.state)) return
   if (status.body.state === 'completing') {
-    // Whoever began it may be gone: to ask again takes it over once its lease has ended.
+    // The process that began it may be dead. Asking again takes it over once its lease ends.
     const again = await api(reach, 'POST', `${path}/complete`, reach.apiKey, {})
     if (hear(upload, again.body.state)) return
     throw new Later(again.text)
@@ -191,7 +191,7 @@ async function complete(upload: Tracked, reach: Reach, path: string): Promise<vo
       const answer = await send(reach, url, method, headers)
       if (answer.status === 200 && hear(upload, answer.body.state)) return
     }
-    // "Ask the server": it may be there, although nobody said so.
+    // "Ask the server": the object may exist although no answer said so.
   }
   const answer = await api(reach, 'POST', `${path}/complete`, reach.apiKey, {})
   if (!hear(upload, answer.status === 200 ? answer.body.state : undefined)) {
@@ -199,7 +199,7 @@ async function complete(upload: Tracked, reach: Reach, path: string): Promise<vo
   }
 }
 
-/** MD5 of the object as it is read back by a signed URL. */
+/** MD5 of the object, read back through a signed URL. */
 export async function readBack(upload: Tracked, reach: Reach): Promise<string> {
   const url = await new Promise<string>((resolve, reject) => {
     const asked = request(`${reach.api}/v1/uploads/${upload.id}/object`, {

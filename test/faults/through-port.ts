@@ -1,11 +1,11 @@
-// Puts the database behind the fault port: every method of every port is one crash point. What is no such port is listed
-// here; whatever else there is among the services is taken for one, so that a new port cannot be forgotten.
+// Puts the database behind the fault port: every method of every port is one crash point. Services that are no such port are
+// listed here, and every other service counts as one, so that a new port cannot be forgotten.
 import type { Authentication } from '../../src/auth/index.ts'
 import type { RequestServices } from '../../src/http/environment.ts'
 import type { HousekeepingServices } from '../../src/schedule/housekeeping.ts'
 import type { FaultPort } from './fault-port.ts'
 
-/** Values, pure functions, and what reaches stores, issuers and receivers, which the world hands in behind the port. */
+/** Values, pure functions, and calls to stores, issuers and receivers, which the world already puts behind the port. */
 const NO_DATABASE: ReadonlySet<string> = new Set([
   'hasStore',
   'storeNamed',

@@ -1,5 +1,5 @@
-// What is killed: PostgreSQL, the store and the service, each a process of its own behind lines whose ports stay, and started
-// again once nothing of the killed one runs any more.
+// The victims: PostgreSQL, the store and the service, each a separate process behind proxies whose ports stay the same. A victim
+// starts again once nothing of the killed one runs any more.
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isRunning, processStart } from '../../src/embedded/postgres/process.ts'
@@ -13,11 +13,11 @@ import { watchFolder } from './processes.ts'
 import { type Proxy as Line, startProxy } from './proxy.ts'
 import { databaseRunner, type Runner, serviceRunner, storeRunner } from './runners.ts'
 
-/** In the order in which they are started. */
+/** In the order of their start. */
 const VICTIMS = ['database', 'store', 'service'] as const
 export type Victim = (typeof VICTIMS)[number]
 
-/** The store's callbacks take the clients' line to the service. */
+/** The store's callbacks use the clients' proxy to the service. */
 const LINES = [
   'service to database',
   'service to store',
@@ -53,14 +53,14 @@ export async function startVictims(next: (below: number) => number) {
     }
   }
 
-  /** Nobody but us may end a victim; and what has got its pid since is none. */
+  /** Only the test may end a victim. A later process with the same pid is not the victim. */
   function runningPid(name: Victim): number {
     const { pid, since } = running.get(name)!
     if (isRunning(pid, since)) return pid
     throw new Error(`The ${name} has ended by itself:\n${runners[name].output().slice(-3000)}`)
   }
 
-  /** Whatever still runs though it should not is noted with what had just been done. */
+  /** Records each process that should be gone, together with the step before. */
   async function expectOnlyRunning(after: string): Promise<void> {
     const found = await watch.remaining(pids())
     left.push(...found.map((one) => `left after ${after}: ${one}`))
@@ -76,13 +76,13 @@ export async function startVictims(next: (below: number) => number) {
     kills,
     failedStarts: service.failedStarts,
     processesSeen: watch.count,
-    /** Processes that outlived a kill or a stop. */
+    /** Processes that survived a kill or a stop. */
     processesLeft: (): readonly string[] => left,
-    /** Everything that any of the services and stores printed. */
+    /** Everything that the services and stores have printed. */
     output: () => [service.output(), store.output()].join('\n'),
     realDatabaseUrl: database.url,
 
-    /** SIGKILL to all of them at once. They are started again when nothing of them is left. */
+    /** Sends SIGKILL to all of them at once, and starts them again when nothing of them is left. */
     async kill(names: readonly Victim[]): Promise<void> {
       const struck = names.map(runningPid)
       watch.look(pids())
@@ -96,7 +96,7 @@ export async function startVictims(next: (below: number) => number) {
       await start(names)
     },
 
-    /** An ordinary stop; answers the exit code. */
+    /** Stops it properly. Returns the exit code. */
     async stop(name: Victim): Promise<number | null> {
       runningPid(name)
       watch.look(pids())
@@ -106,7 +106,7 @@ export async function startVictims(next: (below: number) => number) {
       return code
     },
 
-    /** Ends whatever a failed test has left, and removes what they wrote. */
+    /** Ends everything that a failed test left running, and removes its files. */
     async clear(): Promise<void> {
       if (running.has('service')) await service.kill()
       if (running.has('store')) await store.kill()
@@ -124,7 +124,7 @@ async function startLines(next: (below: number) => number): Promise<Record<LineN
 
 type Keys = Awaited<ReturnType<typeof keysIn>>
 
-/** As the embedded mode makes them in its folder, where the aftermath finds them. */
+/** Keys as embedded mode writes them to its folder, where the aftermath finds them. */
 async function keysIn(dataDir: string) {
   await mkdir(dataDir)
   const { adminKey, secretKeys } = await embeddedKeys(dataDir)

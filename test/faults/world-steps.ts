@@ -1,4 +1,4 @@
-// What operators, strangers and the world around do in the flows, and what the service does on its own.
+// Steps in the flows by operators, strangers and the environment, and by the service on its own.
 import type { Policy } from '../../src/core/policy.ts'
 import type { Clients } from './commands.ts'
 import type { Fault } from './fault-port.ts'
@@ -17,20 +17,20 @@ export const underPolicy = (policy: Policy): Step =>
     world.bare.apps.putPolicy(app.appId, 'default', policy, world.clock()),
   )
 
-/** An initiate of ours that was on its way for longer than anybody thought possible. */
+/** Our own initiate, arriving far later than expected. */
 export const lateInitiate: Step = outside('late initiate', async (clients) => {
   const { key, id } = newest(clients)
   await storeOf(clients).initiate({ ...STRANGER, key, uploadId: id })
 })
 
-/** Somebody else's object under the session's key: not ours to delete. */
+/** Puts somebody else's object under the session's key, which the service must not delete. */
 export const foreignObject: Step = outside('foreign object', async (clients) => {
   const { key } = newest(clients)
   await storeOf(clients).putEmpty({ ...STRANGER, key })
   clients.world.foreignObjects.add(key)
 })
 
-/** A process that dies at the first crash point of this name, or just past it. */
+/** Kills the process at the first crash point of this name, or just after it. */
 export const diesAt =
   (point: string, kind: Fault, act: Act) =>
   async (run: Run): Promise<void> => {
@@ -42,12 +42,12 @@ export const diesAt =
     if (port.struck.length !== 1) throw new Error(`nothing dies at ${point}`)
   }
 
-/** What the store was asked to make asynchronously is made. */
+/** Finishes the store's asynchronous tasks. */
 export const storeWorks: Step = outside('the store works', ({ world }) =>
   world.processing.objects.finishTasks(),
 )
 
-/** Another key has come first in SECRET_KEYS. */
+/** Puts another key first in SECRET_KEYS. */
 export const keysRotated: Step = outside('keys are rotated', ({ world, app }) =>
   world.sealWithOldKey(app.appId),
 )
@@ -57,7 +57,7 @@ export const keepHouse: Step = {
   act: ({ world }, instance) => world.keepHouse(instance),
 }
 
-/** The first of a month, with partitions for it and those ahead only: housekeeping has the same to do in each run. */
+/** Moves to the first of a month, with partitions from then on, so that housekeeping does the same work in each run. */
 export const monthBegins = outside('a month begins', async ({ world }) => {
   const now = world.clock()
   const first = Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1, 1)

@@ -32,10 +32,10 @@ const BUCKET = {
   accessKeyId: 'test-key-id',
   secretAccessKey: STORE_SECRET,
 }
-/** What housekeeping keeps. */
+/** Housekeeping's retention. */
 export const KEEP = { sessionDays: 90, deliveryDays: 90, eventDays: 90 }
 
-/** What a failed call looks like to its caller: the driver's, the runtime's and the store's own ways to fail. */
+/** How a failed call looks to its caller: errors of the driver, the runtime and the store. */
 function failure(channel: Channel, kind: 'before' | 'after' | 'lost'): Error {
   if (kind === 'lost') return new DOMException('The operation timed out', 'TimeoutError')
   if (channel === 'database') return new Error('write CONNECTION_CLOSED')
@@ -73,7 +73,7 @@ export interface Received {
   body: string
 }
 
-/** A request that the store sent to the service, as it can be sent again. */
+/** A request from the store to the service, recorded so that a test can repeat it. */
 export interface CapturedCallback {
   url: string
   headers: Record<string, string>
@@ -84,7 +84,7 @@ export interface Answer {
   status: number
   headers: Headers
   text: string
-  /** What was done to the awaits behind it. */
+  /** Faults applied to the awaits behind it. */
   faults: string[]
 }
 
@@ -93,7 +93,7 @@ export async function startWorld() {
     mkdtemp('/tmp/countersign-faults-'),
   )
   const fresh = await freshDatabase()
-  /** Statements that passed the fault port by. */
+  /** Statements that bypassed the fault port. */
   const strays: string[] = []
   const connection = connect(fresh.url, {
     maxConnections: 2,
@@ -112,11 +112,11 @@ export async function startWorld() {
   const lines: string[] = []
   const received: Received[] = []
   const callbacks: CapturedCallback[] = []
-  /** Keys of objects that are not ours. */
+  /** Keys of foreign objects. */
   const foreignObjects = new Set<string>()
   const answers: Answer[] = []
   let endpointSecret = ''
-  /** Instances by number; the first is where callbacks go. */
+  /** Instances by number. Callbacks go to the first. */
   let instances: Instance[] = []
 
   const log: Log = (level, message, fields) =>
@@ -134,7 +134,7 @@ export async function startWorld() {
   })
   const processing = await startProcessingStore({ storeUrl: store.url, ...BUCKET, clock })
 
-  /** A whole answer, read inside the port, so that nothing of it is still on its way outside. */
+  /** Reads the whole answer inside the port, so that nothing of it arrives outside a turn. */
   const fetchWhole: typeof fetch = async (input, init) => {
     const answer = await fetch(input, { ...init, signal: undefined })
     const body = await answer.arrayBuffer()
@@ -149,7 +149,7 @@ export async function startWorld() {
 
   const sendWebhook: SendWebhook = (_, headers, body) =>
     port.cross('webhook', 'sendWebhook', async () => {
-      // As strict as a receiver: it believes nothing that is not signed. Its clock is the world's.
+      // As strict as a real receiver: it accepts only signed webhooks, by the world's clock.
       const stamped = Number(headers['webhook-timestamp']) * 1000
       if (Math.abs(stamped - now) > 300_000) throw new Error('the timestamp is not of now')
       const signature = await new Webhook(endpointSecret).sign(
@@ -185,10 +185,10 @@ export async function startWorld() {
     sendWebhook,
     clock,
     fetch: serviceFetch,
-    // Time-outs pass on the world's clock: a real one would be a step that no schedule has chosen.
+    // Time-outs use the world's clock, because a real timer would be a step outside the schedule.
     storeTimeoutMs: 2 ** 31 - 1,
     delay: () => port.cross('delay', 'delay', async () => {}),
-    // One that hangs would be waited for by all that come after it, in whatever process.
+    // A hanging one would block all later ones, in every process.
     sharePromises: false,
   })
 
@@ -200,7 +200,7 @@ export async function startWorld() {
 
   const liveInstance = () => instances.find(({ dead }) => !dead)
 
-  /** The store's callback reaches an instance without a socket; a dead or hung one does not answer. */
+  /** Hands the store's callback to an instance without a socket. A dead or hung instance does not answer. */
   async function callbackFetch(input: Parameters<typeof fetch>[0], init?: RequestInit) {
     const url = String(input)
     const headers = Object.fromEntries(new Headers(init?.headers))
@@ -210,7 +210,7 @@ export async function startWorld() {
     return new Response(answer.text, { status: answer.status, headers: answer.headers })
   }
 
-  /** One request to one instance. Throws NoAnswer, or what the network did to it. */
+  /** Sends one request to one instance. Throws NoAnswer, or a network error. */
   async function request(
     instance: Instance | undefined,
     method: string,
@@ -235,7 +235,7 @@ export async function startWorld() {
     directory,
     strays,
     foreignObjects,
-    /** Past the fault port: for checks. */
+    /** Bypasses the fault port, for checks. */
     bare,
     sealed: bareHousekeeping.sealed,
     request,
@@ -247,13 +247,13 @@ export async function startWorld() {
     fetchWhole,
     advance,
 
-    /** A deployment of so many fresh processes; those before are gone. */
+    /** Replaces all processes by this many new ones. */
     start(count: number): Instance[] {
       for (const instance of instances) instance.dead = true
       instances = Array.from({ length: count }, (_, number) => ({ number, dead: false }))
       return instances
     },
-    /** In the place of one that was killed. */
+    /** Replaces an instance that was killed. */
     restart(number: number): Instance {
       const instance = { number, dead: false }
       instances[number] = instance
@@ -266,7 +266,7 @@ export async function startWorld() {
     keepHouse: (instance: Instance) =>
       port.run('housekeeping', instance, () => keepHouse(housekeeping, { keep: KEEP })),
 
-    /** The webhook secret is as the old key sealed it, before another one came first. */
+    /** Seals the webhook secret with the old key, as before another key came first. */
     async sealWithOldKey(appId: string): Promise<void> {
       const vault = await createVault([OLD_KEY], (count) =>
         crypto.getRandomValues(new Uint8Array(count)),
@@ -275,7 +275,7 @@ export async function startWorld() {
       await sql`update webhook_endpoints set encrypted_secret = ${sealed} where app_id = ${appId}`
     },
 
-    /** An app of its own for a run, with one webhook endpoint. */
+    /** Creates an app for a run, with one webhook endpoint. */
     async begin(policy: Record<string, unknown>) {
       port.disarm()
       lines.length = received.length = callbacks.length = answers.length = strays.length = 0
@@ -298,7 +298,7 @@ export async function startWorld() {
       return { appId: app.id as string, apiKey: app.apiKey as string, endpointId: hook.id, secrets }
     },
 
-    /** Forgets everything: the sweep looks after every App that there is. */
+    /** Empties the database, because the sweep visits every app in it. */
     async wipe(): Promise<void> {
       await sql`truncate apps cascade`
     },

@@ -1,4 +1,4 @@
-// The operator's list of apps: what `countersign bucket` asks for.
+// The operator's list of apps, which `countersign bucket` reads.
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { ADMIN_KEY, type Harness, startHarness } from '../support/harness.ts'
 

@@ -1,4 +1,4 @@
-// What a request and a run may cost, counted where it leaves the service: statements, store calls, webhooks.
+// The cost of a request and of a run, counted as statements, store calls and webhooks leave the service.
 import { sql } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { budgetOf, keeping } from '../../src/core/ports/budget.ts'
@@ -31,7 +31,7 @@ const create = () =>
     partSizeBytes: 100 * KiB,
   })
 
-/** Storage uploads under a key that no row names. */
+/** Begins storage uploads under a key that no row names. */
 const plant = (key: string, count: number) =>
   Promise.all(
     Array.from({ length: count }, () =>
@@ -44,7 +44,7 @@ const plant = (key: string, count: number) =>
     ),
   )
 
-/** Runs within the budget, a minute apart, until nothing is left to do. Answers what each cost. */
+/** Runs within the budget, a minute apart, until there is nothing left to do. Returns the cost of each run. */
 async function runsUntil(isDone: () => Promise<boolean>, run: () => Promise<unknown>) {
   const costs: number[] = []
   do {
@@ -104,7 +104,7 @@ describe('a request', () => {
     expect(cost).toEqual({ statements: 0, storeCalls: 0 })
   })
 
-  it('that creates and one that completes make so many statements', async () => {
+  it('that creates and one that completes each make a fixed number of statements', async () => {
     const bytes = someBytes(150 * KiB)
     let created: Record<string, any> = {}
     const creating = await costOf(async () => {
@@ -120,7 +120,7 @@ describe('a request', () => {
       harness.call('POST', '/v1/uploads', grant.grant, { filename: 'a.bin', sizeBytes: 10 }),
     )
 
-    // The policy, the reservation, the opening: a grant is its own credential.
+    // The policy, the reservation, the opening. A grant needs no look-up, because it is its own credential.
     expect(granted.statements).toBe(3)
     // The api key, the policy, the reservation, the opening. The session, its claim, its end.
     expect([creating.statements, completing.statements]).toEqual([4, 3])
@@ -146,7 +146,7 @@ describe('a request', () => {
     expect({
       listed: await statements('GET', '/v1/uploads', grant.grant),
       status: await statements('GET', path, created.uploadToken),
-      // And the app, whose origins new tokens name.
+      // And the app, because new tokens name its origins.
       statusByGrant: await statements('GET', path, grant.grant),
       completed: await statements('POST', `${path}/complete`, created.completionToken, {}),
     }).toEqual({ listed: 1, status: 1, statusByGrant: 2, completed: 3 })
@@ -195,7 +195,7 @@ describe('a run within a budget', () => {
     await expectNoOrphans(harness, created.key)
   })
 
-  it('aborts as many of those that a listing shows as it allows, and goes on behind them', async () => {
+  it('aborts as many listed uploads as it allows, and continues after them', async () => {
     const { body: created } = await create()
     await harness.call('DELETE', `/v1/uploads/${created.id}`, app.apiKey)
     await settle(harness)
@@ -209,7 +209,7 @@ describe('a run within a budget', () => {
     expect(costs.length).toBeGreaterThan(1)
   })
 
-  it('looks into as many uploads of a client’s own SDK as it allows, and takes the others for active', async () => {
+  it('checks as many uploads of a client’s own SDK as it allows, and counts the others as active', async () => {
     const own = await harness.createApp({ credentials: true })
     const { body: issued } = await harness.call('POST', '/v1/credentials', own.apiKey, {
       subject: 'ada',
@@ -245,7 +245,7 @@ describe('a run within a budget', () => {
     await processed.receiver.close()
   })
 
-  it('delivers what it allows, and what it has to keep back for others stays', async () => {
+  it('delivers as much as it allows, and leaves the shares reserved for other work', async () => {
     const receiver = await startReceiver()
     const endpoint = { url: receiver.url, events: ['upload.created'] }
     await harness.call('POST', '/v1/webhook-endpoints', app.apiKey, endpoint)

@@ -1,4 +1,4 @@
-// Where stores report: several addresses of the service, each with a path of its own, and what a store gets back on the wire.
+// The addresses that stores report to: several URLs of the service, each with its own path, and the answer on the wire.
 import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
@@ -78,7 +78,7 @@ describe('the callback that a store is asked for', () => {
     harness.interceptCallback((forward) => async (input, init) => {
       called.push(String(input))
       if (called.length < 3) throw new TypeError('no way there')
-      // A proxy takes the prefix off.
+      // The proxy strips the prefix.
       return forward(String(input).replace('/up/', '/'), init)
     })
     const created = await sent()
@@ -121,7 +121,7 @@ describe('on the wire', () => {
     server.close()
   })
 
-  /** All that comes back on a connection which is closed after one answer. */
+  /** Everything received on a connection that closes after one answer. */
   function exchange(request: string): Promise<string> {
     return new Promise((resolve, reject) => {
       const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')

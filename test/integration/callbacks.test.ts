@@ -1,4 +1,4 @@
-// Callbacks as hints: what each may cause at most, counted in store calls, rows and changes of the session.
+// Callbacks are hints. These tests bound what each can cause: store calls, rows and changes to the session.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { receiveCallback } from '../../src/uploads/callback.ts'
 import { latch } from '../support/gates.ts'
@@ -25,7 +25,7 @@ beforeEach(async () => {
   app = await harness.createApp({ direct: true, partSizeBytes: 100 * KiB, singleMaxBytes: 0 })
 })
 
-/** A session with all its parts. */
+/** Creates a session and stores all its parts. */
 async function sent(body: Record<string, unknown> = {}) {
   const bytes = someBytes(SIZE)
   const { body: created } = await harness.call('POST', '/v1/uploads', app.apiKey, {
@@ -41,7 +41,7 @@ async function sent(body: Record<string, unknown> = {}) {
 const find = async ({ id }: Record<string, any>) =>
   (await harness.services.uploads.find(app.id, id))!
 
-/** The object is made at the store, and nobody hears of it. */
+/** Makes the object at the store without a report. */
 async function stored(created: Record<string, any>) {
   const { key, storageUploadId } = await find(created)
   const objects = harness.services.storeNamed('default')
@@ -52,7 +52,7 @@ async function stored(created: Record<string, any>) {
   return created
 }
 
-/** What happens meanwhile. */
+/** Counts what the call causes. */
 async function effectsOf<Value>(work: () => Promise<Value>) {
   const before = { calls: harness.counts.storeCalls, rows: await store.rowCount() }
   const value = await work()
@@ -66,7 +66,7 @@ async function effectsOf<Value>(work: () => Promise<Value>) {
 const NOT_VERIFIED = { status: 403, body: { code: 'callback-not-verified' } }
 
 describe('a true callback', () => {
-  it('completes the session with one look at the store, and is answered with its object', async () => {
+  it('completes the session with one call to the store, and its answer names the object', async () => {
     const created = await stored(await sent())
 
     const { value, storeCalls, rows } = await effectsOf(() => store.report(store.bodyOf(created)))
@@ -91,7 +91,7 @@ describe('a true callback', () => {
     expect(answer).toMatchObject({ status: 200, body: { state: 'completed' } })
   })
 
-  it('adds nothing when it is replayed, and none to a session that has ended', async () => {
+  it('changes nothing when it is replayed, or when the session has ended', async () => {
     const created = await stored(await sent())
     const body = store.bodyOf(created)
     const first = await store.report(body)
@@ -107,7 +107,7 @@ describe('a true callback', () => {
     expect(await find(created)).toEqual(session)
   })
 
-  it('is answered with what a session has become that ended otherwise', async () => {
+  it('is answered with the state of a session that ended otherwise', async () => {
     const created = await sent()
     await harness.call('DELETE', `/v1/uploads/${created.id}`, app.apiKey)
 
@@ -323,7 +323,7 @@ describe('a callback that the store has really signed, but for somebody else,', 
   })
 })
 
-it('keeps 20 callbacks of a session, and looks at the store for no more', async () => {
+it('stores 20 callbacks of a session, and asks the store for no more', async () => {
   const created = await sent()
 
   const { storeCalls, rows } = await effectsOf(async () => {

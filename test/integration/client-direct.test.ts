@@ -1,4 +1,4 @@
-// Our client completes at the store itself: what the store answers is a hint, and the service knows.
+// Our client completes directly at the store. It treats the store's answer as a hint and asks the service.
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { upload } from '../../src/client/index.ts'
 import { type Harness, someBytes, startHarness } from '../support/harness.ts'
@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => harness.stop())
 afterEach(() => harness.interceptCallback((forward) => forward))
 
-/** Uploads, and tells which calls of the service were made after the parts. */
+/** Uploads, and returns the calls to the service made after the parts. */
 async function run(options: { direct: boolean; credential?: string } = { direct: true }) {
   const bytes = someBytes(250 * KiB)
   const calls: string[] = []

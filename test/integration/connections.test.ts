@@ -1,4 +1,4 @@
-// What a client sees of its connection to a Node process, where a request is refused before its body was read, or cut.
+// How a Node process treats a connection if it refuses a request before reading its body, or if the body is cut.
 import { connect, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { listen } from '../../src/node/listen.ts'
@@ -21,11 +21,11 @@ afterAll(async () => {
 
 const MiB = 1024 * 1024
 
-/** A socket, and what has come on it. */
+/** Opens a socket and collects what it receives. */
 function open() {
   const { hostname, port } = new URL(server.url)
   const socket = connect(Number(port), hostname)
-  // One character a byte, as content-length counts.
+  // One character for each byte, so that lengths agree with content-length.
   socket.setEncoding('latin1')
   let text = ''
   let failure: Error | undefined
@@ -36,7 +36,7 @@ function open() {
     failure = error
   })
   const ended = new Promise<void>((resolve) => socket.once('close', () => resolve()))
-  /** Everything up to the end of the answer with this number: its content-length counts. */
+  /** Reads up to the end of the nth answer, by its content-length. */
   const answers = async (count: number) => {
     for (;;) {
       const found = [...text.matchAll(/HTTP\/1\.1 (\d+)[\s\S]*?\r\n\r\n/g)].map((match) => {
@@ -66,7 +66,7 @@ const head = (path: string, headers: Record<string, string | number>) =>
 const json = () => ({ authorization: `Bearer ${apiKey}`, 'content-type': 'application/json' })
 const chunked = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`
 
-/** As fast as the socket takes it, until the connection ends. */
+/** Writes as fast as the socket accepts, until the connection ends. */
 async function pour(socket: Socket, frame = (text: string) => text) {
   const text = 'x'.repeat(64 * 1024)
   while (socket.writable) {
@@ -125,7 +125,7 @@ describe('a request that is refused before its body was read', () => {
     },
   )
 
-  it('and never sent: it is answered all the same', async () => {
+  it('and never sent: it is answered anyway', async () => {
     const { socket, answers, ended, failure } = open()
     socket.write(head('/v1/uploads', { ...json(), 'content-length': 512 * MiB }))
 

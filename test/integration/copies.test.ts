@@ -1,4 +1,4 @@
-// Delta uploads over the API: what may be copied from where, and that nothing but the planned bytes becomes a part.
+// Delta uploads over the API: which objects may be copied, and that only the planned bytes become a part.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ADMIN_KEY, type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'
 
@@ -29,7 +29,7 @@ const create = async (body: Record<string, unknown> = {}, key = app.apiKey) => {
 const complete = (created: Record<string, any>, body: unknown = {}) =>
   harness.call('POST', `/v1/uploads/${created.id}/complete`, created.completionToken, body)
 
-/** A completed upload of BYTES. */
+/** Creates a completed upload of BYTES. */
 async function aSource(body: Record<string, unknown> = {}, key = app.apiKey) {
   const created = await create(body, key)
   for (const part of created.parts) await putPart(part, BYTES, created.plan.partSizeBytes)
@@ -49,7 +49,7 @@ async function readBack(id: string): Promise<Uint8Array> {
   return new Uint8Array(await (await fetch(answer.headers.get('location')!)).arrayBuffer())
 }
 
-/** Watches or changes the copies that reach the store. */
+/** Watches or changes the copy requests on their way to the store. */
 async function withCopies<Result>(
   between: (forward: typeof fetch, headers: Headers) => Promise<Response>,
   work: () => Promise<Result>,
@@ -67,7 +67,7 @@ async function withCopies<Result>(
   }
 }
 
-/** How many copies the store is asked for meanwhile. */
+/** Counts the copies that the call asks the store for. */
 async function copiesDuring(work: () => Promise<unknown>): Promise<number> {
   let asked = 0
   await withCopies((forward) => {
@@ -78,7 +78,7 @@ async function copiesDuring(work: () => Promise<unknown>): Promise<number> {
 }
 
 describe('copies', () => {
-  it('of all parts but a changed one make the new version, without sending them again', async () => {
+  it('of all parts except a changed one make the new version without sending them again', async () => {
     const source = await aSource()
     const target = await create()
     const changed = BYTES.slice()
@@ -119,7 +119,7 @@ describe('copies', () => {
     expect(single.method).toBe('single')
     const stream = await create({ sizeBytes: undefined, partSizeBytes: undefined })
 
-    // The single PUT is one part of 250 KiB, which a part of the stream is not.
+    // The single PUT is one part of 250 KiB. A part of the stream has another size.
     expect(await copy(stream, single, [[1, 1]])).toMatchObject({
       status: 422,
       body: { code: 'parts-mismatch', wrongSize: [{ partNumber: 1, sizeBytes: BYTES.length }] },
@@ -291,7 +291,7 @@ describe('a copy is refused', () => {
   })
 })
 
-describe('a source that is not what was uploaded any more', () => {
+describe('a source that has changed since its upload', () => {
   const replace = async (key: string, bytes: Uint8Array<ArrayBuffer>) => {
     const store = harness.services.storeNamed('default')
     const part = { partNumber: 1, sizeBytes: bytes.length }
@@ -328,7 +328,7 @@ describe('a source that is not what was uploaded any more', () => {
     })
   })
 
-  it('is refused by the store itself where it changes after we looked', async () => {
+  it('is refused by the store if it changes after our check', async () => {
     const source = await aSource()
     const target = await create()
 
@@ -347,12 +347,12 @@ describe('a source that is not what was uploaded any more', () => {
 })
 
 describe('what the store did', () => {
-  it('is looked at: a part into which the whole object went is named, and never completed', async () => {
+  it('is checked: a part that holds the whole object is reported, and never completed', async () => {
     const source = await aSource()
     const target = await create()
     const store = harness.services.storeNamed('default')
 
-    // As OSS does for a range that it does not accept.
+    // OSS does this for a range that it does not accept.
     const answer = await withCopies(
       async (forward, headers) => {
         if (headers.get('x-oss-copy-source-range') !== `bytes=0-${PART - 1}`) return forward('')
@@ -391,7 +391,7 @@ describe('what the store did', () => {
     expect(await readBack(target.id)).toEqual(BYTES)
   })
 
-  it('in part is answered as far as it came', async () => {
+  it('that fails halfway reports the finished parts', async () => {
     const source = await aSource()
     const target = await create()
 
@@ -410,7 +410,7 @@ describe('what the store did', () => {
     expect(answer).toMatchObject({ status: 200, body: { copied: [1], storedParts: { count: 1 } } })
   })
 
-  it('without an answer to any copy is a Problem that says to try again', async () => {
+  it('without an answer to any copy is a problem that says to try again', async () => {
     const source = await aSource()
 
     const answer = await withCopies(
@@ -423,7 +423,7 @@ describe('what the store did', () => {
     expect(answer).toMatchObject({ status: 503, body: { code: 'storage-unavailable' } })
   })
 
-  it('to a lost storage upload is healed by GET, as everywhere', async () => {
+  it('to a lost storage upload is healed by GET, like any other', async () => {
     const source = await aSource()
     const target = await create()
     const { storageUploadId } = (await harness.services.uploads.find(app.id, target.id))!
@@ -439,7 +439,7 @@ describe('what the store did', () => {
     expect(await copy(target, source, [[1, 1]])).toMatchObject({ body: { copied: [1] } })
   })
 
-  it('is never asked for more than five at a time, nor begun after twenty seconds', async () => {
+  it('runs at most five copies at a time, and begins none after twenty seconds', async () => {
     const source = await aSource()
     const target = await create({ sizeBytes: 40 * PART })
     let running = 0

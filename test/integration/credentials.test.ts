@@ -1,5 +1,5 @@
-// Temporary credentials: for one key behind a session, for a prefix, and as the mobile SDKs ask for them. The embedded
-// store assumes the role and obeys the session policy, so what the credentials may not do is really refused.
+// Temporary credentials for a session's key, for a prefix, and in the form that the mobile SDKs expect. The embedded store
+// assumes the role and enforces the session policy, so it really refuses what the credentials do not allow.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Answer, type Harness, someBytes, startHarness } from '../support/harness.ts'
 import { holderOf } from '../support/holder.ts'
@@ -27,7 +27,7 @@ const begin = (body: Record<string, unknown> = {}) =>
 const status = async (id: string) =>
   (await harness.call('GET', `/v1/uploads/${id}`, app.apiKey)).body
 
-/** One request by somebody who holds these credentials and nothing else. */
+/** Sends one request with these credentials alone. */
 async function byHolder(
   { body: issued }: Answer,
   method: 'PUT' | 'GET' | 'DELETE' | 'POST',
@@ -50,7 +50,7 @@ const usage = async () => {
 }
 
 describe('credentials for one upload', () => {
-  it('reach the store, and the object that they make completes the session', async () => {
+  it('reach the store, and their object completes the session', async () => {
     const bytes = someBytes(1000)
 
     const issued = await begin()
@@ -95,7 +95,7 @@ describe('credentials for one upload', () => {
     expect(refusals.map(({ code }) => code)).toEqual(Array(5).fill('AccessDenied'))
   })
 
-  it('complete with whatever size up to the reservation where none was declared', async () => {
+  it('complete with any size up to the reservation if none was declared', async () => {
     const issued = await begin({ sizeBytes: undefined })
     await byHolder(issued, 'PUT', issued.body.key, { body: someBytes(777) })
 
@@ -105,7 +105,7 @@ describe('credentials for one upload', () => {
     expect(done).toMatchObject({ status: 200, body: { object: { sizeBytes: 777 } } })
   })
 
-  it('fail the session and lose the object where it has another size than declared', async () => {
+  it('fail the session and lose the object if its size differs from the declared one', async () => {
     const issued = await begin()
     await byHolder(issued, 'PUT', issued.body.key, { body: someBytes(999) })
 
@@ -127,7 +127,7 @@ describe('credentials for one upload', () => {
     expect((await status(issued.body.uploadId)).state).toBe('completed')
   })
 
-  it('hold the quota after an abort until they have ended, and what they still made is removed', async () => {
+  it('hold the quota after an abort until they expire, and later objects are removed', async () => {
     const issued = await begin()
     await harness.call('DELETE', `/v1/uploads/${issued.body.uploadId}`, app.apiKey)
     const late = await byHolder(issued, 'POST', issued.body.key, { query: [['uploads', '']] })
@@ -165,7 +165,7 @@ describe('credentials for one upload', () => {
     expect(await ask({ uploadId }, uploadToken)).toMatchObject({ status: 403 })
   })
 
-  it('are not issued for a session that goes by URLs, nor parts signed for one that does not', async () => {
+  it('are not issued for a session that uses URLs, and a session without URLs gets no parts signed', async () => {
     const upload = await harness.call('POST', '/v1/uploads', app.apiKey, {
       subject: 'ada',
       filename: 'x',
@@ -180,7 +180,7 @@ describe('credentials for one upload', () => {
     expect(parts).toMatchObject({ status: 400, body: { code: 'invalid-request' } })
   })
 
-  it('leave nothing reserved where the role is not assumed', async () => {
+  it('leave nothing reserved if the role cannot be assumed', async () => {
     harness.interceptStore(
       (forward) => async (input, init) =>
         new Headers(init?.headers).get('x-acs-action') === 'AssumeRole'
@@ -204,21 +204,21 @@ describe('credentials are refused', () => {
     body: { code: 'forbidden', detail: expect.stringMatching(detail) },
   })
 
-  it('where the policy does not offer them', async () => {
+  it('if the policy does not offer them', async () => {
     app = await harness.createApp({})
 
     expect(await begin()).toMatchObject(forbidden(/does not offer/))
     expect(await ask({ prefix: 'imports' })).toMatchObject(forbidden(/does not offer/))
   })
 
-  it('where the key would not hold the session’s id', async () => {
+  it('if the key would not contain the session’s id', async () => {
     app = await harness.createApp({ ...POLICY, keyTemplate: '{subject}/{filename}' })
 
     expect(await begin()).toMatchObject(forbidden(/\{uploadId\}/))
     expect(await usage()).toEqual([])
   })
 
-  it('where the key has a wildcard or the shape of a variable', async () => {
+  it('if the key has a wildcard or looks like a policy variable', async () => {
     expect(await begin({ filename: 'a${b}' })).toMatchObject({
       status: 400,
       body: { errors: [{ pointer: '/filename' }] },
@@ -233,7 +233,7 @@ describe('credentials are refused', () => {
     }
   })
 
-  it('where the key is too long for a session policy, and nothing stays reserved', async () => {
+  it('if the key is too long for a session policy, and nothing stays reserved', async () => {
     expect(await begin({ filename: '文'.repeat(255), subject: '文'.repeat(30) })).toMatchObject({
       status: 400,
       body: { errors: [{ pointer: '/filename', detail: expect.stringMatching(/too long/) }] },
@@ -241,7 +241,7 @@ describe('credentials are refused', () => {
     expect(await usage()).toEqual([['failed', true]])
   })
 
-  it('where the body asks for two things at once, or none', async () => {
+  it('if the body asks for two things at once, or nothing', async () => {
     for (const body of [{}, { filename: 'a', prefix: 'b' }, { filename: 'a', uploadId: 'upl_x' }]) {
       expect(await ask({ subject: 'ada', ...body })).toMatchObject({
         status: 400,
@@ -321,7 +321,7 @@ describe('GET /oss/credentials/{grant}, as the mobile SDKs read it', () => {
     expect(put.status).toBe(200)
   })
 
-  it('goes on after the grant has expired, for the session that it began, and only that', async () => {
+  it('continues after the grant has expired, but only for the session it began', async () => {
     const { grant } = await mint({ ttlSeconds: 60 })
     await ask({ filename: 'a', sizeBytes: 3 }, grant)
     harness.advance({ minutes: 2 })
@@ -340,7 +340,7 @@ describe('GET /oss/credentials/{grant}, as the mobile SDKs read it', () => {
     expect(answer.body.ErrorMessage).toContain('expired')
   })
 
-  it('tells a refusal with HTTP 200, for the SDKs read no other body', async () => {
+  it('reports a refusal with HTTP 200, because the SDKs read no other body', async () => {
     const { id, grant } = await mint()
     expect(await fetchWith(grant)).toMatchObject(refused('upload-not-found'))
     await ask({ filename: 'a', sizeBytes: 3 }, grant)

@@ -1,4 +1,4 @@
-// The database's limits: a statement that is stuck ends with a problem that says so, and connections are few.
+// Database limits: a stuck statement ends with a problem that says so, and the number of connections is bounded.
 import { sql } from 'drizzle-orm'
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -61,7 +61,7 @@ describe('a failure of the database is told apart from a fault of ours', () => {
     expect(await failing(harness.databaseUrl, 'select pg_sleep(30)')).toBe('slow')
   })
 
-  it('a server that is not there, and a session that was ended, are away', async () => {
+  it('a missing server and a terminated session both count as unavailable', async () => {
     expect(await failing('postgres://nobody@127.0.0.1:1/none', 'select 1')).toBe('away')
     const ended = 'select pg_terminate_backend(pg_backend_pid())'
     expect(await failing(harness.databaseUrl, ended)).toBe('away')
@@ -72,7 +72,7 @@ describe('a failure of the database is told apart from a fault of ours', () => {
   })
 })
 
-it('a pool opens no more connections than it may, however many ask', async () => {
+it('a pool opens no more connections than its limit, however many callers wait', async () => {
   const fresh = await freshDatabase()
   const { database, close } = connect(fresh.url, { maxConnections: 3 })
   const count = sql`select count(*)::int as open from pg_stat_activity
@@ -87,7 +87,7 @@ it('a pool opens no more connections than it may, however many ask', async () =>
   await fresh.drop()
 })
 
-it('an app that is being made while the database is stuck is not half made', async () => {
+it('an app created while the database is stuck is not half created', async () => {
   const before = await harness.services.apps.listApps({ limit: 100 })
   await holder.begin(async (transaction) => {
     await transaction`lock table policies in access exclusive mode`
@@ -137,7 +137,7 @@ describe('while one table is stuck, and all connections with it', () => {
     await patient.stop()
   })
 
-  it('a turn comes back from statements and transactions that succeed, fail or lose their connection', async () => {
+  it('statements and transactions that succeed, fail or lose their connection give back their turn', async () => {
     const fresh = await freshDatabase()
     const { database, close } = connect(fresh.url, { maxConnections: 2, waitMs: 200 })
     const run = (statement: string) => database.execute(sql.raw(statement))

@@ -1,4 +1,4 @@
-// Which apps have due work: those that wait longest first, each for its own kind of work, and none that has nothing to do.
+// Which apps have due work, by kind of work: those that have waited longest come first, and idle apps are left out.
 import postgres from 'postgres'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Harness, startHarness } from '../support/harness.ts'
@@ -32,8 +32,8 @@ const dueFor = {
   delivery: () => harness.services.deliveries.appsWithDue('pending', harness.clock()),
 }
 
-/** Each app's storage is listed as soon as it is there; here it is about sessions. */
-async function listStorageNever() {
+/** Postpones storage scans, which are due as soon as an app exists, because these tests are about sessions. */
+async function postponeStorageScans() {
   const sql = postgres(harness.databaseUrl, { max: 1 })
   await sql`update storage_scans set next_at = now() + interval '1 year'`
   await sql.end()
@@ -42,7 +42,7 @@ async function listStorageNever() {
 it('names an app whose storage is to be listed', async () => {
   const apps = [first.id, second.id, idle.id]
   expect((await dueFor.sweep()).sort()).toEqual(apps.sort())
-  await listStorageNever()
+  await postponeStorageScans()
   expect(await dueFor.sweep()).toEqual([])
 })
 

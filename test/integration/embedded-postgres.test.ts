@@ -1,5 +1,5 @@
-// The embedded PostgreSQL, really started: whatever state the last process left the folder in, a start works,
-// a living owner is respected, and a failure says what to do.
+// The embedded PostgreSQL, really started. It starts whatever state the last process left the folder in, respects a living
+// owner, and says what to do after a failure.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, watch } from 'node:fs'
@@ -50,7 +50,7 @@ afterAll(() => folder.remove())
 
 const freshDirectory = () => join(folder.path, `case-${++counter}`, 'postgres')
 
-/** One that has its cluster, for where initdb is not the point: each test leaves it fit for the next start. */
+/** A folder that already has its cluster, for tests that are not about initdb. Each test leaves it ready to start. */
 const madeDirectory = () => join(folder.path, 'made')
 
 async function start(directory: string, options: Partial<EmbeddedPostgresOptions> = {}) {
@@ -75,7 +75,7 @@ async function query(url: string, statement: string) {
   }
 }
 
-/** A module run by another Node process; resolves with the first message it sends. */
+/** Runs a module in another Node process. Resolves with the first message it sends. */
 function child(source: string) {
   const started = spawn(process.execPath, ['--input-type=module', '-e', source], {
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
@@ -377,7 +377,7 @@ describe('a failure says what to do', () => {
 })
 
 describe.runIf(asRoot)('as root', () => {
-  /** The temporary folder is closed to others, as /root is; this one beside it is not. */
+  /** The temporary folder is closed to other users, as /root is. This folder beside it is not. */
   async function openFolder(): Promise<string> {
     await chmod(folder.path, 0o711)
     const path = join(folder.path, `case-${++counter}`)

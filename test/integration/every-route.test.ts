@@ -233,7 +233,7 @@ describe('text that a database cannot store is refused before anything is asked'
     ['the other half', '\udc00'],
   ] as const
 
-  /** The body once for each text and each name in it, with `bad` in its place, and the pointer to it. */
+  /** Copies of the body, each with `bad` in place of one text or name, and the pointer to it. */
   function* spoiled(
     value: unknown,
     bad: string,
@@ -373,7 +373,7 @@ describe('text that a database cannot store is refused before anything is asked'
   )
 })
 
-it('the OpenAPI document is made once, and names all of them', async () => {
+it('the OpenAPI document is made once, and names every route', async () => {
   const made = vi.spyOn(harness.app, 'getOpenAPI31Document')
   const [first, second] = [
     await harness.call('GET', '/openapi.json'),
@@ -387,8 +387,8 @@ it('the OpenAPI document is made once, and names all of them', async () => {
   made.mockRestore()
 })
 
-describe('the page that the type of a problem points at', () => {
-  it('has each code with its status and what to do, and runs nothing', async () => {
+describe('the page that a problem’s type points to', () => {
+  it('lists each code with its status and advice, and runs no script', async () => {
     const answer = await harness.app.request('/docs/problems')
     const page = await answer.text()
     const sections = page.matchAll(
@@ -404,7 +404,7 @@ describe('the page that the type of a problem points at', () => {
     expect(page).not.toMatch(/<script|`/)
   })
 
-  it('is there while the service is not configured', async () => {
+  it('is served while the service is not configured', async () => {
     const app = httpApp({
       basePath: () => '/uploads',
       servicesFor: () => {
@@ -500,7 +500,7 @@ describe('a browser of any origin can read each refusal', () => {
     expect(answers).toEqual(routes.map(({ name }) => [name, '*']))
   })
 
-  it('and may ask in the first place, whatever is the matter with the service', async () => {
+  it('and passes the preflight, whatever the state of the service', async () => {
     const broken = failing(() => new Error('unexpected'))
     for (const route of routes) {
       const { status, headers } = await broken({ ...route, method: 'OPTIONS' })

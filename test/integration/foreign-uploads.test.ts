@@ -1,4 +1,4 @@
-// What is not ours survives every sweep: storage uploads that somebody else began in the same bucket.
+// Storage uploads that somebody else began in the same bucket survive every sweep.
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { type Harness, startHarness } from '../support/harness.ts'
 
@@ -19,7 +19,7 @@ const left = async (key: string) =>
     ({ storageUploadId }) => storageUploadId,
   )
 
-/** Sessions that end in each way, so that the sweep gives back what they hold. */
+/** Sessions that end in each way, so that the sweep releases what they hold. */
 async function endings(app: { apiKey: string }) {
   const create = async (filename: string) =>
     (
@@ -32,7 +32,7 @@ async function endings(app: { apiKey: string }) {
     ).body
   const aborted = await create('aborted.bin')
   const expired = await create('expired.bin')
-  // Begun at the store, its answer lost: only the listing by exact key finds it.
+  // The store began it, but its answer was lost, so only the listing by exact key finds it.
   harness.interceptStore((forward) => async (input, init) => {
     await forward(input, init)
     throw new TypeError('cut')
@@ -85,7 +85,7 @@ it('the very same key, where the key does not hold the session’s id', async ()
 
   await sweepAll()
 
-  // What our own initiate left under such a key cannot be told from somebody else's: the bucket's lifecycle rule takes it.
+  // Under such a key, our own leftover looks like somebody else's upload. The bucket's lifecycle rule removes it.
   expect(await left(keys[0]!)).toEqual([ids[0]])
   expect(await left(keys[1]!)).toEqual([ids[1]])
   expect((await left(keys[2]!)).sort()).toEqual([...before, ids[2]].sort())

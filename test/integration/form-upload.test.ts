@@ -1,4 +1,4 @@
-// Form uploads end to end: what the API signs, posted as a browser posts it, judged by the embedded store.
+// Form uploads end to end: the API signs a form, a browser's request posts it, and the embedded store judges it.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { type Harness, someBytes, startHarness } from '../support/harness.ts'
 
@@ -31,7 +31,7 @@ const create = (body: Record<string, unknown> = {}) =>
     ...body,
   })
 
-/** As a browser does: the fields, then the file. A field that is undefined is left out. */
+/** Posts as a browser does: the fields, then the file. Leaves out fields that are undefined. */
 async function post({ url, fields }: Form, bytes: Uint8Array<ArrayBuffer>, change = {}) {
   const form = new FormData()
   for (const [name, value] of Object.entries({ ...fields, ...change })) {
@@ -52,7 +52,7 @@ const status = async (id: string) =>
 const head = (key: string) => harness.services.storeNamed('default').head(key)
 
 describe('a form', () => {
-  it('brings the object, with the type that was declared and the stamp', async () => {
+  it('creates the object, with the declared type and the stamp', async () => {
     const bytes = someBytes(10 * KiB)
 
     const { status: created, body } = await create()
@@ -136,7 +136,7 @@ describe('a form', () => {
     expect(await head(body.key)).toBeUndefined()
   })
 
-  it('of unknown size takes up to what the policy allows, and the session ends with the real size', async () => {
+  it('of unknown size accepts up to the policy’s limit, and the session ends with the real size', async () => {
     const { body } = await create({ sizeBytes: undefined })
     expect(await post(body.form, someBytes(1_000_001))).toMatchObject({ code: 'EntityTooLarge' })
 
@@ -157,7 +157,7 @@ describe('a form', () => {
     expect(await post(body.form, someBytes(10 * KiB, 3))).toMatchObject({ status: 409 })
   })
 
-  it('ends with its time, and GET signs another for the owner alone', async () => {
+  it('expires, and GET signs another for the owner alone', async () => {
     const { body } = await create()
     harness.advance({ minutes: 16 })
 
@@ -172,7 +172,7 @@ describe('a form', () => {
     expect(token.body.form).toBeUndefined()
   })
 
-  it('is found again by its fingerprint, and never by an upload in parts', async () => {
+  it('is found again by its fingerprint, but not by an upload in parts', async () => {
     const { body } = await create({ fingerprint: 'f1' })
 
     const again = await create({ fingerprint: 'f1', resume: true })
@@ -202,7 +202,7 @@ describe('a form', () => {
   })
 })
 
-describe('without a word from the client', () => {
+describe('without a completion by the client', () => {
   it('the sweep finds the object', async () => {
     const { body } = await create()
     await post(body.form, someBytes(10 * KiB))
@@ -213,7 +213,7 @@ describe('without a word from the client', () => {
     expect((await status(body.id)).state).toBe('completed')
   })
 
-  it('the store reports it, where the policy offers direct completion, and relays our answer', async () => {
+  it('the store reports it if the policy offers direct completion, and relays our answer', async () => {
     app = await harness.createApp({ direct: true })
     const { body } = await create()
 
@@ -224,7 +224,7 @@ describe('without a word from the client', () => {
     expect((await status(body.id)).state).toBe('completed')
   })
 
-  it('nothing is reported where completing is the backend’s', async () => {
+  it('nothing is reported if the backend completes', async () => {
     app = await harness.createApp({ direct: true, completion: 'backend' })
     const { body } = await create()
 
@@ -237,7 +237,7 @@ describe('without a word from the client', () => {
     )
   })
 
-  it('a form that comes after the abort is removed, and only then the quota given back', async () => {
+  it('a form that arrives after the abort is removed before the quota is released', async () => {
     const { body } = await create()
     await harness.call('DELETE', `/v1/uploads/${body.id}`, app.apiKey)
     const released = async () =>
@@ -285,7 +285,7 @@ describe('a form is not offered', () => {
   })
 })
 
-it('carries what the policy says of the object', async () => {
+it('carries the policy’s `object` block', async () => {
   app = await harness.createApp({
     object: {
       acl: 'private',

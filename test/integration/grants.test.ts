@@ -1,4 +1,4 @@
-// What a grant reaches, row by row: what is asked, of whose session, while it lives, after it has expired and once it was revoked.
+// What a grant can reach, as a table: each request, on each kind of session, by a live, an expired and a revoked grant.
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import {
   ADMIN_KEY,
@@ -62,7 +62,7 @@ type Whose = 'own' | 'of another grant' | 'under another policy' | 'of another s
 type Stage = 'open' | 'completed' | 'aborted' | 'completed a day ago'
 type Life = 'live' | 'expired' | 'revoked' | 'live, reach own'
 
-/** A session as the row wants it, and the grant that asks. */
+/** Creates the row's session, and the grant that makes the request. */
 async function scene(whose: Whose, stage: Stage, life: Life) {
   const grant = await mint({
     ttlSeconds: 3600,
@@ -94,7 +94,7 @@ const ASKED: Record<string, (grant: string, session: Record<string, any>) => Pro
   list: (grant) => harness.call('GET', '/v1/uploads', grant),
 }
 
-/** `resume`: 200 found it, 201 made another. `list`: the number of sessions that it shows. */
+/** `resume`: 200 found the session, 201 created another. `list`: the number of sessions shown. */
 type Row = [Whose, Stage, Life, Record<string, string>]
 const NONE = '404 upload-not-found'
 const REVOKED = '403 grant-revoked'
@@ -130,7 +130,7 @@ describe('what a grant reaches', () => {
     const { grant, session } = await scene(whose, stage, life)
 
     const answered: Record<string, string> = {}
-    // In the order of ASKED: what only looks first; what is listed was there before anything is created.
+    // In the order of ASKED: requests that only read come first, so that the list shows no session created here.
     for (const name of ['list', 'status', 'parts', 'object', 'resume', 'abort', 'create']) {
       if (expected[name] === undefined) continue
       const answer = await ASKED[name]!(grant.grant, session)
@@ -333,7 +333,7 @@ describe('tokens that a grant was handed', () => {
       outcome(await complete(resumed.completionToken)),
       outcome(await complete(owners.completionToken)),
     ]).toEqual([REVOKED, '200', '200'])
-    // Who did not create it never reads the object, not even by the token that it got on the way.
+    // A grant that did not create the session never reads its object, not even with a token it obtained on the way.
     const read = (token: string) => harness.call('GET', `/v1/uploads/${created.id}/object`, token)
     expect([
       outcome(await read(resumed.uploadToken)),
@@ -353,7 +353,7 @@ describe('tokens that a grant was handed', () => {
     const answer = await fetch(url, { method, headers })
 
     expect(await answer.json()).toMatchObject({ id: created.id, state: 'completed' })
-    // The token inside the signed URL is worth no more than the client's own.
+    // The token inside the signed URL reaches no more than the client's own token.
     const variables = Buffer.from(new URL(url).searchParams.get('callback-var')!, 'base64')
     const token = Object.values(JSON.parse(variables.toString()) as Record<string, string>).find(
       (value) => value.startsWith('eyJ'),
@@ -396,7 +396,7 @@ describe('a grant whose completion is the backend’s', () => {
       [200, undefined, false],
       [200, undefined, false],
     ])
-    // Nor does its form bring one along.
+    // Its form carries none either.
     expect([Object.keys(form.form.fields), Object.keys(handed[2].body.form.fields)]).toEqual([
       expect.arrayContaining(['callback']),
       expect.not.arrayContaining(['callback']),
@@ -460,7 +460,7 @@ describe('DELETE /v1/grants/{id}?abort=true', () => {
     const open: string[] = []
     for (let count = 0; count < 3; count++) open.push((await create(grant.grant)).body.id)
     const { body: theirs } = await create(other.grant)
-    // One that the store did not answer: it never began.
+    // The store did not answer this one, so it never began.
     harness.interceptStore((forward) => async (input, init) => {
       if (init?.method === 'POST') throw new TypeError('cut')
       return forward(input, init)

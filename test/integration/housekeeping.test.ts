@@ -1,4 +1,4 @@
-// Months of the event log and the removal of what is old: nothing is lost to a clock that jumps, nothing goes that is needed.
+// Monthly partitions of the event log, and the removal of old rows: a clock that jumps loses nothing, and rows still needed stay.
 import postgres from 'postgres'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { budgetOf, LEAST_RUN, sharesOf, unbounded } from '../../src/core/ports/budget.ts'
@@ -38,7 +38,7 @@ const isKept = async (id: string) => (await harness.services.uploads.find(app.id
 const days = (count: number) => harness.advance({ hours: count * 24 })
 const rows = async (table: string) =>
   (await sql`select count(*)::int as count from ${sql(table)}`)[0]!.count as number
-/** Which partition each event of a session is in, in order. */
+/** The partition of each event of a session, in order. */
 const places = async (id: string) => {
   const found = await sql`
     select tableoid::regclass::text as place from upload_events
@@ -53,7 +53,7 @@ const partitions = async () =>
   ).map(({ name }) => name)
 
 describe('months of the event log', () => {
-  it('are made ahead, and events go into their own', async () => {
+  it('are made ahead, and each event goes into its own month', async () => {
     await harness.keepHouse()
 
     const month = monthOf(harness.clock())
@@ -64,7 +64,7 @@ describe('months of the event log', () => {
     expect(await places(await complete())).toEqual([here, here])
   })
 
-  it('that have no partition lose no event: it is kept, and moved when the month is made', async () => {
+  it('without a partition lose no event: it is stored, and moved when the month is made', async () => {
     await harness.keepHouse()
     const created = await create()
     const began = partitionOf(harness.clock())
@@ -107,7 +107,7 @@ describe('months of the event log', () => {
           if (answer.status !== 201) refused.push(answer.body)
         }
       }
-      // The first writes fall into the moment when the month, which has no strays yet, is made.
+      // The first writes arrive while the month is being made, when it has no strays yet.
       const kept = harness.keepHouse()
       const clients = [client(), client(), client(), client()]
       await kept
@@ -132,7 +132,7 @@ describe('months of the event log', () => {
     expect(harness.lines.join()).toContain('could not be made')
   })
 
-  it('that take too long to make are an error in the log, not a matter of the next run', async () => {
+  it('that take too long to make are logged as an error, and are not retried by the next run', async () => {
     const id = await complete()
     await sql`create function too_long() returns trigger language plpgsql as $$
       begin raise 'canceling statement due to statement timeout' using errcode = '57014'; end $$`
@@ -147,7 +147,7 @@ describe('months of the event log', () => {
     expect(await places(id)).toEqual(['upload_events_default', 'upload_events_default'])
   })
 
-  it('that cannot be made keep no later one from being made', async () => {
+  it('that cannot be made do not block later ones', async () => {
     const first = await complete()
     await sql.unsafe(`create function stuck() returns trigger language plpgsql as $$
       begin raise 'stuck'; end $$`)
@@ -164,7 +164,7 @@ describe('months of the event log', () => {
     expect(harness.lines.join()).toContain('could not be made')
   })
 
-  it('are dropped when they ended before the retention, and not while a session needs them', async () => {
+  it('are dropped once they are older than the retention, unless a session needs them', async () => {
     await harness.keepHouse()
     const ended = await complete()
     const held = await create()
@@ -182,13 +182,13 @@ describe('months of the event log', () => {
     expect(await harness.keepHouse()).toMatchObject({ dropped: 1 })
 
     expect(await partitions()).not.toContain(first)
-    // The expiry is young; it stays.
+    // The expiry is recent, so it stays.
     expect(await places(held.id)).toEqual([partitionOf(harness.clock())])
   })
 })
 
 describe('a month that cannot be dropped', () => {
-  it('keeps no later one, and no row, from going', async () => {
+  it('does not block later months or the removal of rows', async () => {
     await harness.keepHouse()
     const old = await complete()
     const [first, second] = await partitions()
@@ -219,7 +219,7 @@ describe('retention', () => {
     expect(Number(usage!.settled_bytes)).toBe(2 * BYTES.length)
   })
 
-  it('keeps a session whose storage is not released, and one that is owed a delivery', async () => {
+  it('retains a session whose storage is not released, and one with a pending delivery', async () => {
     const open = await create()
     const endpoint = { url: 'http://127.0.0.1:1/' }
     await harness.call('POST', '/v1/webhook-endpoints', app.apiKey, endpoint)
@@ -243,7 +243,7 @@ describe('retention', () => {
     expect([await isKept(open.id), await isKept(owed)]).toEqual([true, false])
   })
 
-  it('removes deliveries with their attempts, but for one that was tried again since', async () => {
+  it('removes deliveries with their attempts, except one that was retried since', async () => {
     const endpoint = { url: 'http://127.0.0.1:1/', events: ['upload.completed'] }
     await harness.call('POST', '/v1/webhook-endpoints', app.apiKey, endpoint)
     const [gone, again] = [await complete(), await complete()]
@@ -265,7 +265,7 @@ describe('retention', () => {
     expect(await rows('attempts')).toBe(2)
   })
 
-  it('removes grants that ended, but not the credential of a session that has not, or that a client may still ask for', async () => {
+  it('removes ended grants, except those that an open session or a client may still need', async () => {
     const grant = async (subject: string) =>
       (await harness.call('POST', '/v1/grants', app.apiKey, { subject })).body
     const unused = await grant('ada')
@@ -279,7 +279,7 @@ describe('retention', () => {
     const left = await sql`select grant_id from grants where app_id = ${app.id}`
     expect(left.map(({ grant_id }) => grant_id)).toEqual([used.id])
     expect(unused.id).not.toBe(used.id)
-    // It answers for a session that has just ended, too: who completes again hears the same.
+    // It also serves a session that has just ended, so that a repeated completion gets the same answer.
     await harness.sweep()
     await harness.keepHouse()
     const still = await sql`select grant_id from grants where app_id = ${app.id}`
@@ -320,7 +320,7 @@ describe('retention', () => {
     expect(older).not.toBe(younger)
   })
 
-  it('reaches every app, also where there are more than it asks for at a time', async () => {
+  it('reaches every app, even if there are more than one page of them', async () => {
     const id = await complete()
     await sql`
       insert into apps select (jsonb_populate_record(a, jsonb_build_object('app_id', 'app_' || n))).*
@@ -333,7 +333,7 @@ describe('retention', () => {
     expect(await harness.keepHouse()).toMatchObject({ removed: 251 })
   })
 
-  it('goes on with the other apps where the rows of one cannot be removed', async () => {
+  it('continues with the other apps if the rows of one cannot be removed', async () => {
     const other = await harness.createApp()
     const stuck = await complete()
     await complete(other.apiKey)
@@ -376,7 +376,7 @@ describe('retention', () => {
     expect(await rows('uploads')).toBe(0)
   })
 
-  it('keeps everything where it is told to', async () => {
+  it('removes nothing if the configuration says so', async () => {
     const old = await complete()
     days(4000)
 
@@ -398,7 +398,7 @@ describe('within the budget of a run', () => {
     ]
   })
 
-  /** Runs of so many requests, an hour apart, until it is done. Answers how many there were. */
+  /** Runs with this many requests each, an hour apart, until done. Returns the number of runs. */
   async function runsOf(requests: number, isDone: () => Promise<boolean>): Promise<number> {
     let runs = 0
     while (!(await isDone()) && runs < 100) {
@@ -412,7 +412,7 @@ describe('within the budget of a run', () => {
     harness.within(unbounded)
     return runs
   }
-  /** A delivered delivery, a session and a grant of each app. */
+  /** Creates a delivered delivery, a session and a grant in each app. */
   async function seedOld(): Promise<void> {
     for (const { apiKey } of apps) {
       await harness.call('POST', '/v1/webhook-endpoints', apiKey, { url: 'http://127.0.0.1:1/' })
@@ -432,7 +432,7 @@ describe('within the budget of a run', () => {
     ]
   }
 
-  it('the least that a run grants, hour by hour, makes all months, drops the old, and cleans every app', async () => {
+  it('the smallest budget, hour by hour, makes all months, drops the old, and cleans every app', async () => {
     await harness.keepHouse()
     await seedOld()
     expect(await countOld()).toBeGreaterThan(3 * APPS)
@@ -444,13 +444,13 @@ describe('within the budget of a run', () => {
     const untilWhole = await runsOf(housekeeping, isWhole)
     const untilClean = await runsOf(housekeeping, async () => (await countOld()) === 0)
 
-    // Three months to make, three to drop, and meanwhile little else.
+    // Three months to make and three to drop leave room for little else.
     expect(untilWhole).toBeLessThanOrEqual(6)
     expect(untilClean).toBeLessThanOrEqual((4 * APPS) / 6)
     expect(await countOld()).toBe(0)
   })
 
-  it('costs the same four questions for thirty apps as for one, where there is nothing to do', async () => {
+  it('costs four statements without work, for thirty apps as for one', async () => {
     await harness.keepHouse()
     await seedOld()
     const before = harness.counts.statements
@@ -470,7 +470,7 @@ describe('within the budget of a run', () => {
     expect(await partitions()).toEqual(partitionsFrom(harness.clock()))
   })
 
-  it('begins nothing that its budget does not allow, and drops no month unasked', async () => {
+  it('begins nothing beyond its budget, and drops no month without checking', async () => {
     await harness.keepHouse()
     const first = await partitions()
     await seedOld()
@@ -488,7 +488,7 @@ describe('within the budget of a run', () => {
   })
 })
 
-/** Ended sessions as the service leaves them, numbered from the oldest. */
+/** Inserts ended sessions as the service leaves them, numbered from the oldest. */
 async function seedEnded(appId: string, count: number): Promise<void> {
   const id = await complete()
   await sql`update uploads set app_id = ${appId} where upload_id = ${id}`

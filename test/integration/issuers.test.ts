@@ -1,4 +1,4 @@
-// Issuers of user JWTs: whose subject is whose, which tokens meet an issuer's conditions, and what a registration is refused for.
+// Issuers of user JWTs: which subject a token names, which tokens meet an issuer's conditions, and which registrations are refused.
 import { SignJWT } from 'jose'
 import postgres from 'postgres'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
@@ -64,7 +64,7 @@ describe('a subject', () => {
     expect(await read(body.id, await jwt(TWO))).toBe(404)
   })
 
-  it('is the claim alone where issuers are joined on purpose', async () => {
+  it('is the claim alone if issuers are joined on purpose', async () => {
     await register(ONE, { subjectPrefix: '' })
     await register(TWO, { subjectPrefix: '' })
 
@@ -74,7 +74,7 @@ describe('a subject', () => {
     expect(await read(body.id, await jwt(TWO))).toBe(200)
   })
 
-  it('is named in full by grants and the api key', async () => {
+  it('must be named in full by grants and the api key', async () => {
     await register(ONE, { subjectPrefix: 'one:' })
     const { body } = await create(await jwt(ONE))
 
@@ -140,7 +140,7 @@ describe('the prefixes of an app', () => {
     ['a:', 'a:'],
     ['a:', 'b:'],
     ['A', 'a:'],
-    // é in one character and in two: one does not begin the other.
+    // é as one code point and as two: neither is a prefix of the other.
     ['\u00e9', 'e\u0301'],
     [undefined, undefined],
   ])('may be %j and %j', async (first, second) => {

@@ -1,4 +1,4 @@
-// The library form in someone else's app: however the path it is mounted at reaches it, URLs, callbacks and logs are right.
+// The library form mounted in another app: its URLs, callbacks and logs are right whether or not the app strips the path.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -35,7 +35,7 @@ let variables: Record<string, string>
 const lines: string[] = []
 
 type Answer = (request: Request) => Response | Promise<Response>
-/** Where the store's callback arrives: the app under test. */
+/** The app under test, which receives the store's callback. */
 let reached: Answer
 
 const WAYS: Record<string, (uploads: Countersign) => Answer> = {
@@ -130,13 +130,13 @@ describe.each(Object.entries(WAYS))('behind %s', (_way, mount) => {
   })
 })
 
-it('names all that is missing at once, and opens nothing', () => {
+it('names all missing settings at once, and opens nothing', () => {
   expect(() => countersign({})).toThrow(ConfigError)
   const names = ['DATABASE_URL', 'PUBLIC_URL', 'STORE_DIALECT', 'ADMIN_KEY', 'SECRET_KEYS']
   for (const name of names) expect(() => countersign({})).toThrow(name)
 })
 
-/** A new app whose webhooks come to the receiver. */
+/** Registers an app whose webhooks go to the receiver. */
 async function appAt(receiver: { url: string }) {
   const app = (await call('POST', '/v1/apps', ADMIN_KEY, { name: 'mine' })).body
   const endpoint = { url: receiver.url, events: ['upload.created'] }
@@ -173,11 +173,11 @@ describe('start and close', () => {
   })
   afterEach(() => vi.restoreAllMocks())
 
-  /** Each of the three jobs has one. */
+  /** Each of the three jobs has its own timer. */
   const timers = () => begun.mock.results.map(({ value }) => value)
   const running = () => timers().filter((timer) => !ended.mock.calls.flat().includes(timer))
 
-  it('two starts at once are one, and one close ends it', async () => {
+  it('two concurrent starts count as one, and one close ends it', async () => {
     await Promise.all([uploads.start(), uploads.start()])
     expect(running()).toHaveLength(3)
     await uploads.start()
@@ -188,7 +188,7 @@ describe('start and close', () => {
     expect(running()).toEqual([])
   })
 
-  it('a close while it starts ends what the start begins', async () => {
+  it('a close during a start ends what the start began', async () => {
     const started = uploads.start()
 
     await uploads.close()
@@ -198,7 +198,7 @@ describe('start and close', () => {
     expect(running()).toEqual([])
   })
 
-  it('started again while it closes, it works: the last call counts', async () => {
+  it('it works when started again during a close, because the last call counts', async () => {
     const receiver = await startReceiver()
     const { create } = await appAt(receiver)
     await uploads.start()
@@ -207,7 +207,7 @@ describe('start and close', () => {
     await receiver.arrived(1)
 
     const calls = [uploads.close(), uploads.start()]
-    // A start that did not wait for the close would be over when this is.
+    // A start that does not wait for the close would have finished by now.
     await migrate(fresh.url)
     release()
     await Promise.all(calls)
@@ -219,7 +219,7 @@ describe('start and close', () => {
     await receiver.stop()
   })
 
-  it('a second close takes no connection from what the first one waits for', async () => {
+  it('a second close takes no connection from the work that the first one waits for', async () => {
     const receiver = await startReceiver()
     const { create, apiKey } = await appAt(receiver)
     await uploads.start()
@@ -270,12 +270,12 @@ describe('the schedule', () => {
   })
 
   const pass = (minutes: number) => vi.setSystemTime(Date.now() + minutes * 60_000)
-  /** Housekeeping makes the partitions of this month and two more. */
+  /** Housekeeping makes the partitions of this month and the next two. */
   const houseIsKept = async () =>
     (await sql`select to_regclass('upload_events_2040_07') as made`)[0]!.made !== null
   const unkeepHouse = () => sql`drop table if exists upload_events_2040_07`
 
-  it('keeps house once an hour, however often it is called', async () => {
+  it('runs housekeeping once an hour, however often it is called', async () => {
     await mine.scheduled()
     expect(await houseIsKept()).toBe(true)
     await unkeepHouse()
@@ -289,7 +289,7 @@ describe('the schedule', () => {
     expect(await houseIsKept()).toBe(true)
   })
 
-  it('sweeps and keeps house where deliveries fail, and logs that they do', async () => {
+  it('still sweeps and runs housekeeping if deliveries fail, and logs the failure', async () => {
     const receiver = await startReceiver()
     const { create, apiKey } = await appAt(receiver)
     const { id } = await create()

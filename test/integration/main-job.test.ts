@@ -1,4 +1,5 @@
-// The main job over the API: create, send parts, complete, one event. Relayed, single, empty, of unknown size, resumed.
+// The main job over the API: create, send parts, complete, one event. Uploads are relayed, single, empty, of unknown size, or
+// resumed.
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { Webhook } from 'standardwebhooks'
@@ -158,7 +159,7 @@ describe('a multipart upload', () => {
     })
   })
 
-  it('is begun anew behind the same id when the store has lost it', async () => {
+  it('is begun again under the same id when the store has lost it', async () => {
     const { bytes, created, partSize } = await threePartUpload()
     const session = await harness.services.uploads.find(app.id, created.id)
     await harness.services.storeNamed('default').abort({
@@ -233,7 +234,7 @@ describe('a single upload', () => {
     expect(await harness.services.storeNamed('default').head(created.key)).toBeUndefined()
   })
 
-  it('of zero bytes is made by us at completion', async () => {
+  it('of zero bytes is created by the service at completion', async () => {
     const { body: created } = await create({ filename: 'empty', sizeBytes: 0 })
     expect(created).toMatchObject({ method: 'single', parts: [], plan: { partCount: 0 } })
 
@@ -272,7 +273,7 @@ describe('an upload of unknown size', () => {
 })
 
 describe('a repeated create', () => {
-  it('answers the same session for the same Idempotency-Key, and refuses another body', async () => {
+  it('returns the same session for the same Idempotency-Key, and refuses another body', async () => {
     const headers = { 'idempotency-key': 'once' }
     const first = await create({ filename: 'i.bin', sizeBytes: 10 }, headers)
     const second = await create({ filename: 'i.bin', sizeBytes: 10 }, headers)
@@ -283,7 +284,7 @@ describe('a repeated create', () => {
     expect(other).toMatchObject({ status: 422, body: { code: 'idempotency-key-reused' } })
   })
 
-  it('answers a resume the same for the same Idempotency-Key, also when that upload is done', async () => {
+  it('returns the same answer to a resume for the same Idempotency-Key, even once that upload is done', async () => {
     const bytes = someBytes(1000)
     const headers = { 'idempotency-key': 'again' }
     const resume = { filename: 'a.bin', sizeBytes: 1000, fingerprint: 'again', resume: true }
@@ -295,7 +296,7 @@ describe('a repeated create', () => {
     await putPart(first.body.parts[0], bytes, 1000)
     const path = `/v1/uploads/${first.body.id}/complete`
     await harness.call('POST', path, first.body.completionToken, {})
-    // Another one of the same file, which could be resumed now.
+    // Another session of the same file, which could be resumed now.
     const another = await create(resume)
     expect(another.body.id).not.toBe(first.body.id)
 
@@ -331,7 +332,7 @@ describe('webhooks', () => {
   })
   afterAll(() => receiver.close())
 
-  it('tell of a completion once, retried with the same id and bytes, and replayed on demand', async () => {
+  it('report a completion once, retried with the same id and bytes, and replayed on demand', async () => {
     const { port } = receiver.address() as AddressInfo
     const endpoint = await harness.call('POST', '/v1/webhook-endpoints', app.apiKey, {
       url: `http://127.0.0.1:${port}/hook`,
@@ -357,7 +358,7 @@ describe('webhooks', () => {
       id: received[0]!.headers['webhook-id'],
       data: { upload: { id: created.id, state: 'completed', revision: 2 } },
     })
-    // The package takes the machine's own clock; the harness runs ahead of it.
+    // The package uses the machine's clock, and the harness runs ahead of it.
     vi.useFakeTimers({ now: harness.clock(), toFake: ['Date'] })
     const verified = new Webhook(endpoint.body.secret).verify(
       received[1]!.body,

@@ -1,4 +1,4 @@
-// Migrations over data that is there: forward only, and no row changes what it says.
+// Migrations of existing data: they only go forward, and no row changes its meaning.
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ import { emptyDatabase } from '../support/postgres.ts'
 
 const MIGRATIONS = fileURLToPath(new URL('../../migrations', import.meta.url))
 
-/** A copy of the migrations that ends before the one with this name. */
+/** Copies the migrations up to, but not including, the one with this name. */
 async function migrationsBefore(name: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'countersign-migrations-'))
   await cp(MIGRATIONS, folder, { recursive: true })
@@ -149,7 +149,7 @@ it('what an attempt declares leaves the checksum that binds its session, and che
   await fresh.drop()
 })
 
-it('issuers keep their subjects, and the operator is told of those that share them', async () => {
+it('issuers keep their subjects, and the operator learns which of them share subjects', async () => {
   const fresh = await emptyDatabase()
   const sql = postgres(fresh.url, { max: 1, onnotice: () => {} })
   const before = await migrationsBefore('subject_prefixes')

@@ -1,4 +1,4 @@
-// The policy's `object` block on every way to the store: said by the service or signed by it, never the client's to choose.
+// The policy's `object` block on every way to the store. The service sends or signs it, and the client cannot change it.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ADMIN_KEY, type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'
 
@@ -15,7 +15,7 @@ const OBJECT = {
   tags: { team: 'a b', 'cost:center': '1+1=2' },
   metadata: { owner: 'photos' },
 }
-/** As they are sent. */
+/** The headers as sent. */
 const HEADERS = {
   'content-type': 'image/png',
   'cache-control': 'max-age=60',
@@ -59,7 +59,7 @@ async function create(sizeBytes: number, more: Record<string, unknown> = {}) {
 const complete = (created: Record<string, any>, body: unknown = {}) =>
   harness.call('POST', `/v1/uploads/${created.id}/complete`, created.completionToken, body)
 
-/** What the store says of the object to whoever reads it. */
+/** Headers of the object as any reader sees them. */
 async function readHeaders(id: string) {
   const answer = await harness.call('GET', `/v1/uploads/${id}/object`, app.apiKey)
   return (await fetch(answer.headers.get('location')!)).headers

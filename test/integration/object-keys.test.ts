@@ -1,4 +1,4 @@
-// Whose key an object has: two subjects never share one, whatever they are called.
+// Object keys: two subjects never share one, whatever their names.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ADMIN_KEY, type Harness, startHarness } from '../support/harness.ts'
 

@@ -1,4 +1,4 @@
-// The CRC64 of the parts that were checked is that of the object, or it is not the session's object that was made.
+// The object's CRC64 must equal the CRC64 of the checked parts. Otherwise it is not the session's object.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ADMIN_KEY, type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'
 
@@ -16,7 +16,7 @@ beforeAll(async () => {
 })
 afterAll(() => harness.stop())
 
-/** An upload whose parts are all stored. */
+/** Creates an upload and stores all its parts. */
 async function stored() {
   const { body } = await harness.call('POST', '/v1/uploads', app.apiKey, {
     subject: 'ada',
@@ -36,7 +36,7 @@ async function completeDirectly({ method, url, headers }: Record<string, any>) {
   return (await (await fetch(url, { method, headers })).json()) as Record<string, unknown>
 }
 
-/** Something happens once, right before the store is asked to complete. */
+/** Runs `work` once, right before the store is asked to complete. */
 function beforeComplete(work: () => Promise<unknown>) {
   let done = false
   harness.interceptStore((forward) => async (input, init) => {
@@ -65,7 +65,7 @@ describe('a part that changes after it was checked', () => {
     expect(await head(created.key)).toBeUndefined()
   })
 
-  it('is part of it where it was checked again', async () => {
+  it('becomes part of it if it was checked again', async () => {
     const created = await stored()
     await complete(created, { mode: 'direct' })
     await putPart(created.parts[1], OTHERS, PART)
@@ -85,7 +85,7 @@ describe('a part that changes after it was checked', () => {
     expect(await complete(created)).toMatchObject({ status: 200, body: { state: 'completed' } })
   })
 
-  it('does not haunt a relayed completion whose answer was lost', async () => {
+  it('does not affect a relayed completion whose answer was lost', async () => {
     const created = await stored()
     await complete(created, { mode: 'direct' })
     await putPart(created.parts[1], OTHERS, PART)

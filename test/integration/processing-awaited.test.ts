@@ -1,5 +1,5 @@
-// Targets that go on after the store's answer: asynchronous processing and transcoding jobs, asked about by the sweep,
-// within bounds, until one event tells of their end.
+// Targets that continue after the store's answer: asynchronous processing and transcoding jobs. The sweep polls them within
+// bounds, until one event reports their end.
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { type Harness, startHarness } from '../support/harness.ts'
 import { appWith, PREVIEW, type ProcessingApp, TRANSCODED } from '../support/processing/upload.ts'
@@ -18,7 +18,7 @@ afterAll(async () => {
   await transcoded.receiver.close()
   await harness.stop()
 })
-// What is left running ends by itself, and so does what it is told by.
+// Lets whatever still runs end, together with its deliveries.
 afterEach(async () => {
   harness.advance({ hours: 2 })
   await harness.sweep()
@@ -107,7 +107,7 @@ describe('an asynchronous target', () => {
     ])
   })
 
-  it('goes on where a replay is asked for meanwhile', async () => {
+  it('continues if a replay is requested meanwhile', async () => {
     const upload = await begin()
     const before = objects().calls.length
 
@@ -120,7 +120,7 @@ describe('an asynchronous target', () => {
     expect(await preview.owed(upload.id)).toMatchObject([{ state: 'running' }])
   })
 
-  it('takes no result of an earlier run for that of a replay', async () => {
+  it('does not count an earlier run’s result as a replay’s', async () => {
     const upload = await begin()
     await objects().finishTasks()
     harness.advance({ minutes: 1 })
@@ -143,7 +143,7 @@ describe('an asynchronous target', () => {
     ])
   })
 
-  it('is told once where two sweeps ask at the same time', async () => {
+  it('is reported once if two sweeps poll at the same time', async () => {
     const uploads = await Promise.all([begin(), begin()])
     await objects().finishTasks()
     harness.advance({ minutes: 1 })
@@ -154,7 +154,7 @@ describe('an asynchronous target', () => {
     for (const { id } of uploads) expect(preview.receiver.about(id)).toHaveLength(1)
   })
 
-  it('fails at once where the store refuses it', async () => {
+  it('fails at once if the store refuses it', async () => {
     objects().denied.add('oss:PostProcessTask')
     onTestFinished(() => void objects().denied.clear())
     const upload = await begin()
@@ -207,7 +207,7 @@ describe('a media target', () => {
     ])
   })
 
-  it('tells the name under which the service saved, and no more where HEAD shows nothing there', async () => {
+  it('reports the name the service saved under, and nothing more if HEAD shows no object there', async () => {
     const [playlist, unseen] = [await begin(), await begin()]
     const job = (id: string) => media().jobs.get(id)!
     const named = `${job(playlist.jobId).saveAs}.m3u8`
@@ -238,7 +238,7 @@ describe('a media target', () => {
     ])
   })
 
-  it('fails where its job is forgotten, or does not end in time', async () => {
+  it('fails if its job is unknown, or does not end in time', async () => {
     const forgotten = await begin()
     media().jobs.delete(forgotten.jobId)
     const slow = await begin()
@@ -251,7 +251,7 @@ describe('a media target', () => {
     expect(told(slow.id)).toMatchObject([{ data: { processing: { reason: 'timed-out' } } }])
   })
 
-  it('asks again after a look that was not answered, without an attempt to show for it', async () => {
+  it('polls again after a poll without an answer, which is not recorded as an attempt', async () => {
     const upload = await begin()
     harness.interceptStore((forward) => async (input, init) => {
       const headers = new Headers(init?.headers)
@@ -273,7 +273,7 @@ describe('a media target', () => {
     expect(told(upload.id)).toHaveLength(1)
   })
 
-  it('is asked about less often the longer it takes', async () => {
+  it('is polled less often the longer it takes', async () => {
     await begin()
     const asked = media().asked()
     for (let minute = 0; minute < 58; minute++) {
@@ -303,7 +303,7 @@ describe('a media target', () => {
     ])
   })
 
-  it('submits again after an answer that was lost, to the same place, and is told once', async () => {
+  it('submits again after a lost answer, with the same target, and is reported once', async () => {
     const before = media().jobs.size
     harness.interceptStore((forward) => async (input, init) => {
       const headers = new Headers(init?.headers)

@@ -1,4 +1,4 @@
-// Rules as an operator writes them, deliveries as a backend reads them, and a store that does not process.
+// Processing rules as an operator writes them, deliveries as a backend reads them, and a store without processing.
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import { ADMIN_KEY, type Harness, startHarness } from '../support/harness.ts'
 import { appWith, PREVIEW, THUMBNAIL, TRANSCODED } from '../support/processing/upload.ts'
@@ -21,7 +21,7 @@ describe('a policy', () => {
     expect(await put(rules)).toMatchObject({ status: 200, body: { policy: { processing: rules } } })
   })
 
-  it('may save under one template what is made of different uploads', async () => {
+  it('may save the results of different uploads under one template', async () => {
     const { keyTemplate } = THUMBNAIL.target
     const frame = { ...PREVIEW, target: { ...PREVIEW.target, keyTemplate } }
     expect((await put([THUMBNAIL, frame])).status).toBe(200)
@@ -107,7 +107,7 @@ describe('a policy', () => {
     expect((await create('thumbnail.png')).status).toBe(201)
   })
 
-  it('of a later day changes nothing for an upload that began before it', async () => {
+  it('that is changed later does not affect an upload that began before', async () => {
     const own = await appWith(harness, [THUMBNAIL])
     onTestFinished(own.receiver.close)
     const { body } = await harness.call('POST', '/v1/uploads', own.apiKey, {

@@ -1,5 +1,5 @@
-// Processing after upload, end to end with images: the store's call, one event with the outcome, and what may go wrong
-// on the way. Nothing of it changes what the upload is.
+// Processing of images after upload, end to end: the call to the store, one event with the outcome, and faults on the way.
+// Processing never changes the upload itself.
 import { createHash } from 'node:crypto'
 import postgres from 'postgres'
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest'
@@ -20,7 +20,7 @@ afterAll(async () => {
   await harness.stop()
 })
 beforeEach(async () => {
-  // What an earlier test left is none of the next one's.
+  // Drops the leftovers of an earlier test.
   harness.advance({ seconds: 2 })
   await harness.deliver()
   harness.processing!.objects.calls.splice(0)
@@ -32,7 +32,7 @@ const calls = () => harness.processing!.objects.calls
 const store = () => harness.services.storeNamed('default')
 const savedKey = (uploadId: string) => `${app.keyPrefix}/ada/${uploadId}/thumbnail.webp`
 
-/** The nth call with `x-oss-process` does this instead. */
+/** Replaces the nth call with `x-oss-process`. */
 function atProcessing(instead: (forward: () => Promise<Response>) => Promise<Response>) {
   harness.interceptStore((forward) => (input, init) => {
     const processes = String(input).endsWith('?x-oss-process')
@@ -42,7 +42,7 @@ function atProcessing(instead: (forward: () => Promise<Response>) => Promise<Res
 }
 
 describe('an image target', () => {
-  it('saves the result under its key and tells it once, with one id and the same bytes', async () => {
+  it('saves the result under its key and reports it once, with one id and the same bytes', async () => {
     const upload = await app.upload('image/png')
     app.receiver.answers.status = 500
 
@@ -86,7 +86,7 @@ describe('an image target', () => {
     expect(await app.session(upload.id)).toMatchObject({ state: 'completed', revision: 3 })
   })
 
-  it('is owed by the statement that completes the upload, and by it alone', async () => {
+  it('is created only by the statement that completes the upload', async () => {
     const upload = await app.upload('image/png')
     const again = await harness.call('POST', `/v1/uploads/${upload.id}/complete`, app.apiKey, {})
 
@@ -96,7 +96,7 @@ describe('an image target', () => {
     expect(owed).toMatchObject({ state: 'pending', attempts: [] })
   })
 
-  it('is not owed by an upload that no rule fits', async () => {
+  it('is not created for an upload that no rule fits', async () => {
     const upload = await app.upload('text/plain')
     await harness.deliver()
 
@@ -104,7 +104,7 @@ describe('an image target', () => {
     expect(calls()).toEqual([])
   })
 
-  it('sends requests to the store alone, and logs no secret of it', async () => {
+  it('sends requests only to the store, and logs none of its secrets', async () => {
     const hosts = new Set<string>()
     harness.interceptStore((forward) => (input, init) => {
       hosts.add(new URL(String(input)).origin)
@@ -121,7 +121,7 @@ describe('an image target', () => {
     expect(lines).not.toMatch(/test-secret-of-the-store|OSS4-HMAC|x-oss-signature|sys\/saveas/)
   })
 
-  it('lets the log of the session grow, chained', async () => {
+  it('extends the session’s chained log', async () => {
     const upload = await app.upload('image/png')
     await harness.deliver()
 
@@ -175,7 +175,7 @@ describe('a definite no', () => {
     expect(await app.session(upload.id)).toMatchObject({ state: 'completed' })
   })
 
-  it('can be replayed once its cause is mended, and is told as another event', async () => {
+  it('can be replayed once its cause is fixed, and is reported as another event', async () => {
     harness.processing!.objects.denied.add('oss:PutObject')
     const upload = await app.upload('image/png')
     await harness.deliver()
@@ -195,7 +195,7 @@ describe('a definite no', () => {
     ])
   })
 
-  it('comes from us where the object is no longer the one that was uploaded', async () => {
+  it('comes from the service if the object is no longer the uploaded one', async () => {
     const upload = await app.upload('image/png')
     const etag = (await store().head(upload.key))!.etag!
     await store().delete(upload.key, { ifMatch: etag })
@@ -208,7 +208,7 @@ describe('a definite no', () => {
     ])
   })
 
-  it('comes from us where an upload stands under the key of the result', async () => {
+  it('comes from the service if an upload has the key of the result', async () => {
     const policy = {
       keyTemplate: '{filename}',
       processing: [{ target: { ...THUMBNAIL.target, keyTemplate: '{uploadId}' } }],
@@ -244,7 +244,7 @@ describe('a definite no', () => {
 })
 
 describe('an unclear answer', () => {
-  it('backs off by the schedule, and is told once it is clear', async () => {
+  it('backs off by the schedule, and is reported once its outcome is known', async () => {
     const upload = await app.upload('image/png')
     atProcessing(async () => new Response('<html>', { status: 503 }))
 
@@ -291,7 +291,7 @@ describe('an unclear answer', () => {
     ])
   })
 
-  it('whose work was done is done again under the same key, and told once', async () => {
+  it('whose work was done runs again under the same key, and is reported once', async () => {
     const upload = await app.upload('image/png')
     atProcessing(async (forward) => {
       await forward()
@@ -308,7 +308,7 @@ describe('an unclear answer', () => {
 })
 
 describe('a worker', () => {
-  it('that dies between the store’s answer and the record is followed by another, and told once', async () => {
+  it('that dies between the store’s answer and the record is followed by another, and reported once', async () => {
     const upload = await app.upload('image/png')
     const record = vi.spyOn(harness.services.deliveries, 'record')
     record.mockRejectedValueOnce(new Error('killed'))
@@ -341,7 +341,7 @@ describe('a worker', () => {
     for (const { id } of uploads) expect(app.receiver.about(id)).toHaveLength(1)
   })
 
-  it('waits for no other one to claim, and claims nothing twice', async () => {
+  it('does not wait for another claim, and claims nothing twice', async () => {
     await Promise.all(Array.from({ length: 12 }, () => app.upload('image/png')))
     const { deliveries, clock } = harness.services
     const now = clock()
@@ -355,7 +355,7 @@ describe('a worker', () => {
     expect(new Set(ids).size).toBe(12)
   })
 
-  it('that is overtaken after its lease changes nothing, and tells nobody', async () => {
+  it('that is overtaken after its lease changes nothing, and reports nothing', async () => {
     const upload = await app.upload('image/png')
     const { opened: held, open: goOn } = latch()
     const { opened: there, open: reached } = latch()

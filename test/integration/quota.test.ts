@@ -1,4 +1,4 @@
-// Quotas and grants under real concurrency: exact at the edge of every limit, released or settled once, whatever repeats.
+// Quotas and grants under real concurrency: exact at every limit, and released or settled once despite repetitions.
 import postgres from 'postgres'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ossSigner } from '../../src/storage/oss/sign.ts'
@@ -75,13 +75,13 @@ const accepted = (answers: Answer[]) => answers.filter(({ status }) => status ==
 const refusals = (answers: Answer[]) => [
   ...new Set(answers.filter(({ status }) => status !== 201).map(({ body }) => body.code)),
 ]
-/** The store refuses to begin an upload, and answers everything else. */
+/** A store that refuses to begin an upload and answers everything else. */
 const refuseInitiate = () =>
   harness.interceptStore((forward) => async (input, init) => {
     if (init?.method !== 'POST' || !String(input).includes('uploads')) return forward(input, init)
     return new Response('<Error><Code>AccessDenied</Code></Error>', { status: 403 })
   })
-/** So that a test does not run across midnight, and one that wants to does. */
+/** Sets the time of day, so that a test crosses midnight only on purpose. */
 const goToHour = (hour: number) => {
   const now = harness.clock()
   const at = new Date(now)
@@ -97,7 +97,7 @@ describe('open uploads', () => {
     expect([created.length, refusals(answers)]).toEqual([7, ['quota-exceeded']])
     await expectExactQuota(harness)
 
-    // Each is aborted three times at once, and counts once.
+    // Three aborts at once of each session count once.
     await Promise.all(created.slice(0, 3).map(({ body }) => many(3, () => abort(body.id))))
     expect((await usage()).open).toBe(4)
     expect(accepted(await many(20, () => create()))).toHaveLength(3)
@@ -169,7 +169,7 @@ describe('a slot', () => {
     const all = () => many(101, () => create({ sizeBytes: 1, partSizeBytes: undefined }))
     const first = await all()
     expect([accepted(first).length, refusals(first)]).toEqual([100, ['quota-exceeded']])
-    // Another subject has its own.
+    // Another subject has its own quota.
     expect(await create({ subject: 'bob' })).toMatchObject({ status: 201 })
 
     await Promise.all(accepted(first).map(({ body }) => abort(body.id)))
@@ -188,7 +188,7 @@ describe('bytes', () => {
     expect(await usage()).toMatchObject({ open: 2, reserved: 2 * SIZE, settled: 2 * SIZE })
     expect(accepted(await many(10, () => create()))).toEqual([])
 
-    // An abort and a completion at once: whichever is first, it is counted once.
+    // Whichever of the abort and the completion comes first, the session counts once.
     await send(created[2]!)
     await Promise.all([abort(created[2]!.body.id), complete(created[2]!.body.id)])
     await expectExactQuota(harness)
@@ -221,7 +221,7 @@ describe('bytes', () => {
     expect(created).toHaveLength(2)
     expect(await usage()).toMatchObject({ reserved: 2000 * KiB, day: 2000 * KiB })
     await send(created[0]!, 2)
-    // 201 KiB would fit the parts of a 1,000 KiB plan, and 1,001 KiB not the reservation.
+    // 201 KiB would fit the parts of a 1,000 KiB plan. 1,001 KiB would exceed the reservation.
     const tooLarge = await complete(created[0]!.body.id, { sizeBytes: 1001 * KiB })
     expect(tooLarge).toMatchObject({ status: 413, body: { code: 'file-too-large' } })
     const done = await many(3, () => complete(created[0]!.body.id, { sizeBytes: 200 * KiB }))
@@ -245,7 +245,7 @@ describe('bytes a day', () => {
     const today = accepted(await many(20, () => create()))
     expect(today).toHaveLength(4)
 
-    // What was reserved yesterday gives nothing back to today; what was reserved today does.
+    // A reservation of yesterday returns nothing to today's quota. One of today does.
     await Promise.all(yesterday.map(({ body }) => abort(body.id)))
     expect(accepted(await many(5, () => create()))).toEqual([])
     await many(2, () => abort(today[0]!.body.id))
@@ -319,7 +319,7 @@ describe('a grant', () => {
           where datname = current_database() and wait_event_type = 'Lock'`
           waiting = row!.waiting
         }
-        // It waits for the grant, and has not taken the quota with it.
+        // It waits for the grant without holding the quota.
         await holder`select from usage where app_id = ${app.id} for update nowait`
         return { call }
       })
@@ -360,7 +360,7 @@ describe('a reservation', () => {
     expect(accepted(answers)).toHaveLength(1)
     expect(new Set(answers.map(({ status, body }) => `${status > 201} ${body.id}`)).size).toBe(1)
     expect(await usage()).toMatchObject({ open: 1, reserved: SIZE })
-    // A first one with another key is refused as ever.
+    // A first request with another key is still refused.
     expect(await create({}, { key: 'twice' })).toMatchObject({ status: 429 })
   })
 
@@ -425,7 +425,7 @@ describe('sessions by credentials', () => {
     await Promise.all([complete(one.body.uploadId), complete(one.body.uploadId), harness.sweep()])
     expect(await usage()).toMatchObject({ open: 2, reserved: 2000 * KiB, settled: SIZE })
     await many(3, () => abort(two.body.uploadId))
-    // Its slot is free. Its credentials still live, so its storage is not released.
+    // Its slot is free, but its storage is not released, because its credentials are still valid.
     expect(await usage()).toMatchObject({ open: 1, reserved: 2000 * KiB })
     expect(accepted(await many(3, ask))).toHaveLength(2)
     harness.advance({ minutes: 70 })

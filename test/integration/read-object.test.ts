@@ -1,4 +1,4 @@
-// Reading an object back: a GET is signed only where HEAD shows the very object that completed the session.
+// Reading an object back: a GET is signed only if HEAD shows the very object that completed the session.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { ADMIN_KEY, type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'
 import { changingHead } from '../support/incomplete-answers.ts'
@@ -60,7 +60,7 @@ describe('the object of a session', () => {
 
   it('that another session has replaced is not: nobody reads another’s', async () => {
     const mine = await completed()
-    // The templates of two policies can meet.
+    // The templates of two policies can render the same key.
     await harness.call('PUT', `/v1/apps/${app.id}/policies/reversed`, ADMIN_KEY, {
       readBack: true,
       keyTemplate: '{filename}/{subject}',
@@ -112,7 +112,7 @@ describe('the object of a session', () => {
     },
   )
 
-  it('is not before it is completed, and no store is asked', async () => {
+  it('is not readable before it is completed, and the store is not asked', async () => {
     const { body: created } = await harness.call('POST', '/v1/uploads', app.apiKey, {
       subject: 'ada',
       filename: 'open.bin',

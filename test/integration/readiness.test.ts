@@ -1,4 +1,4 @@
-// `/readyz` looks whether a read sees the write before it: behind a pool that caches queries it must not be ready.
+// `/readyz` checks that a read sees the write before it. Behind a pool that caches queries, the service must not be ready.
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { connect } from '../../src/db/connect.ts'
 import { type ReadinessMemory, readsAreFresh } from '../../src/db/readiness.ts'
@@ -27,7 +27,7 @@ afterAll(async () => {
   await fresh.drop()
 })
 
-it('finds reads fresh without a cache, also when many ask at once, and leaves a single row', async () => {
+it('finds reads fresh without a cache, even with many checks at once, and leaves a single row', async () => {
   const asked = Array.from({ length: 40 }, () => readsAreFresh(direct.database, never(), NOW))
 
   expect(new Set(await Promise.all(asked))).toEqual(new Set([true]))
@@ -45,7 +45,7 @@ it('writes at most once a minute, and asks the database each time', async () => 
   expect([await cost(NOW), await cost(NOW), await cost(LATER)]).toEqual([3, 1, 3])
 })
 
-it('finds a cache, and looks again each time until it is gone', async () => {
+it('finds a cache, and checks again each time until it is gone', async () => {
   const memory = never()
 
   expect(await readsAreFresh(cached.database, memory, NOW)).toBe(false)
@@ -54,7 +54,7 @@ it('finds a cache, and looks again each time until it is gone', async () => {
   expect(await readsAreFresh(direct.database, memory, NOW)).toBe(true)
 })
 
-it('throws where the database does not answer', async () => {
+it('throws if the database does not answer', async () => {
   const nobody = connect('postgres://x:y@127.0.0.1:1/z', { maxConnections: 1 })
   await expect(readsAreFresh(nobody.database, never(), NOW)).rejects.toThrow()
   await nobody.close()

@@ -1,4 +1,4 @@
-// What must be refused, each with its own code, and nothing half-done: credentials, tokens, input.
+// Refused credentials, tokens and input: each has its own code, and leaves nothing half-done.
 import { exportJWK, generateKeyPair, SignJWT, UnsecuredJWT } from 'jose'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ADMIN_KEY, type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'
@@ -7,7 +7,7 @@ import { query } from '../support/invariants.ts'
 const KiB = 1024
 const SECRET = 'a-shared-secret-of-32-characters!'
 const ISSUER = 'https://id.example'
-/** What the issuer's subjects begin with; its registrations say so, too. */
+/** Prefix of the issuer's subjects, which its registrations name too. */
 const PREFIX = 'id:'
 
 let harness: Harness
@@ -402,7 +402,7 @@ describe('a store that fails', () => {
     for (const part of created.parts) await putPart(part, bytes, 100 * KiB)
     const complete = () =>
       harness.call('POST', `/v1/uploads/${created.id}/complete`, created.completionToken, {})
-    // The store takes the complete, and its answer is lost; every look afterwards fails too.
+    // The store completes, but its answer is lost, and every later HEAD fails too.
     let asked = false
     harness.interceptStore((forward) => async (input, init) => {
       const completing = init?.method === 'POST' && String(input).includes('uploadId=')

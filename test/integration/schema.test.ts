@@ -1,4 +1,4 @@
-// src/db/schema.ts is what the migrations make, and every key of it contains the tenant.
+// src/db/schema.ts equals the result of the migrations, and each of its keys contains the tenant.
 import { getTableConfig, type PgTable } from 'drizzle-orm/pg-core'
 import postgres from 'postgres'
 import { afterAll, beforeAll, expect, it } from 'vitest'

@@ -1,5 +1,5 @@
-// Rotation of SECRET_KEYS as docs/operations.md describes it: nothing that was sealed or signed with the old key is lost, and
-// no service begins without a key that is still needed.
+// Rotation of SECRET_KEYS as docs/operations.md describes it: everything sealed or signed with the old key stays usable, and no
+// service starts without a key that is still needed.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -28,7 +28,7 @@ import { storeVariables } from '../support/worker-target.ts'
 
 const SECRET = 'a-shared-secret-of-at-least-32-characters'
 const BYTES = someBytes(1000)
-/** As an environment says it. */
+/** SECRET_KEYS as an environment variable. */
 const listed = (...kids: string[]) =>
   kids.map((kid) => `${kid}:${base64url(masterKey(kid).secret)}`).join(',')
 const LACKS_K1 =
@@ -69,7 +69,7 @@ const jwt = () =>
     .setExpirationTime(Math.floor(harness.clock().getTime() / 1000) + 600)
     .sign(new TextEncoder().encode(SECRET))
 
-/** What the sealed secrets of the app are sealed with. */
+/** The keys that the app's secrets are sealed with. */
 const kids = async () => {
   const [row] = await sql`
     select (select split_part(encrypted_secret, '.', 1) from issuers) as issuer,
@@ -77,11 +77,11 @@ const kids = async () => {
   return { ...row }
 }
 
-/** A user JWT of the issuer with a secret creates an upload. */
+/** Expects a user JWT, signed with the issuer's secret, to create an upload. */
 const create = async ({ call }: Instance) =>
   call('POST', '/v1/uploads', await jwt(), { filename: 'a.bin', sizeBytes: BYTES.length })
 
-/** Its webhook comes, and is signed with the secret that the app was given. */
+/** Expects the webhook to arrive, signed with the secret that the app was given. */
 async function isTold({ deliver }: Instance, uploadId: string, type: string): Promise<boolean> {
   await deliver()
   const told = receiver.received.find(({ body }) => {
@@ -105,13 +105,13 @@ it('a rotation as documented loses no secret, no session and no request between 
   const before = await create(harness)
   expect(before.status).toBe(201)
 
-  // Add it last, one service after the other.
+  // Add the new key last, one service at a time.
   const [old, added] = [await harness.instance('k1'), await harness.instance('k1', 'k2')]
   expect([await works(old), await works(added)]).toEqual([
     [201, true],
     [201, true],
   ])
-  // Move it first, one service after the other. The housekeeping seals with it from now on.
+  // Move it first, one service at a time. From now on, housekeeping seals with it.
   const moved = await harness.instance('k2', 'k1')
   const between = await create(added)
   await moved.keepHouse()
@@ -120,7 +120,7 @@ it('a rotation as documented loses no secret, no session and no request between 
     [201, true],
     [201, true],
   ])
-  // Sessions that are older than the move complete with the tokens that they have.
+  // Sessions from before the move complete with their existing tokens.
   for (const { body } of [before, between]) {
     await putPart(body.parts[0], BYTES, BYTES.length)
     const path = `/v1/uploads/${body.id}/complete`
@@ -128,7 +128,7 @@ it('a rotation as documented loses no secret, no session and no request between 
     expect(completed).toMatchObject({ status: 200, body: { state: 'completed' } })
     expect(await isTold(moved, body.id, 'upload.completed')).toBe(true)
   }
-  // Remove the old one.
+  // Remove the old key.
   const removed = await harness.instance('k2')
   await removed.requireKeys()
   expect(await works(removed)).toEqual([201, true])
@@ -148,7 +148,7 @@ describe('housekeeping', () => {
     expect(await kids()).toEqual({ issuer: 'k2', endpoint: 'k2' })
   })
 
-  it('goes on behind a secret that cannot be opened, and says which one it is', async () => {
+  it('continues after a secret that cannot be opened, and names it', async () => {
     const moved = await harness.instance('k2', 'k1')
     await sql`update issuers set encrypted_secret = 'k1.AAAA.AAAA'`
 
@@ -158,7 +158,7 @@ describe('housekeeping', () => {
     expect(harness.lines.filter((line) => line.includes('re-sealed'))).toHaveLength(1)
   })
 
-  it('seals as much as its run may cost, and the rest in the next', async () => {
+  it('seals as much as its budget allows, and the rest in the next run', async () => {
     const { housekeeping } = await harness.instance('k2', 'k1')
     const some = { ...housekeeping, budget: budgetOf(1) }
 
@@ -194,7 +194,7 @@ describe('countersign keys reseal', () => {
     expect((await run(environment)).said[0]).toBe('Sealed 0 secrets with the key "k2".')
   })
 
-  it('fails where a key is not listed, and changes nothing', async () => {
+  it('fails if a key is not listed, and changes nothing', async () => {
     const before = await kids()
 
     const { said, code } = await run({

@@ -1,4 +1,4 @@
-// What happens to a session when nobody looks: expiry, stuck states, leftovers of the inbox; whose object is whose; quotas.
+// Sessions without their client: expiry, stuck states, leftovers in the inbox, ownership of objects, and quotas.
 import { createHash } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -63,7 +63,7 @@ describe('the sweep', () => {
     expect(await harness.services.storeNamed('default').listUploads(created.key)).toEqual([])
   })
 
-  it('leaves a session alone to which parts still come', async () => {
+  it('leaves a session alone while parts still arrive', async () => {
     const { body: created } = await create()
     harness.advance({ hours: 23 })
     const { body } = await harness.call('GET', `/v1/uploads/${created.id}`, app.apiKey)
@@ -78,8 +78,8 @@ describe('the sweep', () => {
     expect(await find(created.id)).toMatchObject({ state: 'open' })
   })
 
-  it('fails a session that never got open, and aborts what its initiate left at the store', async () => {
-    // The store begins the upload, and its answer is lost.
+  it('fails a session that never opened, and aborts its storage upload', async () => {
+    // The store begins the upload, but its answer is lost.
     harness.interceptStore((forward) => async (input, init) => {
       await forward(input, init)
       throw new TypeError('cut')
@@ -98,7 +98,7 @@ describe('the sweep', () => {
     expect(await store.listUploads(stuck!.key)).toEqual([])
   })
 
-  it('finishes what was completed at the store by a request that died', async () => {
+  it('finishes a session that a dead request completed at the store', async () => {
     const { body: created } = await create()
     await sendAll(created)
     let asked = false
@@ -138,7 +138,7 @@ describe('the sweep', () => {
     expect(await find(created.id)).toMatchObject({ state: 'completed' })
   })
 
-  it('looks into a callback that was received and not worked on', async () => {
+  it('processes a callback that was received but not worked on', async () => {
     const { body: created } = await create()
     await sendAll(created)
     await complete(created, { mode: 'direct' })
@@ -183,7 +183,7 @@ describe('whose object it is', () => {
       status: 200,
       body: { state: 'aborted' },
     })
-    // Aborting the second touches nothing of the first.
+    // Aborting the second does not touch the first.
     expect(await harness.services.storeNamed('default').head(one.body.key)).toMatchObject({
       uploadId: one.body.id,
     })
@@ -330,7 +330,7 @@ describe('keys of an issuer by URL', () => {
 
     expect([await list(old, 'old'), await list(old, 'old'), fetched]).toEqual([200, 200, 1])
     keys = [await jwk(old, 'old'), await jwk(fresh, 'fresh')]
-    // Unknown keys are asked for at most twice a minute.
+    // Unknown keys are fetched at most twice a minute.
     expect([await list(fresh, 'fresh'), fetched]).toEqual([401, 1])
     harness.advance({ minutes: 1 })
     expect([await list(fresh, 'fresh'), fetched]).toEqual([200, 2])

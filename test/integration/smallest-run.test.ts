@@ -1,4 +1,4 @@
-// A scheduled run with the fewest requests that a configuration allows: each of its parts gets something done, every time.
+// A scheduled run with the fewest requests that a configuration allows: each kind of work makes progress in every run.
 import postgres from 'postgres'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { budgetOf, LEAST_RUN } from '../../src/core/ports/budget.ts'
@@ -35,14 +35,14 @@ const sessionsDue = () =>
   count(sql`
     select count(*) from uploads
     where storage_released_at is null and sweep_at <= ${harness.clock().toISOString()}`)
-/** Sessions and callbacks that the sweep has looked at so far, as it says itself. */
+/** Sessions and callbacks that the sweep has visited so far, according to its log. */
 const looked = () =>
   harness.lines
     .map((line) => JSON.parse(line))
     .filter(({ message }) => message === 'swept')
     .reduce((sum, line) => sum + line.looked, 0)
 
-/** As the Worker makes it. Answers what left the service. */
+/** A run as the Worker makes it. Returns what left the service. */
 async function runOnce(keepHouse?: () => Promise<unknown>): Promise<number> {
   const spent = () => Object.values(harness.counts).reduce((sum, each) => sum + each, 0)
   const before = spent()
@@ -50,7 +50,7 @@ async function runOnce(keepHouse?: () => Promise<unknown>): Promise<number> {
   return spent() - before
 }
 
-/** More to deliver than runs can, and of the costly kind; sessions at their end, so many in each of so many apps. */
+/** Creates more costly deliveries than the runs can send, and this many sessions at their end in each app. */
 async function overdue(apps: number, sessions: number) {
   const processed = await appWith(harness, [THUMBNAIL])
   for (let upload = 0; upload < 10; upload++) await processed.upload('image/png')

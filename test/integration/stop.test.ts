@@ -1,4 +1,4 @@
-// Jobs side by side, and stopped in the middle: what was begun ends, nothing else is begun, and the next run finds the rest.
+// Jobs that run side by side and are stopped: work in progress ends, no other work begins, and the next run finds the rest.
 import postgres from 'postgres'
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import { type Jobs, startJobs } from '../../src/node/jobs.ts'
@@ -43,7 +43,7 @@ async function attemptsOf(appIds: string[]): Promise<number> {
   return Number(row!.count)
 }
 
-/** Stops the store's first answer. */
+/** Holds back the store's first answer. */
 function holdStore() {
   const { opened: asked, open: arrive } = latch()
   const { opened: released, open: release } = latch()
@@ -55,7 +55,7 @@ function holdStore() {
   return { asked, release }
 }
 
-it('a sweep ends after the session that it looks at', async () => {
+it('a sweep ends after its current session', async () => {
   const [first, second] = [await harness.createApp(), await harness.createApp()]
   const sessions = [await create(first), await create(first), await create(second)]
   harness.advance({ hours: 25 })
@@ -73,7 +73,7 @@ it('a sweep ends after the session that it looks at', async () => {
   expect(await statesOf(sessions)).toEqual(['expired', 'expired', 'expired'])
 })
 
-it('deliveries end after the batches that are under way, one an app', async () => {
+it('deliveries end after the current batches, one for each app', async () => {
   const receiver = await startReceiver()
   const release = receiver.hold()
   const [many, few] = [await harness.createApp(), await harness.createApp()]

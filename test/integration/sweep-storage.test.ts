@@ -1,4 +1,4 @@
-// What lies in the store and belongs to no living session: ours goes, foreign uploads are counted and left alone.
+// Storage that belongs to no living session: ours is released, and foreign uploads are counted and left alone.
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { ObjectStore } from '../../src/core/ports/object-store.ts'
 import {
@@ -37,7 +37,7 @@ const create = async (body: Record<string, unknown> = {}) => {
 const find = (id: string) => harness.services.uploads.find(app.id, id)
 const abort = (id: string) => harness.call('DELETE', `/v1/uploads/${id}`, app.apiKey)
 
-/** A storage upload that no session of ours has begun. */
+/** Begins a storage upload that belongs to no session. */
 const plant = (key: string) =>
   store().initiate({
     key,
@@ -101,10 +101,10 @@ describe('foreign uploads', () => {
     await expectExactQuota(harness)
   })
 
-  it('are listed page by page, and a listing goes on where the last run ended', async () => {
+  it('are listed page by page, and a listing continues where the last run ended', async () => {
     const listPage = store().listUploadsBelow
     let asked = 0
-    // A store that gives one upload a page.
+    // A store whose pages hold one upload.
     store().listUploadsBelow = async (prefix, after) => {
       asked++
       const { uploads } = await listPage(prefix, after)
@@ -120,7 +120,7 @@ describe('foreign uploads', () => {
 
     expect([second.foreign, asked]).toEqual([3, 13])
     expect(await scan()).toMatchObject({ foreign_uploads: 13, foreign_so_far: 0, marker: null })
-    // Once an hour is often enough.
+    // The scan runs once an hour.
     harness.advance({ minutes: 30 })
     await harness.sweep()
     expect(asked).toBe(13)
@@ -162,7 +162,7 @@ describe('in an exclusive store foreign uploads', () => {
 describe('orphans of ours', () => {
   beforeEach(() => begin())
 
-  it('that come after everything was settled are found by their exact key, counted and aborted', async () => {
+  it('that arrive after the release are found by their exact key, counted and aborted', async () => {
     const aborted = await create()
     await abort(aborted.id)
     const completed = await create()
@@ -180,11 +180,11 @@ describe('orphans of ours', () => {
     expect(Math.round(oldestOrphanSeconds / 60)).toBe(60)
     await expectNoOrphans(harness, aborted.key)
     await expectNoOrphans(harness, completed.key)
-    // The completed object is not touched by any of it.
+    // None of this touches the completed object.
     expect(await store().head(completed.key)).toMatchObject({ uploadId: completed.id })
   })
 
-  it('more than one look can abort are aborted by several', async () => {
+  it('more than one visit can abort are aborted by several visits', async () => {
     const created = await create()
     await Promise.all(Array.from({ length: 130 }, () => plant(created.key)))
     await abort(created.id)
@@ -215,7 +215,7 @@ describe('where the store does not bind a part’s length', () => {
       await create(),
       await create({ sizeBytes: undefined }),
     ]
-    // Declared 250 KiB in parts of 100 KiB: 350 KiB are suffered, one byte more is not.
+    // 250 KiB were declared, in parts of 100 KiB: 350 KiB are tolerated, one byte more is not.
     expect((await oversized(edge, 1, 350 * KiB)).status).toBe(200)
     expect((await oversized(over, 1, 250 * KiB)).status).toBe(200)
     expect((await oversized(unknown, 1, 900 * KiB)).status).toBe(200)

@@ -1,4 +1,4 @@
-// The sweep's rules about sessions: when they end, what is released, what is completed without its client, what it counts.
+// The sweep's rules about sessions: when they end, what it releases, what it completes without the client, what it counts.
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { crc64 } from '../../src/bytes/crc64.ts'
 import { StoreFailure } from '../../src/core/ports/store-failure.ts'
@@ -103,7 +103,7 @@ describe('an open session', () => {
 })
 
 describe('a session left in completing', () => {
-  /** The store has forgotten the storage upload when it is asked to complete for the second time. */
+  /** A store that no longer knows the storage upload at the second completion. */
   async function stuck(document: Record<string, unknown> = {}) {
     await policy('stuck', document)
     const created = await create({ policy: 'stuck' })
@@ -138,7 +138,7 @@ describe('a session left in completing', () => {
     harness.advance({ seconds: 61 })
     await harness.sweep()
     expect(await find(created.id)).toMatchObject({ state: 'open' })
-    // Not healed and not aborted before the window after the attempt has ended.
+    // Neither healed nor aborted until the window after the attempt has ended.
     const status = () => harness.call('GET', `/v1/uploads/${created.id}`, app.apiKey)
     expect((await status()).body.code).toBe('upload-completing')
     harness.advance({ minutes: 15 })
@@ -201,7 +201,7 @@ describe('a session left in completing', () => {
 
 describe('storage', () => {
   it('is released only when the store says that it knows nothing of it', async () => {
-    // A key that others could have chosen, so that no look by the key helps.
+    // Others could have chosen this key, so a listing by key proves nothing.
     await policy('named', { keyTemplate: '{filename}' })
     const created = await create({ subject: 'rel', policy: 'named' })
     let asked = 0
@@ -215,7 +215,7 @@ describe('storage', () => {
       harness.advance({ minutes: 2 })
       await harness.sweep()
     }
-    // 503 first, and then 204 without end: neither is NoSuchUpload.
+    // 503 first, then always 204: neither is NoSuchUpload.
     expect(asked).toBeGreaterThan(5)
     expect((await find(created.id))?.storageReleasedAt).toBeUndefined()
     await expectExactQuota(harness)
@@ -248,7 +248,7 @@ describe('storage', () => {
     await harness.sweep()
     expect(await store().head(created.key)).toBeUndefined()
 
-    // A token from before the end signs for as long as it lives; none from after it does.
+    // A token from before the end still signs until it expires. No token from after the end does.
     harness.advance({ minutes: 11 })
     const last = await sign(renewed.body.uploadToken)
     expect(last.status).toBe(200)
@@ -374,7 +374,7 @@ describe('a run', () => {
       harness.advance({ seconds: 1 })
     }
     harness.advance({ hours: 25 })
-    // Each abort at the store takes ten seconds.
+    // Each abort at the store takes ten seconds of the test's clock.
     harness.interceptStore((forward) => async (input, init) => {
       if (init?.method === 'DELETE') harness.advance({ seconds: 10 })
       return forward(input, init)

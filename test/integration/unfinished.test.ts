@@ -1,4 +1,4 @@
-// Finding the unfinished upload of a file again: among any number that have ended, and through an index.
+// Finding a file's unfinished upload again, among any number of ended ones, through an index.
 import { type SQL, sql } from 'drizzle-orm'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { UploadFilter } from '../../src/core/ports/uploads.ts'
@@ -79,7 +79,7 @@ describe('a subject with a long history', () => {
   })
   afterAll(() => connection.close())
 
-  /** Rows that the plan of the service's own statement reads, and the indexes by which it does. */
+  /** Rows that the plan of the service's statement reads, and the indexes it uses. */
   async function planOf(filter: Omit<UploadFilter, 'limit'>) {
     const plans: Array<Record<string, any>> = []
     const explained = {

@@ -1,5 +1,5 @@
-// What an answer of the store does not carry is unknown: nothing is finished, failed or deleted on it. The outcome stays open
-// until an answer is whole; a day after the session's end it has failed, with everything kept.
+// A value missing from the store's answer is unknown, so nothing is finished, failed or deleted because of it. The outcome stays
+// open until an answer is whole. A day after its end the session fails, and its object stays.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { finish } from '../../src/uploads/ending/finish.ts'
 import { type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'
@@ -34,7 +34,7 @@ async function sweepAfter(minutes: number) {
   await harness.sweep()
 }
 
-/** An upload whose parts are all stored; `sizeBytes` of at most 8 MiB in one part is one PUT. */
+/** Creates an upload and stores all its parts. Up to 8 MiB in one part is a single PUT. */
 async function stored(body: Record<string, unknown> = {}) {
   const { body: created } = await harness.call('POST', '/v1/uploads', app.apiKey, {
     subject: 'ada',
@@ -48,7 +48,7 @@ async function stored(body: Record<string, unknown> = {}) {
 }
 const single = (body = {}) => stored({ sizeBytes: 1000, partSizeBytes: undefined, ...body })
 
-/** The store completes and is not heard; from then on its HEAD is changed. */
+/** The store completes, but its answer is lost. From then on its HEAD is altered. */
 function losesCompletion(changes: Record<string, string | undefined>) {
   harness.interceptStore((forward) => async (input, init) => {
     const answer = await changingHead(changes)(forward)(input, init)
@@ -86,7 +86,7 @@ describe('HEAD', () => {
     expect((await find(created.id))?.state).toBe('completed')
   })
 
-  // The stamp of a single PUT is signed, so that an object without it is somebody else's; and its client may encode it.
+  // The stamp of a single PUT is signed, so an object without it is somebody else's. Its client may set an encoding.
   it.each(CHANGES.filter(([name]) => !/stamp|compressed/.test(name)))(
     '%s leaves a single PUT alone',
     async (_, changes) => {
@@ -161,7 +161,7 @@ describe('HEAD', () => {
   })
 })
 
-/** CRC64 of the first bytes, as the store tells it. */
+/** CRC64 of the first bytes, as the store reports it. */
 async function crcOf(sizeBytes: number): Promise<string> {
   const created = await single({ sizeBytes })
   return (await store().head(created.key))!.checksums.crc64!
@@ -215,7 +215,7 @@ describe('a list of parts', () => {
 })
 
 describe('at the end of a session', () => {
-  /** The store is not heard as it completes nothing, and refuses every list of parts from then on. */
+  /** The store completes nothing, its answer is lost, and it refuses every list of parts from then on. */
   async function refusedForGood() {
     const created = await stored()
     harness.interceptStore((forward) => async (input, init) => {
@@ -234,7 +234,7 @@ describe('at the end of a session', () => {
   it('a completion that was taken over, with its list refused for good, has expired where HEAD shows no object', async () => {
     const created = await refusedForGood()
 
-    // Clients that ask again and again are no attempts: the store has not been asked to complete.
+    // Repeated requests of clients do not count as attempts, because the store is not asked to complete.
     for (let minutes = 0; minutes < 58; minutes += 2) {
       harness.advance({ minutes: 2 })
       expect((await complete(created)).status).toBe(503)
@@ -363,7 +363,7 @@ describe('at the end of a session', () => {
   })
 })
 
-it('a storage upload without its date is not taken for an old one, not even in an exclusive store', async () => {
+it('a storage upload without its date does not count as old, even in an exclusive store', async () => {
   const own = await startHarness({ storeSettings: { exclusive: true } })
   try {
     const { keyPrefix } = await own.createApp()

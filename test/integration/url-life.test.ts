@@ -89,7 +89,7 @@ it('of a single PUT ends with the upload token, which lives 15 minutes and signs
   const path = `/v1/uploads/${single.body.id}/complete`
   const done = await own.call('POST', path, single.body.completionToken, {})
   expect(done.body.state).toBe('completed')
-  // The app moves the object away. Whoever stole a URL or a token puts other bytes there only as long as it lived.
+  // The app moves the object away. A stolen URL or token can put other bytes there only while it is valid.
   const store = own.services.storeNamed('default')
   await store.delete(single.body.key, { ifMatch: done.body.object.etag })
   own.advance({ minutes: 1 })
@@ -108,7 +108,7 @@ it('of a single PUT ends with the upload token, which lives 15 minutes and signs
     body: { code: 'upload-expired' },
   })
 
-  // Parts can be revoked at the store: their token lives an hour.
+  // Parts can be revoked at the store, because their token lives for an hour.
   own.advance({ minutes: 30 })
   expect((await sign(parts, parts.body.uploadToken)).status).toBe(200)
   own.advance({ minutes: 1 })

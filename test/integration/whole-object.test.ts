@@ -1,5 +1,5 @@
-// What goes up whole (a single PUT, a form, by temporary credentials) is never listed in parts: HEAD is all that the service
-// sees of it. What a client says at completion binds that attempt alone; what it said at creation binds the session.
+// Objects uploaded whole (by a single PUT, a form or temporary credentials) have no parts to list, so the service sees only their
+// HEAD. A declaration at completion binds that attempt alone. A declaration at creation binds the session.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { crc64 } from '../../src/bytes/crc64.ts'
 import { type Harness, someBytes, startHarness } from '../support/harness.ts'
@@ -43,7 +43,7 @@ async function post({ form }: Created, fields: Record<string, string> = {}): Pro
   return (await fetch(form.url, { method: 'POST', body: sent })).status
 }
 
-/** As the client's own SDK, with the service's credentials in place of temporary ones: no stamp, headers as it likes. */
+/** Puts as a client's own SDK does: without a stamp, with any headers. It signs with the service's own credentials. */
 async function putByOwnSdk(key: string, headers: Record<string, string> = {}) {
   const signed = store().presignPut(
     { key, uploadId: 'none', contentType: 'text/plain', overwrite: 'never' },
@@ -54,7 +54,7 @@ async function putByOwnSdk(key: string, headers: Record<string, string> = {}) {
   expect((await fetch(signed.url, { method: 'PUT', headers: sent, body: BYTES })).status).toBe(200)
 }
 
-/** Sessions whose object is stored, by each way in which it goes up whole. */
+/** Sessions whose object is stored, one for each way to upload it whole. */
 const WHOLE: Array<
   [string, (body?: Created, headers?: Record<string, string>) => Promise<Created>]
 > = [
@@ -160,7 +160,7 @@ describe.each(WHOLE)('%s', (name, stored) => {
   }
 
   it('with headers that the policy does not set is completed, and they are recorded as HEAD shows them', async () => {
-    // A form has no field for the language.
+    // A form has no field for Content-Language.
     const { 'Content-Language': contentLanguage, ...others } = OWN
     const hasLanguage = name !== 'a form'
     const created = await stored({}, hasLanguage ? OWN : others)

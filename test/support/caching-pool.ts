@@ -1,5 +1,5 @@
-// What Hyperdrive does unless query caching is disabled, as a proxy that speaks PostgreSQL's protocol: the same select
-// with the same parameters is answered from memory, whatever was written meanwhile. Everything else passes.
+// A proxy that caches queries as Hyperdrive does by default: it answers a repeated select with the same parameters from memory,
+// even if the rows have changed. It passes everything else on.
 // Source: PostgreSQL, "Message Flow", extended query; Cloudflare, "Hyperdrive: Query caching".
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { framer, SSL_REQUEST } from './postgres-wire.ts'
@@ -26,7 +26,7 @@ export async function cachingPool(url: string) {
     let statement = ''
     let batch: Buffer[] = []
     let key: string | undefined
-    /** One for each Sync under way: what to keep its answer under. */
+    /** One cache key for each Sync under way. */
     const asked: Array<string | undefined> = []
     let answer: Buffer[] = []
 
@@ -59,7 +59,7 @@ export async function cachingPool(url: string) {
       if (started) return fromNear(chunk)
       if (chunk.readInt32BE(4) === SSL_REQUEST) return void near.write('N')
       started = true
-      // Ends with its own ReadyForQuery, as a batch does.
+      // It ends with its own ReadyForQuery, like a batch.
       asked.push(undefined)
       far.write(chunk)
     })

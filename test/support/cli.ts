@@ -1,4 +1,4 @@
-// The command line as a process of its own, its output read as it comes.
+// Runs the command line as a separate process and reads its output as it arrives.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
@@ -11,7 +11,7 @@ export interface Run {
   exited: Promise<number | null>
   /** Resolves when the output matches. */
   until(pattern: RegExp): Promise<void>
-  /** The last line, which `--json` makes a result. */
+  /** The last line: with `--json`, the result. */
   result(): { id: string; key: string; sizeBytes: number }
 }
 

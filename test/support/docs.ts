@@ -1,9 +1,9 @@
-// The code of a page in docs/: what the page shows is what the tests run.
+// Reads the code blocks of a page in docs/, so that the tests run exactly what the page shows.
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 
 export interface Block {
-  /** All that stands after the three backticks: `sh`, `sh account`. */
+  /** Everything after the three backticks: `sh`, `sh account`. */
   kind: string
   text: string
 }
@@ -17,7 +17,7 @@ export async function codeBlocks(page: string): Promise<Block[]> {
   }))
 }
 
-/** The block that begins with `// name`. */
+/** The block whose first line is `// name`. */
 export async function exampleNamed(page: string, name: string): Promise<string> {
   const found = (await codeBlocks(page)).find(({ text }) => text.startsWith(`// ${name}\n`))
   if (!found) throw new Error(`docs/${page} shows no ${name}`)

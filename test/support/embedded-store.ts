@@ -1,4 +1,4 @@
-// An embedded store in a directory of its own for each test, a clock to turn, and requests signed or sent byte by byte.
+// A new embedded store for each test, a clock that the test moves, and requests that are signed or sent byte by byte.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { tmpdir } from 'node:os'
@@ -23,7 +23,7 @@ export interface Answer {
   headers: IncomingHttpHeaders
   bytes: Buffer
   text: string
-  /** The Code of an error body. */
+  /** The code in an error body. */
   code?: string
 }
 
@@ -46,18 +46,18 @@ export interface SignedRequest {
 /** Starts a store before each test of the file and removes it afterwards. */
 export function useEmbeddedStore() {
   const lines: string[] = []
-  /** Made by the first store of the file and given to the others: making one takes a third of a second. */
+  /** All stores of a file share one key, because generating it takes a third of a second. */
   let callbackKey: Buffer | undefined
   const context = {
     store: undefined as unknown as EmbeddedStore,
     directory: '',
     now: new Date(),
     lines,
-    /** Sends the callbacks; the store's own way unless set. */
+    /** Sends the callbacks, instead of the store's own fetch. */
     fetch: undefined as typeof fetch | undefined,
-    /** Of the service whose store it is. */
+    /** URLs of the service that owns the store. */
     serviceUrls: undefined as readonly string[] | undefined,
-    /** Instead of the store's own. */
+    /** Override the store's own limits. */
     limits: undefined as Partial<StoreLimits> | undefined,
 
     start: async (): Promise<void> => {
@@ -87,10 +87,10 @@ export function useEmbeddedStore() {
       context.now = new Date(context.now.getTime() + seconds * 1000)
     },
 
-    /** Exactly these bytes as path and headers; Host and Content-Length are added. */
+    /** Sends path and headers exactly as given. Adds only Host and Content-Length. */
     send: (request: RawRequest): Promise<Answer> => send(context.store.port, request),
 
-    /** The wire form of a signed request, to be sent or altered. */
+    /** A signed request as it goes over the wire, for a test to send or alter. */
     sign: (method: string, key: string, options: SignedRequest = {}): RawRequest => {
       const { query = {}, headers = {}, body, expiresSeconds, additionalHeaders } = options
       const request: Oss4Request = {
@@ -121,7 +121,7 @@ export function useEmbeddedStore() {
     call: (method: string, key: string, options: SignedRequest = {}): Promise<Answer> =>
       context.send(context.sign(method, key, options)),
 
-    /** The storage upload id. */
+    /** Returns the storage upload id. */
     initiate: async (key: string, headers: Record<string, string> = {}): Promise<string> => {
       const answer = await context.call('POST', key, { query: { uploads: '' }, headers })
       return /<UploadId>([0-9A-F]{32})<\/UploadId>/.exec(answer.text)?.[1] ?? answer.text
@@ -140,7 +140,7 @@ export function useEmbeddedStore() {
         headers,
       }),
 
-    /** With the listed parts, or with all of them. */
+    /** Completes with the given parts, or with all of them. */
     complete: (
       key: string,
       uploadId: string,

@@ -1,20 +1,20 @@
-// Gates that force an order of events: a call at a port stops before or after its work, until the test lets it go on.
+// Gates force an order of events: they stop a call at a port, before or after its work, until the test releases it.
 
 type Method = (...parameters: any[]) => any
 
 export interface Gate {
-  /** Resolves when the call has come so far. */
+  /** Resolves when the call reaches the gate. */
   reached: Promise<void>
   open(): void
 }
 
 export interface GateOptions {
   when: 'before' | 'after'
-  /** Which call is stopped; the first unless told otherwise. */
+  /** Which call to stop; by default the first. */
   only?: (...parameters: any[]) => boolean
 }
 
-/** What is waited for until somebody opens it. */
+/** A promise that a test resolves. */
 export function latch(): { opened: Promise<void>; open(): void } {
   let open = () => {}
   const opened = new Promise<void>((resolve) => {
@@ -23,7 +23,7 @@ export function latch(): { opened: Promise<void>; open(): void } {
   return { opened, open }
 }
 
-/** Stops one call of a port's method; all others pass. The port is as it was once the call has been stopped. */
+/** Stops one call of a port's method and lets all others pass. Once it has stopped the call, it restores the port. */
 export function gate<Port extends object>(
   port: Port,
   method: keyof Port,
@@ -53,7 +53,7 @@ export function gate<Port extends object>(
   return { reached, open }
 }
 
-/** The pages of a listing, stopped before the first is asked for or after the last has come. */
+/** Stops a listing before it asks for the first page, or after it has received the last. */
 export function gateListing<Port extends { listParts: Method }>(
   port: Port,
   when: 'before' | 'after',

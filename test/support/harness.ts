@@ -1,4 +1,4 @@
-// The whole app on a fresh database and a real embedded store, with a clock of its own: what integration tests drive.
+// The whole app for integration tests: a new database, a real embedded store, and a clock that the test moves.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -23,7 +23,7 @@ export const ADMIN_KEY = 'an-admin-key-for-the-tests'
 
 const PUBLIC_URL = 'http://countersign.test'
 
-/** The bucket of the embedded store, and the key to it. */
+/** The embedded store's bucket and access key. */
 const OWN = {
   region: 'local',
   bucket: 'bucket',
@@ -31,7 +31,7 @@ const OWN = {
   secretAccessKey: 'test-secret-of-the-store',
 }
 
-/** The key of this name in SECRET_KEYS: other bytes for another name. */
+/** The key of this name in SECRET_KEYS. Each name gives different bytes. */
 export const masterKey = (kid: string) => ({
   kid,
   secret: new Uint8Array(32).fill(Number(kid.slice(1)) + 6),
@@ -40,22 +40,22 @@ export const masterKey = (kid: string) => ({
 type FetchLike = typeof fetch
 
 export interface HarnessOptions {
-  /** Stands between the service and the store: to fail, hang or watch. */
+  /** Wraps the service's calls to the store, to fail, delay or watch them. */
   storeFetch?: (forward: FetchLike) => FetchLike
-  /** A shorter patience with the database. */
+  /** A shorter time-out for statements. */
   statementMs?: number
-  /** The wait for a connection; without, until one is free. */
+  /** How long to wait for a connection; by default, until one is free. */
   waitMs?: number
-  /** Settings of the store, as an operator gives them. */
+  /** Settings of the store, as an operator writes them. */
   storeSettings?: Pick<
     Partial<StoreConfig>,
     'bindLength' | 'exclusive' | 'cleanupDays' | 'credentialsExpireAt'
   >
-  /** Where the store reports uploads; at the public URL unless given. */
+  /** Where the store reports uploads; by default, at the public URL. */
   callbackUrls?: readonly string[]
-  /** Names of further stores: the same bucket. */
+  /** Names of more stores, all on the same bucket. */
   moreStores?: string[]
-  /** Puts a store that processes in front of the embedded one, and Media Processing beside it. */
+  /** Puts a store that processes objects in front of the embedded one, and adds Media Processing. */
   processing?: boolean
 }
 
@@ -144,7 +144,7 @@ export async function startHarness(options: HarnessOptions = {}) {
   const services = processWide.forDatabase(connection.database)
   const app = httpApp({ servicesFor: () => services })
 
-  /** The store's callback reaches the app without a socket. */
+  /** Hands the store's callback to the app without a socket. */
   const intoApp: FetchLike = async (input, init) => {
     const answer = await app.request(String(input instanceof Request ? input.url : input), init)
     const headers = new Headers(answer.headers)
@@ -199,7 +199,7 @@ export async function startHarness(options: HarnessOptions = {}) {
     clock,
     lines,
     databaseUrl: fresh.url,
-    /** Another process of the service on the same database and store, with SECRET_KEYS of its own. */
+    /** Starts a second process of the service on the same database and store, with its own SECRET_KEYS. */
     async instance(...kids: string[]) {
       const other = await processServices({ ...processOptions, secretKeys: kids.map(masterKey) })
       const services = other.forDatabase(connection.database)
@@ -215,19 +215,18 @@ export async function startHarness(options: HarnessOptions = {}) {
         requireKeys: () => requireKeys(services),
       }
     },
-    /** Statements, calls to the store and to issuers, and webhooks, so far. */
-    /** Statements, calls to the store, and what went to webhooks and issuers, so far. */
+    /** How many statements, store calls, webhooks and issuer calls have been made so far. */
     counts,
-    /** Services whose statements and calls spend this budget from now on. */
+    /** Services whose statements and calls spend this budget. */
     within(given: Budget) {
       budget = given
       return processWide.forDatabase(connection.database, { budget })
     },
-    /** Puts something between the service and the store from now on. */
+    /** Wraps the service's calls to the store from now on. */
     interceptStore(between: (forward: FetchLike) => FetchLike) {
       storeFetch = between(fetch)
     },
-    /** Puts something between the store and its callbacks' receiver from now on. */
+    /** Wraps the store's callbacks from now on. */
     interceptCallback(between: (forward: FetchLike) => FetchLike) {
       callbackFetch = between(intoApp)
     },
@@ -256,7 +255,7 @@ export async function startHarness(options: HarnessOptions = {}) {
 
 export type Harness = Awaited<ReturnType<typeof startHarness>>
 
-/** Bytes that differ everywhere, the same for the same seed. */
+/** Pseudorandom bytes: the same seed gives the same bytes. */
 export function someBytes(count: number, seed = 1): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(count)
   let state = seed >>> 0 || 1

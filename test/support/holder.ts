@@ -1,8 +1,8 @@
-// Whoever holds temporary credentials and nothing else: signs requests with them, as a client's own SDK does.
+// Signs requests with temporary credentials, as a client's own SDK does.
 import type { Oss4Credentials } from '../../src/signing/oss4.ts'
 import { ossSigner } from '../../src/storage/oss/sign.ts'
 
-/** `issued` is the answer of POST /v1/credentials. */
+/** `issued` is the response of POST /v1/credentials. */
 export function holderOf(issued: Record<string, any>): ReturnType<typeof ossSigner> {
   const address = { url: issued.endpoint, addressing: 'path' as const }
   return ossSigner({

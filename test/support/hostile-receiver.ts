@@ -1,24 +1,24 @@
-// A receiver on a raw socket that answers as no server should: what every outgoing call has to survive.
+// Receivers on a raw socket that answer as no server should. Every outgoing call must survive them.
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 
 export interface Hostility {
   name: string
-  /** What comes back on the connection, once the request has begun to arrive. */
+  /** What the receiver sends once the request begins to arrive. */
   answer: (socket: Socket) => void
-  /** Where a whole head arrives. */
+  /** The status, if a whole response head arrives. */
   status?: number
   floods?: boolean
 }
 
 const DRIP_MS = 10
 
-/** Writes one piece after the other until the connection ends. */
+/** Writes pieces until the connection ends. */
 function drip(socket: Socket, piece: string): void {
   const timer = setInterval(() => socket.write(piece), DRIP_MS)
   socket.on('close', () => clearInterval(timer))
 }
 
-/** Writes as fast as the other side reads, until the connection ends. */
+/** Writes as fast as the peer reads, until the connection ends. */
 function flood(socket: Socket, piece: string): void {
   const pour = () => {
     while (!socket.destroyed && socket.write(piece)) {}

@@ -1,7 +1,7 @@
-// What stands between the service and its store, and leaves out or spoils what an answer says: a proxy that compresses, a CDN
-// that drops headers, a gateway that rewrites bodies.
+// Alters the store's answers as an intermediary may: a proxy that compresses, a CDN that drops headers, a gateway that rewrites
+// bodies.
 
-/** Changes headers of every found object's HEAD; undefined removes one. */
+/** Changes headers of each HEAD that finds an object. Undefined removes a header. */
 export const changingHead =
   (changes: Record<string, string | undefined>) =>
   (forward: typeof fetch): typeof fetch =>
@@ -16,7 +16,7 @@ export const changingHead =
     return new Response(null, { status: answer.status, headers })
   }
 
-/** Rewrites a body with this root element, at the first place that matches. */
+/** Rewrites the first match in each body that contains this root element. */
 export const changingXml =
   (root: string, from: RegExp, to: string) =>
   (forward: typeof fetch): typeof fetch =>

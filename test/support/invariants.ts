@@ -1,4 +1,4 @@
-// What must hold of every session, whatever was raced, lost or repeated; asked of the database and the store themselves.
+// Invariants of every session, checked in the database and the store after any race, loss or repetition.
 import postgres from 'postgres'
 import { expect } from 'vitest'
 import type { Harness } from './harness.ts'
@@ -14,7 +14,10 @@ export async function query(harness: Harness, text: string, parameters: unknown[
   }
 }
 
-/** Open are sessions that have not ended; reserved is the sum over those whose storage is not released; settled what was completed; a grant what was used of it. */
+/**
+ * `open` counts sessions that have not ended, `reserved` sums those whose storage is not released, `settled` sums what was
+ * completed. A grant counts what it has used.
+ */
 export async function expectExactQuota(harness: Harness): Promise<void> {
   const wrong = await query(
     harness,
@@ -27,7 +30,7 @@ export async function expectExactQuota(harness: Harness): Promise<void> {
      where (open_uploads, usage.reserved_bytes, settled_bytes) is distinct from (is_open, is_reserved, is_settled)`,
   )
   expect(wrong).toEqual([])
-  // What never began is no use of a grant. A completed upload used the size that it turned out to have.
+  // A session that never began uses nothing of its grant. A completed one uses the size that was stored.
   const wrongGrants = await query(
     harness,
     `select g.grant_id, used_uploads, used_bytes, uploads, bytes
@@ -41,7 +44,7 @@ export async function expectExactQuota(harness: Harness): Promise<void> {
   expect(wrongGrants).toEqual([])
 }
 
-/** Sweeps until nothing is left to release: late URLs, credentials and leases run out on the way. */
+/** Sweeps until there is nothing left to release, moving the clock past late URLs, credentials and leases. */
 export async function settle(harness: Harness): Promise<void> {
   for (const minutes of [2, 2, 20, 2, 80, 2, 2]) {
     harness.advance({ minutes })
@@ -50,8 +53,8 @@ export async function settle(harness: Harness): Promise<void> {
 }
 
 /**
- * One terminal state, one event for it with one id and the same bytes for every endpoint, and in the store the session's own
- * object or nothing of it.
+ * The session has one terminal state and one event, with one id and the same bytes for every endpoint. The store holds the
+ * session's own object or nothing of it.
  */
 export async function expectOneOutcome(
   harness: Harness,
@@ -95,7 +98,7 @@ export async function expectOneOutcome(
   await expectExactQuota(harness)
 }
 
-/** Nothing of ours is left under this key but the living sessions' own. */
+/** Under this key, the store holds only what living sessions own. */
 export async function expectNoOrphans(
   harness: Harness,
   key: string,

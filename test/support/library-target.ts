@@ -1,5 +1,5 @@
-// Someone else's server with Countersign mounted at /uploads, as a target of the shared suite: a process of its own, a
-// fresh database, and the embedded store, run here, as OSS.
+// Another server with Countersign mounted at /uploads, as a target of the shared suite: a separate process, a new database,
+// and an embedded store in this process that acts as OSS.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,7 +10,7 @@ import { freshDatabase } from './postgres.ts'
 import { ADMIN_KEY, startStore, storeVariables } from './worker-target.ts'
 
 export interface LibraryTarget extends Target {
-  /** Of the whole server. */
+  /** Root URL of the server. */
   origin: string
 }
 
@@ -66,7 +66,7 @@ export async function startLibraryTarget(cwd: string, script: string): Promise<L
     adminKey: ADMIN_KEY,
     kill: () => end('SIGKILL'),
     restart: start,
-    // Its own timers do the work; this only lets some time pass.
+    // The server's own timers do the work.
     tick: () => new Promise((resolve) => setTimeout(resolve, 100)),
     output: () => output,
     async stop() {

@@ -1,5 +1,5 @@
-// The service on Node as a target of the shared suite: its own embedded PostgreSQL 18, or the server that
-// TEST_DATABASE_URL names; the embedded store lives and dies with it.
+// The service on Node as a target of the shared suite. It runs its own embedded store, and its own embedded PostgreSQL 18
+// unless TEST_DATABASE_URL names a server.
 import { rm } from 'node:fs/promises'
 import type { Target } from '../e2e/suite.ts'
 import { freePort } from './ports.ts'
@@ -25,7 +25,7 @@ export async function startNodeTarget(): Promise<Target> {
       before += service.output()
       service = await startService({ dataDir, environment })
     },
-    // Its own timers do the work; this only lets some time pass.
+    // The service's own timers do the work.
     tick: () => new Promise((resolve) => setTimeout(resolve, 100)),
     output: () => before + service.output(),
     async stop() {

@@ -1,4 +1,4 @@
-// The OSS dialect on a store that answers everything with one response, and remembers what it was asked.
+// The OSS dialect on a double that gives every request the same response, and records the requests.
 import { oss } from '../../src/storage/oss/index.ts'
 
 export const NOW = new Date('2024-01-02T03:04:05Z')

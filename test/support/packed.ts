@@ -1,5 +1,4 @@
-// The package as npm would publish it, from a copy of the checkout that holds nothing but its files, and a project that
-// has installed it.
+// Packs the package as npm would publish it, from a clean copy of the checkout, and installs it in a new project.
 import { execFile, spawn } from 'node:child_process'
 import { cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,13 +9,13 @@ import { promisify } from 'node:util'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const run = promisify(execFile)
 
-/** The checkout's files as they are, without what is built, installed or ignored. */
+/** Copies the checkout's files, without anything built, installed or ignored. */
 export async function copyOfCheckout(): Promise<string> {
   const copy = await mkdtemp(join(tmpdir(), 'countersign-checkout-'))
   const listed = await run('git', ['ls-files', '-co', '--exclude-standard', '-z'], { cwd: ROOT })
   for (const name of listed.stdout.split('\0').filter(Boolean)) {
     await mkdir(dirname(join(copy, name)), { recursive: true })
-    // A file that is deleted but still in the index is not there.
+    // The index may still name a deleted file.
     await cp(join(ROOT, name), join(copy, name)).catch(() => {})
   }
   return copy
@@ -45,7 +44,7 @@ export async function pack(): Promise<Packed> {
 
 export interface Project {
   directory: string
-  /** Runs to its end. Never throws. */
+  /** Runs a command to its end. Never throws. */
   run(
     command: string,
     args: string[],
@@ -54,7 +53,7 @@ export interface Project {
   remove(): Promise<void>
 }
 
-/** An empty project that has installed these. */
+/** Creates an empty project and installs these packages. */
 export async function projectWith(packages: string[]): Promise<Project> {
   const directory = await mkdtemp(join(tmpdir(), 'countersign-project-'))
   await writeFile(join(directory, 'package.json'), '{ "name": "mine", "private": true }\n')
@@ -84,7 +83,7 @@ export async function projectWith(packages: string[]): Promise<Project> {
   return project
 }
 
-/** Names of all packages that a project has, scoped ones too. */
+/** Names of all packages installed in a project, including scoped ones. */
 export async function installed({ directory }: Project): Promise<string[]> {
   const names = await readdir(join(directory, 'node_modules'))
   const all = await Promise.all(

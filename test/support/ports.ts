@@ -1,4 +1,4 @@
-// A port that is free just now, for what has to know its address before it starts.
+// Finds a free port, for a server whose address must be known before it starts.
 import { type AddressInfo, createServer } from 'node:net'
 
 export async function freePort(): Promise<number> {

@@ -1,4 +1,4 @@
-// PostgreSQL's protocol as far as a wire in between has to read it.
+// As much of PostgreSQL's protocol as a proxy needs to read.
 // Source: PostgreSQL, "Message Formats": one byte of type, four of length, which counts itself.
 export const SSL_REQUEST = 80877103
 
@@ -15,7 +15,7 @@ export function framer(take: (type: string, message: Buffer) => void) {
   }
 }
 
-/** As `framer`, for what a client sends from its first byte on: how it asks for TLS and says who it is has no type. */
+/** Like `framer`, for a client's whole stream: its TLS request and start-up message have no type byte. */
 export function clientFramer(take: (type: string, message: Buffer) => void) {
   const typed = framer(take)
   let begun = Buffer.alloc(0)

@@ -1,5 +1,5 @@
-// One PostgreSQL for a test run, and in it a fresh database for every file that asks: a copy of a migrated
-// template. TEST_DATABASE_URL names a server to use instead of the embedded one.
+// One PostgreSQL for a test run. Each test file gets its own database, copied from a migrated template. TEST_DATABASE_URL
+// names a server to use instead of the embedded one.
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -14,14 +14,14 @@ import { beginNoting, notedStatements, strayStatements } from './statements.ts'
 type Login = Pick<TestServer, 'role' | 'password'>
 
 interface TestServer {
-  /** Of a role that may create databases. */
+  /** For a role that may create databases. */
   adminUrl: string
   template: string
-  /** Begins the names of all databases of this run, so that several runs can share a server. */
+  /** Prefix of this run's database names, so that several runs can share a server. */
   prefix: string
-  /** The role that the service under test connects as: what it sends is read at the end of the run. */
+  /** The role of the service under test. Its statements are checked at the end of the run. */
   role: string
-  /** Of that role: a Worker's connection takes a name and a password from its URL, and no parameters. */
+  /** Password of that role: a Worker's connection takes only name and password from its URL. */
   password: string
 }
 
@@ -32,8 +32,8 @@ declare module 'vitest' {
 }
 
 /**
- * Vitest's globalSetup: starts or joins the server, prepares the template. What it returns ends both, and fails the run
- * where the service sent a statement that leaves the tenant.
+ * Vitest's globalSetup: starts or joins the server and prepares the template. The returned function stops both, and fails the
+ * run if the service sent a statement that leaves the tenant.
  */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { adminUrl, stop } = await startServer()
@@ -58,22 +58,22 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   return () => checkStatements(adminUrl, tables, role).finally(end)
 }
 
-/** A migrated, empty database of one's own. `drop` ends connections that are still open. */
+/** A new, migrated, empty database. `drop` ends connections that are still open. */
 export const freshDatabase = () => makeDatabase((template) => `template ${template}`)
 
-/** A database without tables: for tests of the migrations. */
+/** A database without tables, for tests of the migrations. */
 export const emptyDatabase = () => makeDatabase(() => '')
 
 export interface TestDatabase {
-  /** For a test's own statements. */
+  /** For the test's own statements. */
   url: string
-  /** For the service under test: what comes this way is judged at the end of the run. */
+  /** For the service under test, whose statements are checked at the end of the run. */
   serviceUrl: string
   drop(): Promise<void>
 }
 
 async function makeDatabase(from: (template: string) => string): Promise<TestDatabase> {
-  // Only test files may import this at run time, and this module is also the globalSetup.
+  // Only test files may import vitest at run time, and this module is also the globalSetup.
   const { inject } = await import('vitest')
   const { adminUrl, template, prefix, ...login } = inject('postgres')
   const name = prefix + randomBytes(6).toString('hex')
@@ -91,8 +91,8 @@ async function makeDatabase(from: (template: string) => string): Promise<TestDat
 }
 
 /**
- * Makes a temporary folder whose PostgreSQL servers end, and which is removed, when `remove` is called or
- * this process dies, even by SIGKILL: a small process waits for the end of a pipe that only we hold open.
+ * Makes a temporary folder. When `remove` is called or this process dies, even by SIGKILL, its PostgreSQL servers are stopped
+ * and it is removed: a small process waits for the end of a pipe that only this process holds open.
  */
 export async function guardedFolder(): Promise<{ path: string; remove(): Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), 'countersign-test-'))
@@ -125,13 +125,13 @@ function end() {
 process.stdin.resume().on('close', end)
 `
 
-/** What the run needs of its own server, to read at the end what the service sent (support/statements.ts). */
+/** Settings that let the run read, at its end, which statements the service sent (support/statements.ts). */
 const NOTING = {
   settings: {
     shared_preload_libraries: 'pg_stat_statements',
     'pg_stat_statements.max': '20000',
     'pg_stat_statements.track_utility': 'off',
-    // Its workers are a superuser's: a database that one is in cannot be dropped by force.
+    // An autovacuum worker runs as the superuser, so a database it works in cannot be dropped by force.
     autovacuum: 'off',
   },
   superuserStatements: [
@@ -143,7 +143,7 @@ const NOTING = {
 
 async function startServer(): Promise<{ adminUrl: string; stop(prefix: string): Promise<void> }> {
   const given = process.env.TEST_DATABASE_URL
-  // A server that outlives us is left as it was found.
+  // Leave a server that is not ours as we found it.
   if (given) return { adminUrl: given, stop: (prefix) => dropAll(given, prefix) }
 
   const folder = await guardedFolder()
@@ -167,19 +167,19 @@ async function startServer(): Promise<{ adminUrl: string; stop(prefix: string): 
   }
 }
 
-/** Statements on tenant tables without the tenant: there must be none but the two that may. */
+/** Finds statements on tenant tables without the tenant. Only two are allowed. */
 async function checkStatements(adminUrl: string, tables: string[], role: string): Promise<void> {
   await administer(noteUrl(adminUrl), async (sql) => {
     const stray = strayStatements(await notedStatements(sql, role), tables)
     if (!stray.length) return
-    // Vitest prints what a teardown throws and ends with 0 all the same.
+    // Vitest prints an error from a teardown, but still exits with 0.
     process.exitCode = 1
     const told = stray.map((one) => `on ${one.tables.join(', ')}:\n${one.statement}`).join('\n\n')
     throw new Error(`Statements without an app_id (docs/decisions/0003-tenants.md)\n${told}`)
   })
 }
 
-/** Answers the names of its tables. */
+/** Returns the names of its tables. */
 async function createTemplate(adminUrl: string, template: string, login: Login): Promise<string[]> {
   await administer(adminUrl, (sql) => sql.unsafe(`create database ${template} owner ${login.role}`))
   const migrations = new URL('../../src/db/migrate.ts', import.meta.url)
@@ -192,7 +192,7 @@ async function createTemplate(adminUrl: string, template: string, login: Login):
       select relname from pg_class where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')`
     return rows.map(({ relname }) => relname as string)
   })
-  // From here on nobody can be connected to it, so it can be copied by many at once.
+  // A template without connections can be copied by several processes at once.
   await administer(adminUrl, (sql) =>
     sql.unsafe(`alter database ${template} with is_template true allow_connections false`),
   )
@@ -224,7 +224,7 @@ async function administer<Value>(
   }
 }
 
-/** Where the extension is: one database shows the statements of all. */
+/** The database with the extension, which shows the statements of all databases. */
 const noteUrl = (adminUrl: string) => databaseUrl(adminUrl, 'postgres')
 
 function asRole(url: string, { role, password }: Login): string {

@@ -1,4 +1,4 @@
-// An app's backend: takes webhooks, answers them as it is told, and keeps what came.
+// An app's backend that receives webhooks, records them, and answers as the test says.
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
@@ -31,7 +31,7 @@ export async function startReceiver() {
     answerWith(status: number) {
       answer = status
     },
-    /** Takes webhooks without a word from now on. Answers how to let the answers go. */
+    /** Holds back its answers from now on. Returns a function that releases them. */
     hold(): () => void {
       let release = () => {}
       held = new Promise((resolve) => {
@@ -39,7 +39,7 @@ export async function startReceiver() {
       })
       return release
     },
-    /** Resolves when so many have come. */
+    /** Resolves when this many have arrived. */
     arrived: (count: number) =>
       new Promise<void>((resolve) => {
         const look = () => {

@@ -1,5 +1,5 @@
-// Reports uploads as a store does, with whatever body a test wants: signed with the embedded store's own key, as any
-// customer of OSS can have OSS sign what he likes.
+// Reports uploads as a store does, with any body that a test chooses, signed with the embedded store's own key. Any customer
+// of OSS can make OSS sign a body of their choice.
 import { createPrivateKey, type KeyObject, sign } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -12,12 +12,12 @@ const KEY_URL = Buffer.from('http://gosspublic.alicdn.com/callback_pub_key_v1.pe
 const OWN_PATH = '/v1/callbacks/default'
 
 export interface ReportOptions {
-  /** Where it arrives, with its query. */
+  /** Path and query that it is sent to. */
   target?: string
-  /** Path, decoded, and query as the store called them: what is signed before the body. */
+  /** Decoded path, and query, as the store signs them before the body. */
   signedTarget?: string
   contentType?: string
-  /** Instead of the right signature. */
+  /** Replaces the right signature. */
   signature?: string
 }
 
@@ -32,7 +32,7 @@ export async function reportingStore(harness: Harness) {
   return {
     signatureOf,
 
-    /** What the store says of a session whose object it has made. */
+    /** The report of a session whose object the store has made. */
     bodyOf: (created: Record<string, any>, changes: Record<string, unknown> = {}) => ({
       bucket: 'bucket',
       object: created.key,
@@ -54,14 +54,14 @@ export async function reportingStore(harness: Harness) {
       })
     },
 
-    /** The inbox of a session: outcomes, null for what is not worked on yet. */
+    /** Outcomes of a session's inbox rows; null for a row that is not processed yet. */
     inbox: async ({ id }: Record<string, any>): Promise<Array<string | null>> => {
       const rows = await database`
         select outcome from callbacks where upload_id = ${id} order by received_at`
       return rows.map(({ outcome }) => outcome as string | null)
     },
 
-    /** Rows of all inboxes. */
+    /** How many rows all inboxes have. */
     rowCount: async (): Promise<number> => {
       const [row] = await database`select count(*)::int as rows from callbacks`
       return row!.rows as number

@@ -200,9 +200,9 @@ const SAMPLES: Record<string, Sample> = {
 export interface Route {
   name: string
   method: string
-  /** With parameters as `{id}`. */
+  /** Parameters are written as `{id}`. */
   path: string
-  /** A value for each parameter of the path. */
+  /** A value for each path parameter. */
   values: Record<string, string>
   query: string[]
   body: Record<string, unknown> | undefined
@@ -214,7 +214,7 @@ export interface Route {
   sample: Sample
 }
 
-/** The path as it is sent; `given` stands in for its own values. */
+/** The path with its parameters filled in; `given` overrides the route's own values. */
 export const pathOf = ({ path, values }: Route, given: Record<string, string> = {}): string =>
   path.replace(/\{(\w+)\}/g, (_, name: string) => given[name] ?? values[name]!)
 

@@ -1,4 +1,4 @@
-// The real entry as a process of its own: `node dist/node.js` on free ports with a folder of its own.
+// Runs the real entry point, `node dist/node.js`, as a separate process on free ports and in a new folder.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -15,20 +15,20 @@ export interface Service {
   appId: string
   adminKey: string
   process: ChildProcess
-  /** Everything that it printed, both streams. */
+  /** Everything it has printed to both streams. */
   output(): string
-  /** SIGTERM; answers the exit code. The folder stays unless `remove`. */
+  /** Sends SIGTERM and returns the exit code. Keeps the folder unless `remove` is set. */
   stop(options?: { remove?: boolean }): Promise<number | null>
-  /** SIGKILL. */
+  /** Sends SIGKILL. */
   kill(): Promise<void>
 }
 
 export interface ServiceOptions {
-  /** A folder of an earlier run. */
+  /** The folder of an earlier run. */
   dataDir?: string
   environment?: Record<string, string>
   arguments?: string[]
-  /** A program, with its arguments, that becomes the service: what it sets up holds for the service. */
+  /** A command that ends by running the service, so that the limits it sets apply to the service. */
   under?: string[]
 }
 

@@ -2,10 +2,10 @@
 // query level that names a tenant table must compare its app_id. Two statements may ask over all apps, no more.
 import type postgres from 'postgres'
 
-/** `apps` is the list of tenants itself; everything else is a tenant's. */
+/** `apps` lists the tenants. Every other table belongs to a tenant. */
 const NOT_A_TENANTS = ['apps']
 
-/** By what only they say. docs/decisions/0003-tenants.md tells why there are two. */
+/** Each is recognised by a text that only it has. docs/decisions/0003-tenants.md says why there are two. */
 const OVER_ALL_APPS: Record<string, RegExp> = {
   'which apps have due work': /^select \* from \(\s*select a\.app_id,[^;]* from apps a\) work\s/i,
   'which issuer is meant': /^select .* from "issuers" where \("issuers"\."issuer" = \$\d+ and /is,
@@ -14,8 +14,8 @@ const OVER_ALL_APPS: Record<string, RegExp> = {
 const QUERY = /^\s*(with|select|insert|update|delete|merge)\b/i
 
 /**
- * Splits a statement into its query levels: what stands between a query's own parentheses, without the levels inside.
- * Parentheses that hold no query stay part of their level.
+ * Splits a statement into its query levels: each is the text between a query's parentheses, without the levels inside it.
+ * Parentheses without a query stay part of their level.
  */
 export function levelsOf(statement: string): Array<{ text: string }> {
   const levels: Array<{ text: string }> = []
@@ -23,7 +23,7 @@ export function levelsOf(statement: string): Array<{ text: string }> {
   const append = (text: string) => {
     open.at(-1)!.text += text
   }
-  // Strings and quoted names are one token, so that a parenthesis within means nothing.
+  // Strings and quoted names are one token, because parentheses inside them do not count.
   const tokens = statement.match(/'(?:[^']|'')*'|"[^"]*"|\(|\)|[^()'"]+/g) ?? []
   for (const [index, token] of tokens.entries()) {
     if (token === '(') {
@@ -40,7 +40,7 @@ export function levelsOf(statement: string): Array<{ text: string }> {
   return levels
 }
 
-/** With a parameter, or with another table's: a literal tenant would be none. */
+/** Compares with a parameter or another table's column. A literal does not count as a tenant. */
 const APP_ID = /(?<!\w)"?app_id"?\s*=\s*(?:\$\d+|"?\w+"?\."?app_id\b)/gi
 const TABLE = /\b(?:from|join|update|using|,)\s+(?:only\s+)?"?(\w+)\b(?!"?\.)"?/gi
 const INSERT = /\binsert\s+into\s+"?(\w+)"?\s*(\([^)]*\))?/i
@@ -54,7 +54,7 @@ function tablesWithoutTenant(statement: string, tenantTables: readonly string[])
     const tables = [...read.matchAll(TABLE)]
       .map(([, name]) => name!)
       .filter((name) => tenantTables.includes(name))
-    // A join of two of them needs two comparisons.
+    // A join of two tenant tables needs two comparisons.
     const compared = [...read.matchAll(APP_ID)].length
     const strayInsert = inserted && !/\bapp_id\b/.test(inserted[2] ?? '') ? [inserted[1]!] : []
     return [...(compared < tables.length ? tables : []), ...strayInsert]
@@ -65,7 +65,7 @@ function tablesWithoutTenant(statement: string, tenantTables: readonly string[])
 const isAllowed = (statement: string) =>
   Object.values(OVER_ALL_APPS).some((pattern) => pattern.test(statement.trim()))
 
-/** Statements of these that leave the tenant, each with the tables that it does it on. */
+/** Those of the statements that leave the tenant, each with the tables it leaves it on. */
 export function strayStatements(
   statements: readonly string[],
   tables: readonly string[],
@@ -77,7 +77,7 @@ export function strayStatements(
     .filter((found) => found.tables.length)
 }
 
-/** Ready to note what the role sends from now on. Throws where the server was not started for it. */
+/** Starts recording what the role sends. Throws if the server was not started for it. */
 export async function beginNoting(sql: postgres.Sql): Promise<void> {
   const [setting] = await sql`select current_setting('shared_preload_libraries') as libraries`
   if (!setting?.libraries.includes('pg_stat_statements')) {
@@ -89,7 +89,7 @@ export async function beginNoting(sql: postgres.Sql): Promise<void> {
   await sql`create extension if not exists pg_stat_statements`
 }
 
-/** What the role sent. Throws where the server has forgotten some of it. */
+/** Returns what the role has sent. Throws if the server has dropped some of it. */
 export async function notedStatements(sql: postgres.Sql, role: string): Promise<string[]> {
   const [info] = await sql`select dealloc::int as forgotten from pg_stat_statements_info`
   if (info?.forgotten) throw new Error('pg_stat_statements.max is too small: raise it')

@@ -1,8 +1,8 @@
-// A wire between a service and what it calls: passes everything on and counts.
+// A proxy between a service and a server it calls. It passes everything on and counts it.
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { clientFramer } from './postgres-wire.ts'
 
-/** What is counted of a protocol, by name; `listen` makes a reader of what one connection sends. */
+/** What to count in a protocol, by name. `listen` returns a reader for the bytes of one connection. */
 export interface Counted<Name extends string> {
   names: readonly Name[]
   listen(count: (name: Name, times?: number) => void): (chunk: Buffer) => void
@@ -16,7 +16,7 @@ export const HTTP: Counted<'requests'> = {
     count('requests', chunk.toString('latin1').match(REQUEST_LINE)?.length ?? 0),
 }
 
-/** Whatever is sent to be run, `begin` and `commit` too, and the goodbyes of connections that were closed, not dropped. */
+/** Counts statements, including `begin` and `commit`, and Terminate, which only a properly closed connection sends. */
 export const POSTGRES: Counted<'statements' | 'goodbyes'> = {
   names: ['statements', 'goodbyes'],
   listen: (count) =>
@@ -28,9 +28,9 @@ export const POSTGRES: Counted<'statements' | 'goodbyes'> = {
 
 export interface Tap<Name extends string = string> {
   port: number
-  /** Towards the other end, so far. */
+  /** What has been counted towards the server so far. */
   traffic(): Record<Name | 'connections', number>
-  /** Connections that are open now. */
+  /** Connections that are open. */
   open(): number
   close(): Promise<void>
 }

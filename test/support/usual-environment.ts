@@ -1,5 +1,5 @@
-// Names that environments really have: shells, desktops, systemd, containers, Kubernetes, npm, CI, clouds, other people's
-// services and frameworks. None of them may be taken for a setting of ours that was misspelt.
+// Names of variables found in real environments: shells, desktops, systemd, containers, Kubernetes, npm, CI, clouds, other
+// services and frameworks. None of them may be mistaken for a misspelt setting.
 
 const TEXT = `
   HOME USER LOGNAME SHELL PATH PWD OLDPWD SHLVL TERM COLORTERM LANG LANGUAGE LC_ALL LC_CTYPE LC_TIME TZ EDITOR VISUAL PAGER

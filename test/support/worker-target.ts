@@ -1,5 +1,5 @@
-// The Worker in workerd as a target of the shared suite: a fresh PostgreSQL database through the local Hyperdrive
-// binding, and the embedded store, run here, as OSS. Wires in between can be counted and cut.
+// The Worker in workerd as a target of the shared suite: a new PostgreSQL database behind the local Hyperdrive binding, and an
+// embedded store in this process that acts as OSS. Proxies between them count and cut connections.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -13,16 +13,16 @@ import { startWorkerd, type Workerd, type WorkerOptions } from './workerd.ts'
 export interface WorkerTarget extends Target {
   database: Tap<'statements' | 'goodbyes'>
   store: Tap<'requests'>
-  /** For a test's own statements. */
+  /** For the test's own statements. */
   databaseUrl: string
   runSchedule: Workerd['runSchedule']
 }
 
 export interface WorkerTargetOptions
   extends Partial<Pick<WorkerOptions, 'cwd' | 'config' | 'variables'>> {
-  /** Where another app mounts it. */
+  /** The path that another app mounts it at. */
   path?: string
-  /** Stands between Hyperdrive and PostgreSQL. */
+  /** Runs between Hyperdrive and PostgreSQL. */
   between?: (databaseUrl: string) => Promise<{ url: string; close(): Promise<void> }>
   /** Variables to leave out. */
   without?: readonly string[]
@@ -30,7 +30,7 @@ export interface WorkerTargetOptions
 
 export const ADMIN_KEY = 'an-admin-key-for-the-worker'
 
-/** What a service needs that embeds nothing, with an embedded store elsewhere. */
+/** Variables of a service that embeds nothing, and uses an embedded store that runs elsewhere. */
 export function storeVariables(store: { url: string; callbackPublicKeyPem: string }) {
   return {
     ADMIN_KEY,
@@ -63,7 +63,7 @@ export const startStore = (directory: string) =>
     log: () => {},
   })
 
-/** The same address with another port. */
+/** The same URL with another port. */
 function through(url: string, { port }: Tap): string {
   const changed = new URL(url)
   changed.hostname = '127.0.0.1'

@@ -1,4 +1,4 @@
-// The Worker in a real workerd: `wrangler dev` offline, its Hyperdrive binding a local PostgreSQL.
+// Runs the Worker in a real workerd: `wrangler dev` offline, with a local PostgreSQL as its Hyperdrive binding.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
@@ -8,7 +8,7 @@ import { freePort } from './ports.ts'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 export const WRANGLER = join(ROOT, 'node_modules/wrangler/bin/wrangler.js')
 
-/** Quiet, and no request to anywhere. */
+/** Keeps wrangler quiet and offline. */
 export const OFFLINE = {
   CI: 'true',
   WRANGLER_SEND_METRICS: 'false',
@@ -16,7 +16,7 @@ export const OFFLINE = {
   CLOUDFLARE_CF_FETCH_ENABLED: 'false',
 }
 
-/** The local Hyperdrive of `wrangler dev` listens to no error of its sockets, so a reset one would end it all. */
+/** The local Hyperdrive of `wrangler dev` handles no socket errors, so a reset connection would end the process. */
 const SURVIVE_RESETS = `import { Socket } from 'node:net'
 const { emit } = Socket.prototype
 Socket.prototype.emit = function (name, ...rest) {
@@ -26,8 +26,8 @@ Socket.prototype.emit = function (name, ...rest) {
 const SCHEDULE = '/__scheduled'
 
 /**
- * The Worker of a wrangler.toml with its schedule behind a path, as `wrangler dev --test-scheduled` has it, but for any
- * time: there it is always now, and whether an hour is full would be a matter of when the tests run.
+ * The Worker of a wrangler.toml, with its schedule behind a path as in `wrangler dev --test-scheduled`. Here the time is a
+ * parameter, so that the result does not depend on whether the tests run on the full hour.
  */
 async function withSchedule(config: string, directory: string): Promise<string> {
   const main = /^main = "(.+)"$/m.exec(await readFile(config, 'utf8'))![1]!
@@ -51,12 +51,12 @@ export default {
 }
 
 export interface WorkerOptions {
-  /** Of wrangler's own: state, logs. */
+  /** Folder for wrangler's own state and logs. */
   directory: string
   databaseUrl: string
   variables: Record<string, string>
   cwd?: string
-  /** The wrangler.toml; the one in `cwd` unless given, which is the project's own unless given. */
+  /** The wrangler.toml to use; by default the one in `cwd`, which is by default the project's root. */
   config?: string
   port?: number
 }
@@ -64,12 +64,12 @@ export interface WorkerOptions {
 export interface Workerd {
   url: string
   output(): string
-  /** The schedule's turn; resolves when the run is over. It is never the full hour unless told so. */
+  /** Runs the schedule, and resolves when the run ends. By default the time is not the full hour. */
   runSchedule(options?: { fullHour?: boolean }): Promise<Response>
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void>
 }
 
-/** Hyperdrive insists on a password in the URL, even an unused one. */
+/** Hyperdrive requires a password in the URL, even if it is unused. */
 function withPassword(text: string): string {
   const url = new URL(text)
   url.password ||= 'unused'
@@ -101,7 +101,7 @@ export async function startWorkerd(options: WorkerOptions): Promise<Workerd> {
     ],
     {
       cwd,
-      // A process group of its own, since workerd is a child of wrangler.
+      // A separate process group, because workerd is a child of wrangler.
       detached: true,
       env: {
         PATH: process.env.PATH,

@@ -1,4 +1,4 @@
-// The direction of imports and who may touch what, as docs/architecture.md says it. Reads import lines; nothing is run.
+// The direction of imports, and which room may touch what, as docs/architecture.md says. Reads import lines and runs nothing.
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -15,7 +15,7 @@ const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
 
 interface Import {
   from: string
-  /** A path within src, or a package or node: name. */
+  /** A path within src, or the name of a package or a node: module. */
   target: string
   typeOnly: boolean
 }
@@ -37,13 +37,13 @@ const room = (path: string): string =>
   path.includes('/') ? path.split('/')[0]! : path.replace(/\.ts$/, '')
 const within = (target: string) => files.some(({ name }) => name === target)
 
-/** Which rooms of src a room may import from, besides itself. Rooms that are not listed here stand at the rim. */
+/** The rooms of src that each room may import from, besides itself. Rooms that are not listed are at the rim. */
 const MAY_IMPORT: Record<string, string[]> = {
   bytes: [],
-  // What every outgoing call shares: it knows nothing of the service.
+  // Shared by every outgoing call. It knows nothing about the service.
   net: ['bytes'],
   core: ['bytes'],
-  // The rules for a bucket's own settings: pure, over the types of core, so that they can be tried without a store.
+  // Rules for a bucket's settings. They are pure functions over core's types, so that tests need no store.
   bucket: ['core', 'bytes'],
   signing: ['bytes'],
   uploads: ['core', 'bytes'],
@@ -57,13 +57,13 @@ const MAY_IMPORT: Record<string, string[]> = {
   log: ['core'],
   schedule: ['core', 'uploads', 'delivery'],
   http: ['core', 'bytes', 'auth', 'uploads', 'delivery', 'contract'],
-  // Programs of their own, which stand beside the service and are not part of it: a store and a database.
+  // Separate programs that run beside the service: a store and a database.
   embedded: ['core', 'bytes', 'net', 'signing', 'storage'],
-  // The engine runs in browsers: of the server it takes types, and the CRC64.
+  // The engine runs in browsers. It imports only types and the CRC64 from the server.
   client: ['bytes', 'contract'],
   ui: ['client'],
-  // `countersign bucket` works on the store itself, with the service's own configuration and keys, not over the API;
-  // `serve` is the service, and `migrate` prepares its database for where it runs on Workers.
+  // `countersign bucket` works directly on the store, with the service's configuration and keys, instead of the API.
+  // `serve` is the service, and `migrate` prepares the database of a service that runs on Workers.
   cli: ['client', 'core', 'bytes', 'bucket', 'storage', 'config', 'node', 'db'],
 }
 
@@ -105,7 +105,7 @@ describe('imports', () => {
     expect(strays).toEqual([])
   })
 
-  it('never run in a circle', () => {
+  it('never form a circle', () => {
     const targets = new Map(files.map(({ name }) => [name, [] as string[]]))
     for (const { from, target } of imports) if (within(target)) targets.get(from)!.push(target)
     const settled = new Set<string>()
@@ -128,7 +128,7 @@ describe('imports', () => {
     expect(packages.filter(({ target }) => target !== 'jose')).toEqual([])
   })
 
-  it('of the client are types, but for the checksum', () => {
+  it('of the client are types, except the checksum', () => {
     const values = imports.filter(
       ({ from, target, typeOnly }) =>
         from.startsWith('client/') && !typeOnly && !target.startsWith('client/'),
@@ -155,7 +155,7 @@ describe('imports', () => {
     expect(strays).toEqual([])
   })
 
-  it('name Node only behind its doors', () => {
+  it('name Node only in the files that may', () => {
     const strays = imports.filter(
       ({ from, target }) => target.startsWith('node:') && !matches(NODE_DOORS, from),
     )
@@ -207,7 +207,7 @@ describe('the world', () => {
     expect(others.sort()).toEqual(['cli/main.ts', 'node.ts'])
   })
 
-  it('tells the time in few places', () => {
+  it('reads the clock in few places', () => {
     expect(users(/new Date\(\)|Date\.now\(\)/).filter((name) => !matches(CLOCKS, name))).toEqual([])
   })
 })
@@ -242,7 +242,7 @@ describe('one family of stores', () => {
 })
 
 describe('every file', () => {
-  it('opens with what it is for', () => {
+  it('opens with a line that says what it is for', () => {
     const silent = files.filter(({ text }) => !/^(\/\/|\/\*|#!)/.test(text))
     expect(silent.map(({ name }) => name)).toEqual([])
   })

@@ -1,4 +1,4 @@
-// The build that `npm start` and `npm test` begin with: done once, done again for what changed or broke, and for nothing else.
+// The build that `npm start` and `npm test` begin with. It runs again only for files that changed or broke.
 import { spawn, spawnSync } from 'node:child_process'
 import {
   cpSync,
@@ -43,7 +43,7 @@ const build = () => {
 }
 const BUILT = { status: 0, output: '' }
 
-/** Each file with the time at which it was written, to a nanosecond. */
+/** Each file with its modification time in nanoseconds. */
 const written = () =>
   ['dist', '.build'].flatMap((folder) =>
     (readdirSync(join(tree, folder), { recursive: true }) as string[])
@@ -51,7 +51,7 @@ const written = () =>
       .map((path) => `${path} ${statSync(join(tree, path), { bigint: true }).mtimeNs}`),
   )
 
-/** Built once; every test has a copy of it. */
+/** Built once, and copied for each test. */
 let built: string
 const folder = () => mkdtempSync(join(tmpdir(), 'countersign-build-'))
 const remove = (path: string) => rmSync(path, { recursive: true, force: true })
@@ -75,7 +75,7 @@ beforeEach(() => {
 afterEach(() => remove(tree))
 
 describe('a build', () => {
-  it('of what has not changed writes nothing', () => {
+  it('without a change writes nothing', () => {
     const first = written()
 
     expect(build()).toEqual(BUILT)
@@ -83,7 +83,7 @@ describe('a build', () => {
     expect(readdirSync(join(tree, '.build')).sort()).toEqual(['dist.tsbuildinfo', 'stamp.json'])
   })
 
-  it('takes in a source, a style and a setting that changed, and leaves the rest as it is', () => {
+  it('picks up a changed source, style or setting, and leaves the rest alone', () => {
     const untouched = statSync(join(tree, 'dist/ui/page.js'), { bigint: true }).mtimeNs
     put('src/words.ts', "export const word = 'two'\n")
     put('src/ui/page.css', 'p { margin: 1px }\n')
@@ -101,7 +101,7 @@ describe('a build', () => {
     expect(read('dist/words.js')).not.toContain('why')
   })
 
-  it('removes what a removed source had become, and nothing that it did not make', () => {
+  it('removes the output of a removed source, and nothing that it did not write', () => {
     put('dist/worker-bundle/worker.js', 'bundle')
     rmSync(join(tree, 'src/say.ts'))
 
@@ -128,7 +128,7 @@ describe('a build', () => {
     expect(JSON.parse(read('.build/stamp.json'))).toHaveProperty('inputs')
   })
 
-  it('with a mistake in it fails, again and again, until it is mended', () => {
+  it('with a mistake fails each time until it is fixed', () => {
     put('src/words.ts', 'export const word: number = "one"\n')
     for (const _ of [1, 2]) {
       const { status, output } = build()
@@ -140,7 +140,7 @@ describe('a build', () => {
     expect(build()).toEqual(BUILT)
   })
 
-  it('may begin twice at once, and after one that was killed', async () => {
+  it('may run twice at once, and after a killed one', async () => {
     rmSync(join(tree, 'dist'), { recursive: true })
     const dead = spawnSync(process.execPath, ['-e', '']).pid
     put('.build/lock', String(dead))

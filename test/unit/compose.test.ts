@@ -1,5 +1,5 @@
-// deploy/compose.yml, which nothing here can run: what it names exists, and the service in it would start, be reached and be
-// given the time that it needs to stop.
+// deploy/compose.yml, which cannot run here. Everything it names exists, and its service would start, be reachable, and have
+// enough time to stop.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -33,7 +33,7 @@ const page = read('docs/deploy-node.md')
 const PASSWORD = '0123456789abcdef'
 const SOME_VALUE = 'a-value-that-is-long-enough-for-a-key'
 
-/** The file that docs/deploy-node.md makes, with a value for each of its names. */
+/** The environment file that docs/deploy-node.md creates, with a value for each name. */
 function environmentFile(): Record<string, string> {
   const [, block] = /cat > countersign\.env <<END\n(.*?)^END$/ms.exec(page)!
   const names = [...block!.matchAll(/^(\w+)=\$\1$/gm)].map(([, name]) => name!)
@@ -47,7 +47,7 @@ function environmentFile(): Record<string, string> {
   return Object.fromEntries(names.map((name) => [name, values[name] ?? SOME_VALUE]))
 }
 
-/** What a process in the container is given: the image's variables, then the file's, then Compose's own. */
+/** The environment in the container: the image's variables, then the file's, then Compose's own. */
 function configInside() {
   const [, image] = /^ENV (.*)$/m.exec(dockerfile)!
   const own = Object.entries(countersign.environment!).map(([name, value]) => [
@@ -62,7 +62,7 @@ function configInside() {
   })
 }
 
-it('builds from the Dockerfile, and takes the settings of the file that the page has made', () => {
+it('builds from the Dockerfile, and reads the settings file that the page creates', () => {
   expect(services).toEqual({ countersign, database })
   expect(countersign.build).toBe('..')
   expect(countersign.env_file).toBe('countersign.env')
@@ -70,7 +70,7 @@ it('builds from the Dockerfile, and takes the settings of the file that the page
   expect(page).toContain('docker compose -f deploy/compose.yml up')
 })
 
-it('the service is reached from outside of its container, at the port that is exposed', () => {
+it('the service is reachable from outside its container, at the exposed port', () => {
   const { host, port } = configInside()
 
   expect(host).toBe('0.0.0.0')
@@ -78,7 +78,7 @@ it('the service is reached from outside of its container, at the port that is ex
   expect(dockerfile).toContain(`\nEXPOSE ${port}\n`)
 })
 
-it('the service reaches the database, as the role and by the password that it was made with', () => {
+it('the service reaches the database with the role and password it was created with', () => {
   const { POSTGRES_USER, POSTGRES_DB, POSTGRES_PASSWORD } = database.environment!
   const url = new URL(configInside().databaseUrl!)
 
@@ -87,22 +87,22 @@ it('the service reaches the database, as the role and by the password that it wa
   expect(page).toContain('POSTGRES_PASSWORD=$(openssl rand -hex 24)" > deploy/.env')
 })
 
-it('the service waits for a database that says that it is healthy, as that role', () => {
+it('the service waits until the database is healthy for that role', () => {
   expect(countersign.depends_on).toEqual({ database: { condition: 'service_healthy' } })
   const { POSTGRES_USER } = database.environment!
   expect(database.healthcheck!.test).toEqual(['CMD', 'pg_isready', '-U', POSTGRES_USER])
 })
 
-it('what the database keeps is in a volume, where version 18 and later have it', () => {
+it('the database’s files are in a volume, at the path of version 18 and later', () => {
   const [volume, folder] = database.volumes![0]!.split(':')
 
   expect(Object.keys(volumes)).toEqual([volume])
-  // https://hub.docker.com/_/postgres: before 18 it was /var/lib/postgresql/data.
+  // https://hub.docker.com/_/postgres: before version 18 it was /var/lib/postgresql/data.
   expect(Number(/^postgres:(\d+)$/.exec(database.image!)?.[1])).toBeGreaterThanOrEqual(18)
   expect(folder).toBe('/var/lib/postgresql')
 })
 
-it('there is time to stop in: the drain, and what docs/deploy-node.md promises after it', () => {
+it('the stop time covers the drain and the wait that docs/deploy-node.md promises', () => {
   const [, promised] = /at most `DRAIN_SECONDS` and (\d+) seconds\s+after the signal/.exec(page)!
   const grace = Number(/^(\d+)s$/.exec(countersign.stop_grace_period!)?.[1])
   const unit = Number(/^TimeoutStopSec=(\d+)$/m.exec(read('deploy/countersign.service'))?.[1])
@@ -114,7 +114,7 @@ it('there is time to stop in: the drain, and what docs/deploy-node.md promises a
   expect(run).toBeGreaterThanOrEqual(least)
 })
 
-it('no file with keys is committed, nor reaches the image', () => {
+it('no file with keys is committed or copied into the image', () => {
   const ignored = read('.gitignore').split('\n')
   expect(ignored).toEqual(expect.arrayContaining(['countersign.env', 'deploy/.env']))
   const [first, ...exceptions] = read('.dockerignore').trim().split('\n')

@@ -1,4 +1,4 @@
-// The environment: defaults, every fault by its name, and what embedded mode is.
+// The environment: defaults, every fault by its variable's name, and embedded mode.
 import { describe, expect, it } from 'vitest'
 import { ConfigError, parseConfig, parseStoreConfigs, VARIABLES } from '../../src/config.ts'
 import { USUAL_NAMES } from '../support/usual-environment.ts'
@@ -43,7 +43,7 @@ describe('one process of many', () => {
     expect(parseConfig(environment).retention).toEqual(retention)
   })
 
-  it('refuses to remove what is still looked into', () => {
+  it('refuses a retention so short that rows still needed would go', () => {
     expect(() => parseConfig({ RETENTION_DAYS: '13' })).toThrow('RETENTION_DAYS')
   })
 
@@ -61,7 +61,7 @@ it('reports all faults together, by name', () => {
   for (const name of ['PORT', 'ADMIN_KEY', 'SECRET_KEYS']) expect(attempt).toThrow(name)
 })
 
-it('refuses two keys of one name: only one of them could ever be found', () => {
+it('refuses two keys of one name, because only one could be found', () => {
   const key = (byte: number) => `k1:${Buffer.alloc(32, byte).toString('base64url')}`
 
   expect(() => parseConfig({ SECRET_KEYS: `${key(1)},${key(2)}` })).toThrow(
@@ -75,7 +75,7 @@ it('needs each part of a store, in STORE_ variables and in STORES', () => {
   expect(() => parseConfig({ ...KEYS, STORES: 'rubbish' })).toThrow('STORES')
 })
 
-it('takes what an operator says of the bucket', () => {
+it('accepts the operator’s statements about the bucket', () => {
   const parse = (more: Record<string, string>) => parseConfig({ ...KEYS, ...STORE, ...more })
   expect(parse({ STORE_EXCLUSIVE: 'true', STORE_CLEANUP_DAYS: '3' }).stores[0]).toMatchObject({
     exclusive: true,
@@ -139,12 +139,12 @@ describe('the endpoints of a store', () => {
     expect(() => parse({ STORE_PUBLIC_ENDPOINT: endpoint })).toThrow('STORE_PUBLIC_ENDPOINT')
   })
 
-  it('need a role that looks like one', () => {
+  it('need a well-formed role', () => {
     expect(() => parse({ STORE_ROLE_ARN: 'arn:aws:iam::1:role/x' })).toThrow('STORE_ROLE_ARN')
   })
 })
 
-it('names the stores alone for a tool that needs none of the service’s keys', () => {
+it('returns only the stores for a tool that needs no service keys', () => {
   const { stores, dataDirectory } = parseStoreConfigs({ ...STORE, DATA_DIR: '/data' })
   expect(stores.map(({ name, bucket }) => [name, bucket])).toEqual([['default', 'my-bucket']])
   expect(dataDirectory).toBe('/data')
@@ -152,7 +152,7 @@ it('names the stores alone for a tool that needs none of the service’s keys', 
   expect(() => parseStoreConfigs({ ...STORE, STORE_BUCKET: '' })).toThrow('STORE_BUCKET')
 })
 
-/** Every line of what is wrong. */
+/** The faults, one a line. */
 function faultsOf(environment: Record<string, string>): string[] {
   try {
     parseConfig(environment)
@@ -180,14 +180,14 @@ describe('a misspelt setting', () => {
     expect(() => parseStoreConfigs({ [misspelt]: 'x' })).toThrow(meant)
   })
 
-  it('is told together with the other faults', () => {
+  it('is reported together with the other faults', () => {
     expect(faultsOf({ STORE_DIALET: 'oss', PORT: 'x' })).toEqual([
       'STORE_DIALET: is no setting; is STORE_DIALECT meant? Correct or unset it',
       'PORT: must be a number',
     ])
   })
 
-  it('is somebody else’s where the right one is set, where it is empty, or where Kubernetes made it', () => {
+  it('is ignored if the right one is set, if it is empty, or if Kubernetes set it', () => {
     expect(
       faultsOf({
         LOG_LEVEL: 'info',
@@ -198,7 +198,7 @@ describe('a misspelt setting', () => {
     ).toEqual([])
   })
 
-  it('is never what environments usually have', () => {
+  it('is never a variable of usual environments', () => {
     const ours = new Set(VARIABLES.map(({ name }) => name))
     const usual = USUAL_NAMES.filter((name) => !ours.has(name))
     expect(usual.length).toBeGreaterThan(500)
@@ -206,7 +206,7 @@ describe('a misspelt setting', () => {
   })
 })
 
-describe('what is wrong is said in words', () => {
+describe('faults are reported in words', () => {
   const urls = 'must be an http or https URL such as https://uploads.example.com'
   it.each<[Record<string, string>, string[]]>([
     [{ PORT: 'abc' }, ['PORT: must be a number']],
@@ -270,7 +270,7 @@ describe('what is wrong is said in words', () => {
     expect(faultsOf(environment)).toEqual(faults)
   })
 
-  it('and a value is never repeated: it may be a secret', () => {
+  it('without repeating a value, which may be a secret', () => {
     const secret = 'mysql://me:s3cret@host/x'
     const said = faultsOf({
       DATABASE_URL: secret,

@@ -1,4 +1,4 @@
-// Whatever comes back, every outgoing call settles within its time-out: each sender against each way to answer badly.
+// Every outgoing call ends within its time-out, whatever the answer: each sender against each hostile receiver.
 import { afterAll, describe, expect, it } from 'vitest'
 import { jwksCache } from '../../src/auth/jwks.ts'
 import { fetchSender } from '../../src/delivery/send.ts'
@@ -15,7 +15,7 @@ import { HOSTILITIES, type Hostility, startHostileReceiver } from '../support/ho
 import { startReceiver } from '../support/receiver.ts'
 
 const timeoutMs = 800
-/** Long after every time-out: a call that comes so far would never have settled. */
+/** Long after every time-out. A call that lasts this long would never end. */
 const NEVER_MS = 10_000
 
 const clock = () => new Date('2026-01-01T00:00:00Z')
@@ -83,7 +83,7 @@ const callback: Sender = (url) => {
   )
 }
 
-/** What each has to make of a status that it heard, and of none. */
+/** The outcome that each sender must report after a status, and without one. */
 const SENDERS: Array<{ name: string; send: Sender; heard: string; unheard: string }> = [
   { name: 'a webhook on Node', send: webhookBy(onNode.fetch), heard: 'done', unheard: 'unclear' },
   { name: 'a webhook elsewhere', send: webhookBy(elsewhere), heard: 'done', unheard: 'unclear' },
@@ -133,7 +133,7 @@ describe.each(SENDERS)('$name settles', ({ send, heard, unheard }) => {
     }
 
     const outcomes = await Promise.all(HOSTILITIES.filter(({ floods }) => !floods).map(outcomeOf))
-    // A flood keeps the one thread of this process busy, and would make the others late.
+    // A flood keeps this process's one thread busy, which would delay the other calls.
     for (const flood of HOSTILITIES.filter(({ floods }) => floods)) {
       outcomes.push(await outcomeOf(flood))
     }
@@ -156,7 +156,7 @@ it.each([
   await receiver.stop()
 })
 
-it('a webhook waits for no connection of another one to the same host', async () => {
+it('a webhook does not wait for another’s connection to the same host', async () => {
   const receiver = await startReceiver()
   const release = receiver.hold()
   const send = fetchSender({ fetch: onNode.fetch })

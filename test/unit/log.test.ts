@@ -1,4 +1,4 @@
-// The log drops what must not be read: whoever writes it, wherever it stands.
+// The log drops secrets, whoever writes them and at any depth.
 import { expect, it } from 'vitest'
 import { redact } from '../../src/log.ts'
 

@@ -1,4 +1,4 @@
-// Which way calls leave: where the services beside a store are looked for, and what reaches the URLs that tenants name.
+// How calls leave the service: the default endpoints of services beside a store, and the fetch for URLs that tenants name.
 import { expect, it } from 'vitest'
 import type { StoreConfig } from '../../src/config.ts'
 import type { Database } from '../../src/db/connect.ts'
@@ -27,7 +27,7 @@ const servicesOf = async (options: Partial<ProcessOptions>) => {
     background: () => {},
     ...options,
   })
-  // No statement is sent.
+  // Never connected to, because no statement is sent.
   return services.forDatabase({} as Database)
 }
 

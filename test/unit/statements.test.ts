@@ -1,4 +1,4 @@
-// The judge of statements is itself judged: what leaves the tenant is found at every level, what stays is let through.
+// Tests the check of statements: it finds those that leave the tenant at any level, and passes those that stay.
 import { expect, it } from 'vitest'
 import { levelsOf, strayStatements } from '../support/statements.ts'
 
@@ -31,7 +31,7 @@ it.each([
     'select a.app_id from apps a cross join lateral (select 1 from uploads u where u.state = $1) s',
     ['uploads'],
   ],
-  // A comparison inside a string, or of another column, is none.
+  // A comparison inside a string, or of another column, does not count.
   ["select * from uploads where failure = 'app_id = $1'", ['uploads']],
   ['select * from uploads where my_app_id = $1', ['uploads']],
 ])('finds %s', (statement, tables) => {
@@ -40,7 +40,7 @@ it.each([
 
 it.each([
   'select * from apps order by app_id',
-  // Not a query: a definition, where the server notes those too.
+  // A definition is not a query, although some servers record it too.
   'create table issuers (app_id text, uploads jsonb, deliveries jsonb)',
   'select * from uploads where app_id = $1 and upload_id = $2',
   'select "state" from "uploads" where ("uploads"."app_id" = $1 and "uploads"."upload_id" = $2)',
@@ -48,7 +48,7 @@ it.each([
   'insert into uploads (app_id, upload_id) select $1, $2 where exists (select from counted)',
   'with changed as (update uploads set state = $1 where app_id = $2 returning *) select * from changed',
   'select 1 from changed join deliveries d on d.app_id = changed.app_id',
-  // Over all apps, and each question within one.
+  // The outer query reads all apps, and each inner query only one.
   'select a.app_id from apps a cross join lateral (select 1 from uploads u where u.app_id = a.app_id) s',
   'select (select min(d.at) from deliveries d where d.app_id = a.app_id) as since from apps a',
   'update uploads u set sweep_at = $1 from due where u.app_id = $2 and due.app_id = u.app_id',

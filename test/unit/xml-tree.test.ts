@@ -1,8 +1,8 @@
-// The XML tree: every element keeps its own text, and what is no plain document is refused.
+// The XML tree: every element keeps its own text, and anything but a plain document is refused.
 import { expect, it } from 'vitest'
 import { canonicalXml, parseXmlTree, textAt } from '../../src/storage/rest/xml-tree.ts'
 
-it('keeps each element as it stood, and decodes its text', () => {
+it('keeps each element’s source, and decodes its text', () => {
   const inner = '<x:b a="1 > 0" c=\'"\'>\n<d/>&lt;&#x41;&#66;&unknown;<![CDATA[<&]]></x:b>'
   const root = parseXmlTree(
     `<?xml version="1.0"?><!-- <no/> --><a xmlns="urn:x">${inner}<e >  f &amp; g </e><h/></a>`,

@@ -1,5 +1,5 @@
-// SubmitJobs and QueryJobList of Media Processing: each signature verified, each parameter read as documented; jobs go
-// on when the test says so, and a successful one has really saved its output.
+// SubmitJobs and QueryJobList of Media Processing. The double verifies each signature and reads each parameter as documented.
+// Jobs proceed when the test says so, and a successful job really saves its output.
 import { utf8 } from '../../../src/bytes/encoding.ts'
 import { acs3Verifier, type Fault, fault } from '../../../src/embedded/store/sts/verify-acs3.ts'
 import type { WireRequest } from '../../../src/embedded/store/wire.ts'
@@ -105,7 +105,7 @@ export function mediaService(options: ProcessingStoreOptions, stored: BucketAcce
   return {
     jobs,
     pipelines,
-    /** How often a state was asked for. */
+    /** How many times a state was queried. */
     asked: () => asked,
 
     async call(wire: WireRequest, body: string, requestId: string): Promise<Answer> {

@@ -22,7 +22,7 @@ export interface ProcessCall {
   key: string
   operation: string
   saveAs: string
-  /** The body as it came. */
+  /** The body as received. */
   body: string
 }
 
@@ -90,7 +90,7 @@ export function objectProcessing({ bucket }: ProcessingStoreOptions, stored: Buc
       return { bucket, fileSize, object: saveAs, status: 'OK' }
     },
 
-    /** The tasks so far have worked. */
+    /** Lets all tasks succeed that have been submitted so far. */
     async finishTasks(): Promise<void> {
       for (const { saveAs, operation, source } of tasks.values()) {
         await save(saveAs, operation, source)
@@ -99,7 +99,7 @@ export function objectProcessing({ bucket }: ProcessingStoreOptions, stored: Buc
   }
 }
 
-/** Plain text as the Go and Java SDKs send it, or a form as ali-oss does. */
+/** Reads plain text, as the Go and Java SDKs send it, or a form, as ali-oss does. */
 function readProcess(parameter: string, body: string, bucket: string) {
   const text = body.includes('%') ? decodeURIComponent(body) : body
   if (!text.startsWith(`${parameter}=`)) {

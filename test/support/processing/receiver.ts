@@ -1,4 +1,4 @@
-// A webhook endpoint on loopback: what it was sent, and the status that it answers.
+// A webhook endpoint on loopback, which records events and answers with the status that a test sets.
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
@@ -27,7 +27,7 @@ export async function startReceiver() {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`,
     received,
     answers,
-    /** The events about one upload, in the order of their arrival. */
+    /** The events of one upload, in order of arrival. */
     about: (uploadId: string) => received.filter(({ event }) => event.data.upload.id === uploadId),
     close: () => new Promise<void>((resolve) => server.close(() => resolve())),
   }

@@ -1,5 +1,5 @@
-// What the embedded store cannot do, in front of it: a server that verifies each signature as OSS and Media Processing
-// do, processes, really saves the result, and hands everything else on as it came.
+// A server in front of the embedded store that adds processing. It verifies each signature as OSS and Media Processing do,
+// really saves each result, and forwards every other request unchanged.
 import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { isRefusal, refusal } from '../../../src/embedded/store/refusal.ts'
@@ -12,7 +12,7 @@ import { objectProcessing } from './objects.ts'
 import { bucketAccess } from './stored.ts'
 
 export interface ProcessingStoreOptions {
-  /** The embedded store behind it. */
+  /** The embedded store behind this server. */
   storeUrl: string
   bucket: string
   region: string
@@ -86,7 +86,7 @@ async function readBody(message: IncomingMessage): Promise<string> {
   return text
 }
 
-/** Byte for byte: neither signature covers the port. */
+/** Forwards a request byte for byte, which works because neither signature covers the port. */
 function forward(message: IncomingMessage, response: ServerResponse, storeUrl: string): void {
   const { hostname, port } = new URL(storeUrl)
   const onward = request(

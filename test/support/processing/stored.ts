@@ -1,4 +1,4 @@
-// Reads and writes objects of the embedded store with its own key: what the processing double takes and saves.
+// Reads and writes objects of the embedded store with its own key, for the processing double.
 import { percentEncodePath } from '../../../src/bytes/encoding.ts'
 import { oss4DateTime, signHeaders } from '../../../src/signing/oss4.ts'
 import type { ProcessingStoreOptions } from './server.ts'

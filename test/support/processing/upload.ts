@@ -1,4 +1,4 @@
-// An app whose policy processes, an upload of it from beginning to end, and what came of it.
+// An app whose policy processes uploads, a whole upload to it, and the results.
 import { type Harness, someBytes } from '../harness.ts'
 import { startReceiver } from './receiver.ts'
 
@@ -46,7 +46,7 @@ export async function appWith(harness: Harness, processing: unknown[]) {
     ...app,
     receiver,
 
-    /** A completed upload. */
+    /** Makes a completed upload. */
     async upload(contentType: string, filename = 'a file ü', bytes = someBytes(1000)) {
       const { status, body: created } = await harness.call('POST', '/v1/uploads', app.apiKey, {
         subject: 'ada',
@@ -67,7 +67,7 @@ export async function appWith(harness: Harness, processing: unknown[]) {
       return { id: created.id as string, key: created.key as string, bytes, done: done.body }
     },
 
-    /** What the upload is owed by the rules of its policy, in their order. */
+    /** The deliveries that the upload's policy calls for, in the order of its rules. */
     async owed(uploadId: string) {
       const path = `/v1/uploads/${uploadId}/deliveries`
       const { body } = await harness.call('GET', path, app.apiKey)

@@ -1,10 +1,10 @@
-// The cache of public keys: how often it fetches, what it never follows, and that Workers share no promise between requests.
+// The cache of public keys: how often it fetches, which redirects it refuses, and that requests on Workers share no promise.
 import { exportJWK, generateKeyPair } from 'jose'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { jwksCache } from '../../../src/auth/jwks.ts'
 
 const URL = 'https://issuer.example/jwks.json'
-/** A key of 2048 bits; nothing is signed with it. */
+/** A key of 2048 bits that signs nothing. */
 const JSON_RSA = { kty: 'RSA', n: `_${'A'.repeat(341)}`, e: 'AQAB' }
 let keys: string
 beforeAll(async () => {
@@ -28,7 +28,7 @@ function cacheOf({ sharePromises = true, answer = () => new Response(keys) } = {
   return {
     asked,
     request: () => cache((work) => void work),
-    /** Lets these fetches, in the order they were made, come to their end. */
+    /** Ends these fetches, in the order they were made. */
     answer: (index: number) => waiting[index]!(),
     pass: (seconds: number) => {
       now = new Date(now.getTime() + seconds * 1000)
@@ -37,7 +37,7 @@ function cacheOf({ sharePromises = true, answer = () => new Response(keys) } = {
 }
 
 describe('on Node', () => {
-  it('requests at once share one fetch', async () => {
+  it('concurrent requests share one fetch', async () => {
     const cache = cacheOf()
     const both = Promise.all([cache.request()(URL), cache.request()(URL)])
     cache.answer(0)
@@ -48,7 +48,7 @@ describe('on Node', () => {
 })
 
 describe('on Workers', () => {
-  it('a first request that never ends keeps no other from the keys', async () => {
+  it('a request that never ends does not keep others from the keys', async () => {
     const cache = cacheOf({ sharePromises: false })
     void cache.request()(URL)
     const second = cache.request()(URL)
@@ -58,7 +58,7 @@ describe('on Workers', () => {
     expect(cache.asked).toHaveLength(2)
   })
 
-  it('two requests at once get keys, also when the old ones are of the day before', async () => {
+  it('two concurrent requests get keys, even if the cached ones are a day old', async () => {
     const cache = cacheOf({ sharePromises: false })
     const first = cache.request()(URL)
     cache.answer(0)
@@ -72,7 +72,7 @@ describe('on Workers', () => {
     expect((await Promise.all(both)).every((found) => found !== undefined)).toBe(true)
   })
 
-  it('an unknown key, asked for by many at once, is fetched for once in half a minute', async () => {
+  it('an unknown key causes one fetch in half a minute, however many ask for it', async () => {
     const cache = cacheOf({ sharePromises: false })
     const first = cache.request()(URL)
     cache.answer(0)
@@ -87,7 +87,7 @@ describe('on Workers', () => {
   })
 })
 
-describe('a set that nothing can be verified with', () => {
+describe('a set without a usable key', () => {
   const FAULTY: Array<[string, unknown]> = [
     ['is empty', { keys: [] }],
     ['is none', { kes: [] }],
@@ -120,7 +120,7 @@ describe('a set that nothing can be verified with', () => {
     expect(await late).toBeUndefined()
   })
 
-  it('may stand beside a key that can be used', async () => {
+  it('may contain other keys beside a usable one', async () => {
     const odd = { keys: [{ kty: 'new' }, { kty: 'oct', k: 'AA' }, ...JSON.parse(keys).keys] }
     const cache = cacheOf({ answer: () => Response.json(odd) })
     const asked = cache.request()(URL)

@@ -1,4 +1,4 @@
-// The CORS rule to add: only where one is needed, where it takes effect, and never at the cost of a foreign rule.
+// The CORS rule to add: only if one is needed, where it takes effect, and never in place of a foreign rule.
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { planCors } from '../../../src/bucket/cors.ts'
@@ -69,7 +69,7 @@ describe('a rule is added', () => {
     expect(merged?.rules).toEqual([...(rule ? [rule] : []), { ...good(APP), maxAgeSeconds: 3600 }])
   })
 
-  it('before the rule that hides ETag, and then exposes what that one exposed', () => {
+  it('before the rule that hides ETag, and exposes the same headers as that rule', () => {
     const other = good('https://other.org')
     const hiding = { ...good('https://*.example.com'), exposeHeaders: ['x-oss-meta-a', 'etag'] }
 
@@ -84,7 +84,7 @@ describe('a rule is added', () => {
     expect(corsRuleFor(merged!.rules, 'https://b.example.com', 'PUT')).toBe(hiding)
   })
 
-  it('once for all missing origins; any origin means all of them', () => {
+  it('once for all missing origins, and `*` covers all of them', () => {
     expect(plan([], [APP, 'https://b.org', APP]).merged?.rules[0]?.allowedOrigins).toEqual([
       APP,
       'https://b.org',
@@ -92,7 +92,7 @@ describe('a rule is added', () => {
     expect(plan([], [APP, '*']).merged?.rules[0]?.allowedOrigins).toEqual(['*'])
   })
 
-  it('not to ten rules: what is missing is said', () => {
+  it('not if there are ten rules already, and the missing origins are reported', () => {
     const ten = Array.from({ length: 10 }, (_, index) => good(`https://${index}.org`))
     expect(plan(ten, [APP])).toEqual({ missing: [APP] })
   })
@@ -108,7 +108,7 @@ const rule = fc.record({
   maxAgeSeconds: fc.option(fc.nat(), { nil: undefined }),
 })
 
-describe('whatever was there', () => {
+describe('with any rules before', () => {
   it('foreign rules survive in their order, the wanted origins are served, and a second apply does nothing', () => {
     fc.assert(
       fc.property(
@@ -143,7 +143,7 @@ describe('whatever was there', () => {
     )
   })
 
-  it('no origin can do less than before, nor read less', () => {
+  it('no origin may do or read less than before', () => {
     fc.assert(
       fc.property(fc.array(rule, { maxLength: 9 }), fc.uniqueArray(origin), (rules, origins) => {
         const after = planCors({ rules }, origins).merged?.rules ?? rules

@@ -1,4 +1,4 @@
-// The lifecycle rules to add: only what OSS takes, never for the whole bucket, and never at the cost of a foreign rule.
+// The lifecycle rules to add: only rules that OSS accepts, never for the whole bucket, and never in place of a foreign rule.
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type PrefixState, planLifecycle } from '../../../src/bucket/lifecycle.ts'
@@ -64,8 +64,8 @@ describe('a prefix', () => {
   })
 })
 
-describe('what is written', () => {
-  it('is a rule for each prefix, behind what was there', () => {
+describe('the written configuration', () => {
+  it('has a rule for each prefix, after the existing rules', () => {
     const { merged } = planLifecycle(read(rule('old/', days(1))), ['a/', 'b/c/'])
     const xml = writeConfiguration(LIFECYCLE, merged!)
     expect(xml).toBe(
@@ -73,14 +73,14 @@ describe('what is written', () => {
     )
   })
 
-  it('is one rule for a prefix and those below it', () => {
+  it('has one rule for a prefix and those below it', () => {
     const { merged } = planLifecycle(undefined, ['a/b/', 'a/', 'a/c/'])
     expect(merged?.rules.map(({ prefix }) => prefix)).toEqual(['a/'])
     const again = planLifecycle(stored(merged!), ['a/b/', 'a/', 'a/c/'])
     expect(again.prefixes.map(({ state }) => state)).toEqual(['done', 'done', 'done'])
   })
 
-  it('makes our own rule longer, in its place', () => {
+  it('extends our own rule in its place', () => {
     const present = read(rule('photos/', days(8), { id: OURS }), rule('x/', days(1)))
     const { merged } = planLifecycle(present, ['photos/'], 31)
     expect(merged?.rules.map(({ abort }) => abort?.days)).toEqual([31, 1])
@@ -121,7 +121,7 @@ const anyRule = fc
   )
   .map(([prefix, actions, status, id]) => rule(prefix, actions.join(''), { status, id }))
 
-it('whatever was there, foreign rules survive byte for byte, and apply twice is apply once', () => {
+it('foreign rules survive byte for byte, and a second apply changes nothing', () => {
   const wanted = fc.uniqueArray(fc.constantFrom('a/', 'a/b/', 'b/', 'photos/'))
   fc.assert(
     fc.property(fc.array(anyRule, { maxLength: 6 }), wanted, (rules, prefixes) => {

@@ -1,4 +1,4 @@
-// Findings: what is missing fails a check, what only the operator can judge is a warning, and RAM allows the least.
+// Findings: a missing setting fails, a setting that only the operator can judge warns, and the RAM policy allows the least.
 import { describe, expect, it } from 'vitest'
 import {
   assumeRolePolicy,
@@ -20,7 +20,7 @@ const levels = (state: Partial<BucketState>) =>
   review({ ...EMPTY, ...state }, WANTED).findings.map(({ about, level }) => `${about} ${level}`)
 
 describe('findings', () => {
-  it('of a fresh bucket: two things are missing, and apply puts both right', () => {
+  it('of a new bucket are two missing settings, and apply adds both', () => {
     const { findings } = review(EMPTY, WANTED)
     expect(findings.map(({ about, level, applies }) => [about, level, applies])).toEqual([
       ['CORS', 'missing', true],
@@ -42,7 +42,7 @@ describe('findings', () => {
     expect(levels(state)).toContain(expected)
   })
 
-  it('name the permission that is wanting', () => {
+  it('name the missing permission', () => {
     const { findings } = review({ ...EMPTY, cors: { refused: 'AccessDenied' } }, WANTED)
     expect(findings[0]?.todo).toBe('Allow this key oss:GetBucketCors.')
   })
@@ -87,7 +87,7 @@ describe('RAM', () => {
     ])
   })
 
-  it('allows each processing target what it needs beside, on the prefixes where there are resources', () => {
+  it('allows each processing target the extra actions it needs, limited to the prefixes where possible', () => {
     const policies = processingPolicies('shop', prefixes)
     const allowed = (statements: (typeof policies)['media']['Statement']) =>
       statements.map(({ Action, Resource }) => [Action, Resource])

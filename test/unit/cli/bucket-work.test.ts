@@ -1,4 +1,4 @@
-// What `bucket apply` says when the store does not do as it was told: refused, not taken, or rules gone.
+// The report of `bucket apply` if the store refuses a change, ignores it, or loses rules.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { applyToBucket, checkBucket } from '../../../src/cli/bucket-work.ts'
 import type {
@@ -22,7 +22,7 @@ const denied = async (): Promise<never> => {
   throw new StoreFailure('refused', 'AccessDenied', 403)
 }
 
-/** A bucket in memory that keeps documents, as a store does. */
+/** A bucket in memory that stores documents, as a real one does. */
 function aBucket(changes: Partial<BucketSettings> = {}) {
   const kept: { cors?: string; lifecycle?: string } = { lifecycle: FOREIGN }
   const settings: BucketSettings = {
@@ -62,7 +62,7 @@ describe('apply', () => {
     expect(await applyToBucket(settings, WANTED)).toMatchObject({ failures: [], changes: [] })
   })
 
-  it('of one that is refused still writes the other, and names the permission', async () => {
+  it('still writes one setting if the other is refused, and names the permission', async () => {
     const { settings, kept } = aBucket({ writeCors: denied })
     const { changes, failures } = await applyToBucket(settings, WANTED)
     expect(failures).toEqual([
@@ -82,7 +82,7 @@ describe('apply', () => {
     )
   })
 
-  it('looks again for what is not there at once, and fails if it never is', async () => {
+  it('checks again for a setting that does not show at once, and fails if it never does', async () => {
     let reads = 0
     const slow = aBucket()
     const { readCors } = slow.settings
@@ -96,7 +96,7 @@ describe('apply', () => {
     expect(changes.join()).not.toContain('CORS')
   })
 
-  it('fails loudly where a rule from before is gone', async () => {
+  it('fails loudly if an earlier rule is gone', async () => {
     const { settings, kept } = aBucket()
     settings.writeLifecycle = async (configuration: BucketConfiguration<LifecycleRule>) => {
       kept.lifecycle = writeConfiguration(LIFECYCLE, {

@@ -1,4 +1,4 @@
-// Which answers of a store our client believes after a direct completion: the service's own word in a 200, and no other.
+// Direct completion by our client: it believes a store's answer only if it is a 200 with the service's own body.
 import { afterEach, describe, expect, it, vi } from 'vitest'
 import { ApiProblem, type Call } from '../../../src/client/api.ts'
 import { completeAtStore } from '../../../src/client/direct.ts'
@@ -8,7 +8,7 @@ const WORD = JSON.stringify({ id: 'upl_1', state: 'completed' })
 
 afterEach(() => vi.unstubAllGlobals())
 
-/** What the store answers, and then the service when it is asked for the state. */
+/** The store's answer, then the service's answer when the client asks for the state. */
 async function complete(answer: () => Promise<Response>, state = 'open') {
   const asked: string[] = []
   const call = (async (method: string, path: string) => {
@@ -22,7 +22,7 @@ async function complete(answer: () => Promise<Response>, state = 'open') {
 }
 
 describe('after a direct completion', () => {
-  it('the service’s word in a 200 is enough', async () => {
+  it('the service’s own answer in a 200 is enough', async () => {
     const { completed, asked } = await complete(async () => new Response(WORD))
 
     expect(completed).toBe(true)
@@ -45,7 +45,7 @@ describe('after a direct completion', () => {
     expect(known.asked.at(-1)).toBe('GET /v1/uploads/upl_1')
   })
 
-  it('a definite no of the service leaves it to the other way', async () => {
+  it('after a definite no of the service, the client completes through the service', async () => {
     const call: Call = () => Promise.reject(new ApiProblem(403, { code: 'forbidden' }))
 
     const completed = await completeAtStore(call, { id: 'upl_1', token: 't', uploadToken: 'u' })

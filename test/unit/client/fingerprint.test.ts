@@ -1,4 +1,4 @@
-// The fingerprint by which an unfinished upload is found again: the same on every device, whatever its clock and its disk say.
+// The fingerprint that finds an unfinished upload again: the same on every device, whatever its clock and its disk.
 import { mkdtemp, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,7 +9,7 @@ import { someBytes } from '../../support/harness.ts'
 
 const BYTES = someBytes(200_000)
 
-/** As a browser's page gives a file. */
+/** A file as a browser gives it to a page. */
 function blobSource(name: string, bytes: Uint8Array<ArrayBuffer>, lastModified: number): Source {
   const file = new File([bytes], name, { lastModified, type: 'application/pdf' })
   return {
@@ -37,7 +37,7 @@ it('is the same for a file in the browser, copied to another device, and on the 
   expect([...found]).toHaveLength(1)
 })
 
-it('is another for another name, size, start or end', async () => {
+it('differs for another name, size, start or end', async () => {
   const changed = (at: number) => BYTES.map((byte, index) => (index === at ? byte ^ 1 : byte))
   const files: Array<[string, Uint8Array<ArrayBuffer>]> = [
     ['a.pdf', BYTES],

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { ApiProblem, type Call } from '../../../src/client/api.ts'
 import { StorageUploadLost, sendParts } from '../../../src/client/parts.ts'
 
-/** A service that signs for one token, URLs that live so long, and a store that takes everything. */
+/** A service that signs URLs of this life for one token, and a store that accepts everything. */
 function service({ valid, lifeMs }: { valid: string; lifeMs: number }) {
   const asked: string[] = []
   const call = (async (_method: string, _path: string, token: string, body: any) => {
@@ -53,14 +53,14 @@ it('an expired upload token is renewed once, and the upload goes on', async () =
   expect(asked).toEqual(['old', 'new', 'new'])
 })
 
-it('one that is refused after its renewal is a failure', async () => {
+it('a token that is refused after its renewal is a failure', async () => {
   const { asked, call } = service({ valid: 'never', lifeMs: 900_000 })
 
   await expect(send(call, async () => 'new')).rejects.toMatchObject({ status: 401 })
   expect(asked).toEqual(['old', 'new'])
 })
 
-it('URLs that live shorter than the margin are asked for once and used', async () => {
+it('URLs with a life below the margin are requested once and used', async () => {
   const { asked, call } = service({ valid: 'old', lifeMs: 20_000 })
 
   expect(await send(call, async () => 'new')).toEqual([1])

@@ -1,4 +1,4 @@
-// What a scheduled run may spend, and how it is shared out.
+// The budget of a scheduled run, and how the run shares it out.
 import { describe, expect, it } from 'vitest'
 import { parseConfig } from '../../../src/config.ts'
 import {
@@ -24,7 +24,7 @@ describe('the shares of a run', () => {
     expect(sharesOf(requests, hasHousekeeping)).toEqual(shares)
   })
 
-  it('are the whole run, and none gets less than in the smallest', () => {
+  it('add up to the whole run, and none is below that of the smallest run', () => {
     for (let requests = LEAST_RUN; requests < 1000; requests++) {
       for (const hasHousekeeping of [true, false]) {
         const { delivery, sweep, housekeeping } = sharesOf(requests, hasHousekeeping)
@@ -55,12 +55,12 @@ describe('apps in turn', () => {
     expect(appsWithin(requests)).toBe(apps)
   })
 
-  it('come all where all fit, in their order', () => {
+  it('all get a turn, in order, if all fit', () => {
     expect(inTurn(['b', 'a', 'c'], 3, 7)).toEqual(['b', 'a', 'c'])
     expect(inTurn(['b', 'a', 'c'], Number.POSITIVE_INFINITY, 7)).toEqual(['b', 'a', 'c'])
   })
 
-  it('each come as often as the others, minute by minute, in whatever order they are given', () => {
+  it('each get equally many turns over the minutes, in any order', () => {
     const all = ['a', 'b', 'c', 'd', 'e', 'f', 'g']
     const turns = Array.from({ length: all.length }, (_, minute) => {
       const given = minute % 2 ? all : all.toReversed()
@@ -71,7 +71,7 @@ describe('apps in turn', () => {
   })
 })
 
-it('what is kept for others is spent by them alone', () => {
+it('a reserved share is spent only by its owner', () => {
   const budget = budgetOf(20)
   const first = keeping(budget, 15)
   for (let count = 0; count < 7; count++) first.spend()

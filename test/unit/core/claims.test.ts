@@ -1,4 +1,4 @@
-// Conditions on claims: what a pattern matches, and which values never do.
+// Conditions on claims: the values that a pattern matches, and those that never match.
 import { expect, it } from 'vitest'
 import { matchesPattern, meetsConditions } from '../../../src/core/claims.ts'
 
@@ -25,7 +25,7 @@ it.each([
   ['*/app', 'acme/app2'],
   ['acme', 'acme2'],
   ['acme', ''],
-  // What begins and what ends the value must not share characters.
+  // The prefix and the suffix must not overlap.
   ['aba*ba', 'aba'],
   ['a*a', 'a'],
   ['*ab*ab*', 'ab'],
@@ -38,7 +38,7 @@ it.each([
   expect(matchesPattern(pattern, text)).toBe(false)
 })
 
-it('takes no longer for a pattern made to be slow', () => {
+it('is no slower for a pattern designed to be slow', () => {
   const pattern = `${'*a'.repeat(120)}*b`
   let looked = 0
   const text = Object.assign(new String('a'.repeat(16_000)), {
@@ -49,7 +49,7 @@ it('takes no longer for a pattern made to be slow', () => {
   })
 
   expect(matchesPattern(pattern, text as unknown as string)).toBe(false)
-  // The ends decide before anything is looked for.
+  // The prefix and the suffix decide before any search.
   expect(looked).toBe(0)
   expect(matchesPattern(`${pattern}*`, text as unknown as string)).toBe(false)
   expect(looked).toBe(121)
@@ -75,7 +75,7 @@ it.each([
   ['an empty list', { a: ['*'] }, { a: [] }],
   ['a list in a list, or an object in one', { a: ['*'] }, { a: [['x'], { y: 'x' }] }],
   ['a list as text', { a: ['x,y'] }, { a: ['x', 'y'] }],
-  // 2^53 + 1 has become 2^53 as it was parsed.
+  // Parsing turns 2^53 + 1 into 2^53.
   ['a number that was rounded', { a: ['9007199254740992'] }, JSON.parse('{"a":9007199254740993}')],
   ['what every object has', { constructor: ['*'], toString: ['*'] }, {}],
   ['no pattern', { a: [] }, { a: 'x' }],

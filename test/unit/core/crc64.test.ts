@@ -1,4 +1,4 @@
-// CRC-64/XZ against the vectors of Alibaba's SDKs, and its algebra.
+// CRC-64/XZ against the vectors of Alibaba's SDKs, and its algebraic laws.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { combineCrc64, crc64 } from '../../../src/bytes/crc64.ts'

@@ -1,4 +1,4 @@
-// What a log says of an error: never the parameters of a statement, which may be hashes, names or keys of objects.
+// The text of an error for the log: never a statement's parameters, which may be hashes, names or object keys.
 import { DrizzleQueryError } from 'drizzle-orm/errors'
 import { expect, it } from 'vitest'
 import { errorText, errorTrace } from '../../../src/core/error-text.ts'
@@ -9,7 +9,7 @@ const failed = new DrizzleQueryError(
   new Error('relation "api_keys" does not exist'),
 )
 
-it('names a failed statement and the database’s words, and none of its parameters', () => {
+it('shows a failed statement and the database’s message, without parameters', () => {
   expect(errorText(failed)).toBe(
     'Error: relation "api_keys" does not exist in: select * from api_keys where hash = $1',
   )
@@ -18,7 +18,7 @@ it('names a failed statement and the database’s words, and none of its paramet
   expect(trace + errorText(failed)).not.toMatch(/a-hash|nowhere/)
 })
 
-it('repeats every other error as it is', () => {
+it('shows every other error unchanged', () => {
   const error = new TypeError('no such thing')
   expect(errorText(error)).toBe('TypeError: no such thing')
   expect(errorTrace(error)).toBe(error.stack)

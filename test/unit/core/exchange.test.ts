@@ -1,4 +1,4 @@
-// One request and its whole answer: it settles in time, also on a fetch that ignores that it is aborted.
+// One request and its whole answer: it ends in time, even if fetch ignores the abort.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { exchange } from '../../../src/net/exchange.ts'
 
@@ -10,11 +10,11 @@ afterEach(() => void vi.useRealTimers())
 
 const bytes = (text: string) => new TextEncoder().encode(text)
 const answering = (body: BodyInit | null) => async () => new Response(body)
-/** A body that says this and nothing more, and never ends. */
+/** A body that sends this text and never ends. */
 const endless = (text: string) =>
   new ReadableStream({ start: (controller) => controller.enqueue(bytes(text)) })
 
-/** What came of it by then. */
+/** The outcome so far. */
 async function outcomeAfter(milliseconds: number, work: Promise<unknown>) {
   let outcome: unknown = 'unsettled'
   work.then(
@@ -46,7 +46,7 @@ it('keeps the status where the body never ends', async () => {
   expect(body).toThrow('no answer in time')
 })
 
-it('takes as many bytes as it may, and not one more', async () => {
+it('reads up to the limit, and not one byte more', async () => {
   const whole = await exchange(answering('four'), URL, {}, LIMITS)
   const longer = await exchange(answering(endless('five!')), URL, {}, LIMITS)
 
@@ -54,7 +54,7 @@ it('takes as many bytes as it may, and not one more', async () => {
   expect(longer.body).toThrow('the answer is too large')
 })
 
-it('is aborted by its caller, also before it begins', async () => {
+it('can be aborted by its caller, even before it begins', async () => {
   const caller = new AbortController()
   const never = () => new Promise<Response>(() => {})
   const work = exchange(never, URL, { signal: caller.signal }, LIMITS)
@@ -65,7 +65,7 @@ it('is aborted by its caller, also before it begins', async () => {
   expect(await outcomeAfter(0, late)).toBe('AbortError')
 })
 
-it('tells the fetch that it is over, so that the connection is not kept', async () => {
+it('aborts the fetch at its end, so that the connection is closed', async () => {
   let signal: AbortSignal | null | undefined
   const work = exchange(
     (_, init) => {

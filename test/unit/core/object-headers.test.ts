@@ -1,8 +1,8 @@
-// A policy's `object` block is held to what OSS takes, when it is written: both sides of every boundary.
+// A policy's `object` block is checked against OSS's limits when it is written: both sides of every boundary.
 import { describe, expect, it } from 'vitest'
 import { policySchema } from '../../../src/contract/policy.ts'
 
-/** Where the faults of an `object` block are. */
+/** The paths of an `object` block's faults. */
 function faults(object: Record<string, unknown>): string[] {
   const parsed = policySchema.safeParse({ object })
   return parsed.success ? [] : parsed.error.issues.map(({ path }) => path.join('/'))
@@ -64,7 +64,7 @@ describe('a policy’s object block', () => {
   })
 
   it('counts metadata with its header names and the stamp', () => {
-    // 4 × (11 + 2 + 2000) bytes, and the stamp’s 11 + 18 + 64 come to 8145; the last entry fills what is left of 8192.
+    // 4 × (11 + 2 + 2000) bytes, and the stamp’s 11 + 18 + 64 come to 8145. The last entry fills the rest of 8192.
     const metadata = record(4, (index) => `m${index}`, 'x'.repeat(2000))
     expect(faults({ metadata: { ...metadata, z: 'x'.repeat(35) } })).toEqual([])
     expect(faults({ metadata: { ...metadata, z: 'x'.repeat(36) } })).toEqual(['object/metadata'])

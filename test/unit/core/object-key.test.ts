@@ -1,4 +1,4 @@
-// Keys: every placeholder is one safe segment, and nothing a user sends climbs out of its place.
+// Keys: every placeholder becomes one safe segment, so that no user input reaches another path.
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { digestHex } from '../../../src/bytes/encoding.ts'
@@ -32,7 +32,7 @@ describe('a rendered key', () => {
     expect(renderKey('app', '{subject}/{uploadId}/{filename}', values(filename))).toBe(key)
   })
 
-  it('has as many segments as its template, whatever the names', async () => {
+  it('has as many segments as its template, for any names', async () => {
     const name = fc.string({ minLength: 1, maxLength: 60 })
     await fc.assert(
       fc.asyncProperty(name, name, async (filename, subject) => {
@@ -89,7 +89,7 @@ describe('the segment of a subject', () => {
     expect(await subjectSegment(subject)).toBe(start + digest)
   })
 
-  it('is another for every subject, also for one that is called like a segment', async () => {
+  it('differs for every subject, even one named like a segment', async () => {
     const piece = fc.constantFrom(
       ...[
         'a',
@@ -155,7 +155,7 @@ it.each([
   expect(templateFault(template)).toBeTypeOf('string')
 })
 
-it('a lone surrogate is no key', () => {
+it('a lone surrogate is not a key', () => {
   expect(keyFault('a/\ud800')).toBe('has a lone surrogate')
   expect(keyFault(safeSegment('fine'))).toBeUndefined()
 })

@@ -1,4 +1,4 @@
-// The plan: contiguous, covering, within the store's limits; and the differences between it and what is stored.
+// The plan is contiguous, covers the file and respects the store's limits. Differences compare it with the stored parts.
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
@@ -90,7 +90,7 @@ describe('what is missing', () => {
     expect(missingParts(plan(20 * MiB), stored)).toEqual(missing)
   })
 
-  it('of a stream ends open', () => {
+  it('of a stream ends with an open range', () => {
     const streamed = planParts({ maxSizeBytes: 80 * MiB, preferredPartSizeBytes: 8 * MiB }, LIMITS)
     expect(missingParts(streamed, [])).toEqual([[1, null]])
     expect(missingParts(streamed, [1, 3])).toEqual([

@@ -1,4 +1,4 @@
-// Which rules fit an upload, where each saves, and which rules cannot be written at all.
+// Processing rules: which ones fit an upload, where each saves, and which are invalid.
 import { describe, expect, it } from 'vitest'
 import {
   operationFault,
@@ -64,12 +64,12 @@ describe('a plan', () => {
     )
   })
 
-  it('takes parameters of a content type for what they are', () => {
+  it('ignores parameters of a content type', () => {
     const rules = [image('{uploadId}/t', { when: { contentTypes: ['image/png'] } })]
     expect(planProcessing(rules, upload({ contentType: 'image/png; x=1' }))).toHaveLength(1)
   })
 
-  it('renders a filename to one segment, whatever it holds', () => {
+  it('renders any filename to one segment', () => {
     const values = { ...upload().values, filename: '../../etc/passwd' }
     const [task] = planProcessing([image('{uploadId}/{filename}.webp')], upload({ values }))
     expect(task!.key).toBe('photos/upl_1/.._.._etc_passwd.webp')
@@ -84,7 +84,7 @@ describe('a plan', () => {
     throw new Error('nothing was refused')
   }
 
-  it('refuses an upload whose key a result would take', () => {
+  it('refuses an upload whose key a result would overwrite', () => {
     expect(refused([image('ada/{uploadId}/cat.png')])).toMatchObject({
       code: 'invalid-request',
       members: { errors: [{ pointer: '/filename' }] },
@@ -97,7 +97,7 @@ describe('a plan', () => {
     })
   })
 
-  it('refuses a result whose key is longer than a store takes', () => {
+  it('refuses a result whose key is longer than a store accepts', () => {
     const long = `${'x'.repeat(255)}/`.repeat(4)
     expect(refused([image(`${long}{uploadId}`)])).toMatchObject({ code: 'invalid-request' })
   })

@@ -1,4 +1,4 @@
-// What an operator is told of keys that rows name and SECRET_KEYS lacks.
+// The message to an operator about keys that rows name and SECRET_KEYS lacks.
 import { expect, it } from 'vitest'
 import { type SealedCount, unlistedKeys } from '../../../src/core/ports/sealed.ts'
 

@@ -1,4 +1,4 @@
-// Issuers that everybody shares are trusted only with a claim that names an owner.
+// Issuers shared by everybody are trusted only with a claim that names an owner.
 import { expect, it } from 'vitest'
 import { requireOwner } from '../../../src/core/shared-issuers.ts'
 

@@ -50,7 +50,7 @@ const stored = (sizes: number[], more: Partial<StoredSoFar> = {}): StoredSoFar =
 })
 
 describe('the end of an open session', () => {
-  it('is a day after its last activity, or what its policy says, and never past its absolute end', () => {
+  it('is a day after its last activity, or as its policy says, and never past its absolute end', () => {
     expect(endOf(aSession(), NOW.getTime())).toBe(at(24 * HOUR).getTime())
     expect(endOf(aSession({ policy: { idleSeconds: 60 } }), NOW.getTime())).toBe(
       at(MINUTE).getTime(),
@@ -63,7 +63,7 @@ describe('the end of an open session', () => {
       nextLookAt(aSession(session), { activity: at(activity).getTime(), isWatched, now: NOW })
     expect(look({}, -HOUR)).toEqual(at(23 * HOUR))
     expect(look({}, -HOUR, true)).toEqual(at(10 * MINUTE))
-    // Less and less often: after so long as nothing came.
+    // Less and less often: after as long again as nothing has arrived.
     expect(look({ policy: { autoComplete: true } }, 0)).toEqual(at(10 * MINUTE))
     expect(look({ policy: { autoComplete: true } }, -3 * HOUR)).toEqual(at(3 * HOUR))
     expect(look({ policy: { autoComplete: true } }, -23 * HOUR)).toEqual(at(HOUR))
@@ -74,7 +74,7 @@ describe('the end of an open session', () => {
     expect(look({ expiresAt: at(MINUTE) }, 0, true)).toEqual(at(MINUTE))
   })
 
-  it('is never after the first look', () => {
+  it('never comes after the first visit', () => {
     expect(firstLookAt(aSession(), NOW)).toEqual(at(10 * MINUTE))
     expect(firstLookAt(aSession({ method: 'single' }), NOW)).toEqual(at(16 * MINUTE))
     expect(firstLookAt(aSession({ expiresAt: at(MINUTE) }), NOW)).toEqual(at(MINUTE))
@@ -87,7 +87,7 @@ describe('too much', () => {
     expect(isOverSize(aSession(), stored([351]))).toBe(true)
   })
 
-  it('is counted from what was reserved where no size was declared', () => {
+  it('is counted from the reserved size if none was declared', () => {
     const plan = { sizeBytes: null, partSizeBytes: 100, partCount: null, maxPartCount: 10 }
     const session = aSession({ plan, reservedBytes: 1000 })
     expect(isOverSize(session, stored([1100]))).toBe(false)
@@ -145,7 +145,7 @@ describe('what may still arrive of an ended session', () => {
   const until = (session: Partial<UploadSession>) =>
     arrivalsUntil(ended(session)) && new Date(arrivalsUntil(ended(session)))
 
-  it('is nothing by part URLs: the store refuses them', () => {
+  it('excludes parts, because the store refuses their URLs', () => {
     expect(until({})).toBe(0)
   })
 
@@ -154,12 +154,12 @@ describe('what may still arrive of an ended session', () => {
     (method) => {
       expect(until({ method })).toEqual(at(20 * MINUTE))
       expect(until({ method, expiresAt: at(10 * MINUTE) })).toEqual(at(15 * MINUTE))
-      // Nobody was ever handed anything.
+      // Nobody ever received a URL or a token.
       expect(until({ method, revision: 1 })).toBe(0)
     },
   )
 
-  it('is what credentials, a direct completion or an unanswered initiate still bring', () => {
+  it('includes uploads by credentials, a direct completion and an unanswered initiate', () => {
     expect(until({ method: 'credentials' })).toEqual(at(65 * MINUTE))
     expect(until({ direct: true, attemptAt: at(-16 * MINUTE) })).toEqual(at(4 * MINUTE))
     expect(until({ leftoversAt: at(-MINUTE) })).toEqual(at(14 * MINUTE))
@@ -169,7 +169,7 @@ describe('what may still arrive of an ended session', () => {
     expect(arrivalsUntil(aSession())).toBe(Number.POSITIVE_INFINITY)
   })
 
-  it('is looked for less and less often, and once more when nothing can come', () => {
+  it('is looked for less and less often, and a last time when nothing can arrive any more', () => {
     const session = ended({ method: 'single' })
     expect(nextReleaseLookAt(session, NOW)).toEqual(at(MINUTE))
     expect(nextReleaseLookAt(session, at(4 * MINUTE))).toEqual(at(8 * MINUTE))

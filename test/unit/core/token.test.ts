@@ -1,4 +1,4 @@
-// Tokens: each kind has its own type and key; keys rotate by adding last, moving first, removing.
+// Tokens: each kind has its own type and key. Keys rotate by adding one last, moving it first, and removing the old one.
 import { describe, expect, it } from 'vitest'
 import { claimedKind, deriveTokenKeys, mintToken, openToken } from '../../../src/core/token.ts'
 
@@ -16,7 +16,7 @@ describe('a token', () => {
     expect(await openToken(keys, 'grant', token)).toBeUndefined()
   })
 
-  it('has another key for each kind', async () => {
+  it('has a separate key for each kind', async () => {
     const keys = await deriveTokenKeys([master('a', 1)])
     const secrets = [keys.grant, keys.upload, keys.completion].map((ring) =>
       Buffer.from(ring[0]!.secret).toString('hex'),

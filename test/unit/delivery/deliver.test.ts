@@ -1,4 +1,4 @@
-// The loop of deliveries on an outbox in memory: nothing that one target or one app does keeps another from its turn.
+// The delivery loop on an outbox in memory: no target or app can keep another from its turn.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { unbounded } from '../../../src/core/ports/budget.ts'
 import type { DeliveriesDb, Delivery } from '../../../src/core/ports/deliveries.ts'
@@ -14,13 +14,13 @@ const NOW = new Date('2026-01-01T00:00:00Z')
 beforeEach(() => void vi.useFakeTimers())
 afterEach(() => void vi.useRealTimers())
 
-/** Due deliveries of each app, in the order in which apps have waited. A webhook's URL is its delivery's id. */
+/** Due deliveries of each app; the app that has waited longest comes first. A webhook's URL is its delivery's id. */
 function anOutbox(due: Record<string, string[]>) {
   const recorded: Array<[id: string, state: string, reason?: string]> = []
   const sent: string[] = []
   const claims: string[] = []
   const waiting = new Set<() => void>()
-  /** Resolves when the list is so long. */
+  /** Resolves when the list has this many entries. */
   const reach = (list: unknown[], length: number) =>
     new Promise<void>((resolve) => {
       const look = () => {
@@ -51,7 +51,7 @@ function anOutbox(due: Record<string, string[]>) {
     },
   }
   const lines: string[] = []
-  /** On this outbox; `answer` is the receiver. */
+  /** Runs the loop on this outbox; `answer` is the receiver. */
   const services = (answer: (url: string) => Promise<unknown> = async () => {}) =>
     ({
       deliveries,
@@ -94,7 +94,7 @@ it('a record that never settles is left to its lease, and the next batch is clai
   expect(outbox.lines).toContain('a delivery is left to its lease')
 })
 
-it('a claim that never settles keeps no other app from its deliveries, and its own slots come back', async () => {
+it('a claim that never settles does not block other apps, and its own slots are freed', async () => {
   const outbox = anOutbox({ bad: ['late'], good: ['soon'] })
   const { claim } = outbox.deliveries
   outbox.deliveries.claim = (appId, ...rest) => (appId === 'bad' ? never() : claim!(appId, ...rest))
@@ -113,7 +113,7 @@ it('a claim that never settles keeps no other app from its deliveries, and its o
   ])
 })
 
-it('slow receivers of four apps use their own slots: what becomes due for a fifth is delivered meanwhile', async () => {
+it('slow receivers of four apps use their own slots, so a fifth app’s delivery is sent meanwhile', async () => {
   const slow = ['one', 'two', 'three', 'four']
   const outbox = anOutbox({
     ...Object.fromEntries(slow.map((app) => [app, range(30, app)])),

@@ -1,11 +1,11 @@
-// When deliveries are tried again, and when a store is asked about what it works on.
+// The times at which deliveries are retried, and at which a store is polled about its work.
 import { expect, it } from 'vitest'
 import { pollAt, RETRY_SECONDS, retryAt } from '../../../src/delivery/schedule.ts'
 
 const NOW = new Date('2026-01-01T00:00:00Z')
 const seconds = (count: number) => new Date(NOW.getTime() + count * 1000)
 
-it('tries again after each pause of the schedule, up to a fifth later, and then no more', () => {
+it('retries after each pause of the schedule, up to a fifth later, and then stops', () => {
   for (const [made, pause] of RETRY_SECONDS.entries()) {
     expect(retryAt(made, NOW, 0)).toEqual(seconds(pause))
     expect(retryAt(made, NOW, 255)).toEqual(seconds(pause * 1.2))
@@ -25,6 +25,6 @@ it.each([
   expect(pollAt(seconds(-age), until, NOW)).toEqual(seconds(pause))
 })
 
-it('is asked a last time at the end of what the rule allows', () => {
+it('is polled a last time at the end of the rule’s time', () => {
   expect(pollAt(seconds(-10), seconds(20), NOW)).toEqual(seconds(20))
 })

@@ -1,4 +1,4 @@
-// Where webhooks may go: public https, and private targets only where the configuration allows them.
+// Allowed webhook URLs: public https, and private targets only if the configuration allows them.
 import { describe, expect, it } from 'vitest'
 import { addressAllowed, checkUrl } from '../../../src/delivery/url-guard.ts'
 
@@ -8,7 +8,7 @@ const privateToo = { allowPrivate: true }
 const allowed = (text: string, options: { allowPrivate: boolean }) =>
   'url' in checkUrl(text, options)
 
-/** Neither setting changes these. */
+/** Allowed under either setting. */
 const PUBLIC = [
   'https://example.com',
   'https://example.com/hook?a=b&c=%20d',
@@ -144,7 +144,7 @@ describe('checkUrl', () => {
     expect(allowed(text, privateToo)).toBe(false)
   })
 
-  it('takes 2048 characters and not one more', () => {
+  it('accepts up to 2048 characters', () => {
     const url = (length: number) => 'https://example.com/'.padEnd(length, 'x')
 
     expect(allowed(url(2048), publicOnly)).toBe(true)
@@ -153,7 +153,7 @@ describe('checkUrl', () => {
     })
   })
 
-  it('answers the parsed URL', () => {
+  it('returns the parsed URL', () => {
     expect(checkUrl(' HTTPS://Example.COM:443/a/../b?c ', publicOnly)).toEqual({
       url: new URL('https://example.com/b?c'),
     })

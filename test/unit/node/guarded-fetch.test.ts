@@ -1,4 +1,4 @@
-// URLs that tenants name, on Node: the address that a name resolves to is checked when the connection is opened.
+// URLs named by tenants, on Node: the resolved address is checked when the connection is opened.
 import type { lookup } from 'node:dns'
 import { afterEach, expect, it } from 'vitest'
 import { guardedFetch } from '../../../src/node/guarded-fetch.ts'
@@ -11,7 +11,7 @@ afterEach(async () => {
 
 const reason = (error: Error) => error.message
 
-/** A resolver that knows these addresses, the next with each question. */
+/** A resolver that returns the next of these addresses at each query. */
 function resolving(...answers: string[][]) {
   const asked: string[] = []
   const resolve = (
@@ -46,7 +46,7 @@ it.each(['127.0.0.1', '10.0.0.1', '169.254.169.254', '100.100.100.200'])(
   },
 )
 
-it('a name is judged at each connection, not once', async () => {
+it('a name is checked at each connection, not once', async () => {
   const receiver = await startReceiver()
   ends.push(receiver.stop)
   const { resolve } = resolving(['127.0.0.1'], ['169.254.169.254'])
@@ -61,7 +61,7 @@ it('a name is judged at each connection, not once', async () => {
   expect(receiver.received).toHaveLength(1)
 })
 
-it('an address in the URL, which is never resolved, is refused all the same', async () => {
+it('an address in the URL is refused too, although it is never resolved', async () => {
   const { asked, resolve } = resolving(['8.8.8.8'])
 
   await expect(open(false, resolve)('https://127.0.0.1/')).rejects.toThrow(

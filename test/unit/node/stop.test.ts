@@ -1,4 +1,4 @@
-// A stop ends, whatever does not; and a run that does not end keeps no later one from its turn.
+// Stopping ends even if a run does not, and a run that does not end keeps no later run from its turn.
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { unbounded } from '../../../src/core/ports/budget.ts'
 import { trackBackground } from '../../../src/node/background.ts'
@@ -15,7 +15,7 @@ beforeEach(() => {
 })
 afterEach(() => vi.useRealTimers())
 
-/** How long it takes by the clock of the timers. */
+/** How long it takes, by the fake timers. */
 async function durationOf(ends: Promise<void>): Promise<number> {
   const began = Date.now()
   let tookMs = Number.NaN
@@ -26,16 +26,16 @@ async function durationOf(ends: Promise<void>): Promise<number> {
   return tookMs
 }
 
-/** Jobs on a database that never answers, and how often it was asked. */
+/** Jobs on a database that never answers, and a count of its queries. */
 function stuckJobs() {
   const appsWithDue = vi.fn(never)
   const services = { deliveries: { appsWithDue }, clock: () => new Date(), budget: unbounded }
-  // The run stops at its first question: nothing else is reached.
+  // The run stops at its first query and uses nothing else.
   const jobs = startJobs(services as never, services as never, {} as never, log)
   return { jobs, appsWithDue }
 }
 
-it('jobs that never end are left after half a minute, and the log says so', async () => {
+it('jobs that never end are abandoned after half a minute, and the log says so', async () => {
   const { jobs, appsWithDue } = stuckJobs()
   jobs.deliveries.nudge()
   expect(appsWithDue).toHaveBeenCalledTimes(1)
@@ -45,7 +45,7 @@ it('jobs that never end are left after half a minute, and the log says so', asyn
   expect(lines).toEqual(['what is under way is left: it comes again when its lease ends'])
 })
 
-it('nothing is begun after the stop: not by the timers, and not by a nudge', async () => {
+it('no timer and no nudge starts a job after the stop', async () => {
   const { jobs, appsWithDue } = stuckJobs()
 
   expect(await durationOf(jobs.stop())).toBe(0)
@@ -56,7 +56,7 @@ it('nothing is begun after the stop: not by the timers, and not by a nudge', asy
   expect(lines).toEqual([])
 })
 
-it('the half minute is counted from the first call: a second one waits for the same end', async () => {
+it('the half minute counts from the first call, and a second call waits for the same end', async () => {
   const { jobs } = stuckJobs()
   jobs.deliveries.nudge()
   void jobs.stop()

@@ -1,11 +1,11 @@
-// The batch signer gives the very bytes of the staged one, whatever the key, the ids, the token and the headers.
+// The batch signer gives the same bytes as the staged one, for any key, ids, token and headers.
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { signingKey, signQuery } from '../../../src/signing/oss4.ts'
 import { planParts } from '../../../src/signing/oss4-parts.ts'
 
 const key = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 120 })
-/** At changes of the number of digits, where a text of fixed length would break. */
+/** Numbers around a change in digits, where a text of fixed length would break. */
 const partNumber = fc.constantFrom(1, 9, 10, 99, 100, 999, 1000, 9_999, 10_000)
 const text = fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 1024 })
 const headers = fc.record(

@@ -1,4 +1,4 @@
-// AssumeRole as a client of it: what is sent, who shares an answer, and what each kind of answer means.
+// The AssumeRole client: the request, which callers share an answer, and the meaning of each answer.
 import { describe, expect, it } from 'vitest'
 import { sessionPolicy, stsClient } from '../../../src/storage/aliyun/sts.ts'
 
@@ -52,7 +52,7 @@ describe('the call', () => {
     })
   })
 
-  it('is shared by those who ask for the same session and scope at once, and by no others', async () => {
+  it('is shared only by concurrent calls for the same session and scope', async () => {
     const { issue, sent } = client()
 
     await Promise.all([
@@ -67,7 +67,7 @@ describe('the call', () => {
     expect(sent).toHaveLength(4)
   })
 
-  it('is not made where the policy would be longer than 1,024 bytes', async () => {
+  it('is not made if the policy would exceed 1,024 bytes', async () => {
     const { issue, sent } = client()
     const longest = 1024 - sessionPolicy('bucket', { key: '' })!.length
 

@@ -1,4 +1,4 @@
-// The store's answers are read whole or not at all: what ends early proves nothing.
+// The store's answers are read whole or not at all, because a cut answer proves nothing.
 import { expect, it } from 'vitest'
 import { parseXml } from '../../../src/storage/rest/xml.ts'
 
