@@ -168,7 +168,7 @@ export async function createUpload(
   // A repeat is answered with what the first was answered with, whatever can be resumed by now.
   if (
     resumable &&
-    (!idempotent || (await services.uploads.keepKey(idempotent, resumable.id, services.clock())))
+    (!idempotent || (await services.uploads.storeKey(idempotent, resumable.id, services.clock())))
   ) {
     return { kind: 'resumed', session: resumable, app }
   }
