@@ -44,9 +44,10 @@ export const checksumTexts = (checksums: Checksums): string[] =>
   Object.entries(checksums).map(([algorithm, value]) => `${algorithm}:${value}`)
 
 /** The stored checksum, as text, that differs from the expected one. Only algorithms that both know are compared. */
-export const contradiction = (expected: Checksums, stored: Checksums): string | undefined =>
-  checksumTexts(stored).find((text) => {
-    const [algorithm] = text.split(':') as [ChecksumAlgorithm]
-    const value = expected[algorithm]
-    return value !== undefined && value !== stored[algorithm]
-  })
+export function contradiction(expected: Checksums, stored: Checksums): string | undefined {
+  for (const [algorithm, value] of Object.entries(expected)) {
+    const found = stored[algorithm as ChecksumAlgorithm]
+    if (found !== undefined && found !== value) return `${algorithm}:${found}`
+  }
+  return undefined
+}

@@ -1,11 +1,11 @@
-// Whose object HEAD shows. A value that decides and that the answer lacks is unknown: that is as good as no answer.
+// Tells from HEAD whether an object is a session's own. An answer without a value that decides is as good as no answer.
 import type { Checksums } from './checksum.ts'
 import type { ObjectStore } from './ports/object-store.ts'
 import { StoreFailure } from './ports/store-failure.ts'
 import type { StoredObject } from './stored.ts'
 import type { UploadSession } from './upload-session.ts'
 
-/** Nothing is finished, failed or deleted on an answer that lacks a value. */
+/** Nothing may be finished, failed or deleted on such an answer. */
 export const incompleteAnswer = () => new StoreFailure('ambiguous', 'IncompleteAnswer', 200)
 
 /** Whether a checksum is missing that this store reports of everything stored. */
@@ -21,7 +21,7 @@ export function withEtag(object: StoredObject): StoredObject & { etag: string } 
   return { ...object, etag }
 }
 
-/** Whether we may have had the store make the object, of parts or as an empty one: then it may be ours without a stamp. */
+/** Whether we may have asked the store to make the object. If so, an answer without the stamp does not prove it foreign. */
 function mayHaveBeenMade(session: UploadSession): boolean {
   const { method, plan, object, attemptAt, attemptDeclared } = session
   if (attemptAt === undefined) return false
@@ -30,8 +30,8 @@ function mayHaveBeenMade(session: UploadSession): boolean {
 }
 
 /**
- * By the stamp, which only we can sign. A client with credentials sets none: there the exact key, which holds the session's id,
- * stands in for it. Throws StoreFailure where the stamp is absent and the object may be ours.
+ * Decides by the stamp, which only we can sign. A client with credentials sets none, so its key, which contains the session's
+ * id, decides. Throws StoreFailure if the stamp is absent and the object may be ours.
  */
 export function isOwn(session: UploadSession, object: StoredObject): boolean {
   if (session.method === 'credentials') {
@@ -41,7 +41,7 @@ export function isOwn(session: UploadSession, object: StoredObject): boolean {
   return object.uploadId === session.id
 }
 
-/** Whether HEAD shows the very object that completed the session. Throws StoreFailure where the answer does not tell. */
+/** Whether HEAD shows the object that completed the session. Throws StoreFailure if the answer does not say. */
 export function isRecorded(session: UploadSession, found: StoredObject | undefined): boolean {
   const { object } = session
   if (!object || !found || !isOwn(session, found)) return false

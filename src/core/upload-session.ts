@@ -1,4 +1,4 @@
-// UploadSession: one authorised upload, its states and which state may follow which.
+// UploadSession: one authorised upload, its states, and the table of which state may follow which.
 import type { Checksums } from './checksum.ts'
 import type { ShownHeaders } from './object-headers.ts'
 import type { PartPlan } from './part-plan.ts'
@@ -28,13 +28,12 @@ const TRANSITIONS = {
   failed: [],
 } as const satisfies Record<UploadState, readonly UploadState[]>
 
-/** The states from which `to` can be reached. */
 export const statesBefore = (to: UploadState): UploadState[] =>
   UPLOAD_STATES.filter((from) => (TRANSITIONS[from] as readonly UploadState[]).includes(to))
 
 export const hasEnded = (state: UploadState): boolean => TRANSITIONS[state].length === 0
 
-/** Of an ended session: whether a client was ever handed anything. Its creation is its first event, told as it opens. */
+/** Whether a client may hold URLs or tokens of an ended session: opening it is its first event, and any end the next. */
 export const wasOpen = ({ revision }: Pick<UploadSession, 'revision'>): boolean => revision > 1
 
 export const UPLOAD_METHODS = ['single', 'multipart', 'form', 'credentials'] as const
@@ -42,13 +41,13 @@ export type UploadMethod = (typeof UPLOAD_METHODS)[number]
 
 export type CredentialKind = 'jwt' | 'grant' | 'api-key'
 
-/** No abort, expiry or re-creation this long after an attempt to complete: the store may still be at it. */
+/** No abort, expiry or healing so soon after an attempt to complete, because the store may still be working on it. */
 export const ATTEMPT_WINDOW_MS = 15 * 60_000
 
-/** How often a lost storage upload is re-created behind the same session. */
+/** How many storage uploads a session may have, one after the other. */
 export const MAX_GENERATIONS = 3
 
-/** Failed, because the store never told what became of it. Nothing of it is deleted: an operator decides. */
+/** The failure of a session whose outcome the store never revealed. Nothing of it is deleted: an operator decides. */
 export const OUTCOME_UNKNOWN = 'outcome-unknown'
 
 export const isRetained = ({ failure }: Pick<UploadSession, 'failure'>): boolean =>
@@ -73,7 +72,7 @@ export interface UploadSession {
   subject: string
   credential: CredentialKind
   grantId?: string
-  /** Of a session that a user JWT created: whose it was, and the subject as that issuer says it. */
+  /** The issuer of the JWT that created the session, and the subject as that issuer names it. */
   issuerId?: string
   issuerSubject?: string
   policyName: string
@@ -88,12 +87,12 @@ export interface UploadSession {
   plan: PartPlan
   reservedBytes: number
   fingerprint?: string
-  /** Binds the session: declared at its creation, or for a direct completion that was signed. Once completed, of its object. */
+  /** Binds the session: declared at creation or for a signed direct completion. After completion, as declared for the object. */
   checksum?: string
-  /** What the attempt to complete under way declares. A takeover of its lease keeps this, and gets another attempt number. */
+  /** The declaration of the attempt under way. A takeover of its lease keeps it, but has another attempt number. */
   attemptDeclared?: AttemptDeclaration
   metadata?: Record<string, string>
-  /** What the store is asked to make of the object once it is there. */
+  /** Tasks for the store once the object is there. */
   processing?: ProcessingTask[]
   storageUploadId?: string
   generation: number
@@ -101,7 +100,7 @@ export interface UploadSession {
   activeAt: Date
   expiresAt: Date
   leaseUntil?: Date
-  /** Counts attempts to complete; whoever holds the number holds the lease. */
+  /** Counts attempts to complete. The caller that was given the latest number holds the lease. */
   attempt: number
   attemptAt?: Date
   /** The attempt before the one that holds the lease. */
@@ -113,7 +112,7 @@ export interface UploadSession {
    * signed, the object must have one of these. Undefined if the store reports none.
    */
   checkedChecksums?: string[]
-  /** Since when storage uploads may be left under the key that no row names: of an initiate whose answer is not known. */
+  /** Since then the key may have storage uploads that no row names, because the answer to an initiate was lost. */
   leftoversAt?: Date
   endedAt?: Date
   storageReleasedAt?: Date
@@ -123,26 +122,26 @@ export interface UploadSession {
 }
 
 export interface EndOptions {
-  /** Why it failed: a permanent code. */
+  /** A permanent code. */
   failure?: string
-  /** Not if parts with one of these checksums were checked meanwhile. */
+  /** Refuses the end if parts with one of these checksums have been checked. */
   unlessChecked?: Checksums
-  /** Only from these states; by default from every one that may come before. */
+  /** Only from these states; by default from each that may come before, except `completing`. */
   from?: readonly UploadState[]
-  /** Only while this attempt holds the lease; without it, only outside the window after an attempt. */
+  /** Only while this attempt holds the lease. Without it, only outside the window after an attempt. */
   attempt?: number
-  /** Only where no client was seen since. */
+  /** Only if no client has been active since. */
   activeAt?: Date
-  /** Only where no request is initiating any more. */
+  /** Only after the lease of the request that initiates. */
   leaseEnded?: boolean
-  /** The store said that it began nothing: nothing can be left there, and the grant has lost nothing. */
+  /** The store has said that it began nothing, so no storage upload can be left there. */
   nothingBegun?: boolean
 }
 
 export const attemptIsRecent = (session: UploadSession, now: Date): boolean =>
   session.attemptAt !== undefined && now.getTime() - session.attemptAt.getTime() < ATTEMPT_WINDOW_MS
 
-/** What a client says of its file as it completes. */
+/** The size and checksum that a client gives for its file as it completes. */
 export interface Declaration {
   sizeBytes?: number
   checksum?: string
@@ -153,7 +152,7 @@ export interface AttemptDeclaration extends Declaration {
   attempt?: number
 }
 
-/** What the attempt under way is checked against: what binds the session, and otherwise what the attempt declares. */
+/** The attempt under way is checked against its own declaration, except that a binding checksum takes precedence. */
 export const declarationOf = ({ checksum, attemptDeclared }: UploadSession): Declaration => ({
   sizeBytes: attemptDeclared?.sizeBytes,
   checksum: checksum ?? attemptDeclared?.checksum,

@@ -1,6 +1,6 @@
 // The sweep's queries, each within one app; apps-due.ts finds the apps.
 import { sql } from 'drizzle-orm'
-import { keysKeptSince, type UploadsDb } from '../core/ports/uploads.ts'
+import { keysExpireBefore, type UploadsDb } from '../core/ports/uploads.ts'
 import { appsWithDue } from './apps-due.ts'
 import type { Database } from './connect.ts'
 import { toSession, type UploadRow } from './session-row.ts'
@@ -64,7 +64,7 @@ export const dueDb = (database: Database): DueDb => ({
   async forgetIdempotencyKeys(appId, now) {
     await database.execute(sql`
       delete from idempotency_keys
-      where app_id = ${appId} and created_at < ${instant(keysKeptSince(now))}`)
+      where app_id = ${appId} and created_at < ${instant(keysExpireBefore(now))}`)
   },
 
   appsWithDueWork: (now) => appsWithDue(database, ['sessions', 'callbacks', 'scans'], now),

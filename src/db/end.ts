@@ -1,4 +1,4 @@
-// How sessions end in any other way than completed: one of them, or all that is open under a grant with the grant itself.
+// Ends sessions in any state but completed: one of them, or a grant together with all that are open under it.
 import { type SQL, sql } from 'drizzle-orm'
 import type { UploadsDb } from '../core/ports/uploads.ts'
 import {
@@ -17,7 +17,7 @@ export const among = (states: readonly UploadState[]): SQL =>
     sql`, `,
   )})`
 
-/** Guard of abort and expiry: the store may still be at an attempt that began within the window. */
+/** Guard of abort and expiry: the store may still be working on an attempt within the window. */
 export const noRecentAttempt = (now: Date): SQL =>
   sql`(attempt_at is null or attempt_at < ${instant(new Date(now.getTime() - ATTEMPT_WINDOW_MS))})`
 
@@ -37,7 +37,6 @@ function endGuard(
   return sql.join(guards, sql` and `)
 }
 
-/** What an end changes, whether of one session or of many. */
 const ending = (
   to: 'aborted' | 'expired' | 'failed',
   options: EndOptions,
@@ -53,7 +52,7 @@ const ending = (
 export const endDb = (
   database: Database,
 ): Pick<UploadsDb, 'end' | 'abortableUnder' | 'revokeGrant'> => ({
-  // What began in vain is no use of the grant; whoever aborts before it has begun has used it.
+  // A failed initiate does not count as a use of the grant. An abort before the store has begun does.
   end: (session, to, options, event, now) =>
     transition(database, {
       appId: session.appId,
@@ -72,7 +71,7 @@ export const endDb = (
     return rows.map(({ row }) => toSession(row))
   },
 
-  // The grant after its sessions, as every end takes them.
+  // Locks the grant after its sessions, in the order of every other end.
   async revokeGrant(appId, grantId, aborts, now) {
     const revoked = sql`
       update grants set revoked_at = coalesce(revoked_at, ${instant(now)})

@@ -1,8 +1,8 @@
-// The reservation: session, quota, grant count and Idempotency-Key in one statement, so that none is taken without the others.
+// Reserves an upload: session, quota, grant count and Idempotency-Key in one statement, so that none is taken alone.
 import { sql } from 'drizzle-orm'
 import {
   type IdempotentRequest,
-  keysKeptSince,
+  keysExpireBefore,
   type NewUpload,
   type Reservation,
 } from '../core/ports/uploads.ts'
@@ -11,10 +11,10 @@ import type { Database } from './connect.ts'
 import { toSession, type UploadRow } from './session-row.ts'
 import { instant, json } from './transition.ts'
 
-/** Seconds after which the sweep looks at a session that never got open. */
+/** The sweep looks at a session that is still initiating after so long. */
 const INITIATING_SECONDS = 60
 
-/** Throws `quota-exceeded`, `grant-exhausted` or `grant-revoked`; nothing is taken then. */
+/** Throws `quota-exceeded`, `grant-exhausted` or `grant-revoked`, and then takes nothing. */
 export async function reserve(
   database: Database,
   upload: NewUpload,
@@ -25,15 +25,15 @@ export async function reserve(
   } catch (error) {
     const cause = postgresError(error)
     if (cause?.code !== REFUSED) throw error
-    // A repeat of what took the last of the quota is answered like any other.
+    // The first request may have used up the quota. Its repeat still gets the same session.
     return (await findFirst(database, upload, now)) ?? Promise.reject(refusal(cause.message ?? ''))
   }
 }
 
-/** What countersign_refuse() raises. */
+/** The error code of countersign_refuse(). */
 const REFUSED = 'CS001'
 
-/** The session that the Idempotency-Key was answered with; none for a grant that was revoked since. */
+/** Finds the session that the Idempotency-Key belongs to; none if the grant has been revoked since. */
 async function findFirst(
   database: Database,
   { idempotent, grantId }: NewUpload,
@@ -45,15 +45,15 @@ async function findFirst(
     select to_jsonb(u) as row, k.request_hash
     from idempotency_keys k join uploads u on u.app_id = ${appId} and u.upload_id = k.upload_id
     where k.app_id = ${appId} and k.subject = ${subject} and k.credential = ${credential}
-      and k.idempotency_key = ${key} and k.created_at >= ${instant(keysKeptSince(now))}
+      and k.idempotency_key = ${key} and k.created_at >= ${instant(keysExpireBefore(now))}
       and not exists (select from grants
         where app_id = ${appId} and grant_id = ${grantId ?? null} and revoked_at is not null)`)
   if (!found) return undefined
   return { kind: 'repeated', session: toSession(found.row), requestHash: found.request_hash }
 }
 
-/** Nothing where the key is taken; one that has served its time is taken over. Answers a row where it is kept. */
-const keep = (
+/** Replaces an expired key. Returns no row if the key belongs to a session already. */
+const insertKey = (
   { appId, subject, credential, key, requestHash }: IdempotentRequest,
   uploadId: string,
   now: Date,
@@ -63,23 +63,23 @@ const keep = (
       select ${appId}, ${subject}, ${credential}, ${key}, ${uploadId}, ${requestHash}, ${instant(now)}
       on conflict (app_id, subject, credential, idempotency_key) do update set
         upload_id = excluded.upload_id, request_hash = excluded.request_hash, created_at = excluded.created_at
-      where idempotency_keys.created_at < ${instant(keysKeptSince(now))}
+      where idempotency_keys.created_at < ${instant(keysExpireBefore(now))}
       returning 1`
 
-/** Has a key stand for a session that is there already. False where it stands for another one, or for this. */
-export async function keepKey(
+/** Stores a key for an existing session. Returns false if it belongs to a session already, even to this one. */
+export async function storeKey(
   database: Database,
   request: IdempotentRequest,
   uploadId: string,
   now: Date,
 ): Promise<boolean> {
-  return (await database.execute(keep(request, uploadId, now))).length > 0
+  return (await database.execute(insertKey(request, uploadId, now))).length > 0
 }
 
 async function insert(database: Database, upload: NewUpload, now: Date) {
   const { appId, subject, plan, quota, grantId, reservedBytes } = upload
   const day = upload.createdAt.toISOString().slice(0, 10)
-  // A day that has begun for one process has begun for all: clocks that differ must not count it from nothing again.
+  // The day never goes back, so that a process whose clock is behind does not count it from nothing again.
   const limit = {
     open: quota.openUploads ?? null,
     bytes: quota.bytes ?? null,
@@ -128,11 +128,11 @@ async function insert(database: Database, upload: NewUpload, now: Date) {
         ${instant(upload.leaseUntil)}, ${instant(new Date(now.getTime() + INITIATING_SECONDS * 1000))}
       where exists (select from counted) and exists (select from used)
       returning *),
-    kept as (${upload.idempotent ? keep(upload.idempotent, upload.id, now) : sql`select 1`})
+    stored_key as (${upload.idempotent ? insertKey(upload.idempotent, upload.id, now) : sql`select 1`})
     select case
       when not exists (select from counted) then countersign_refuse('grant')
       when not exists (select from used) then countersign_refuse('quota')
-      when not exists (select from kept) then countersign_refuse('key') end,
+      when not exists (select from stored_key) then countersign_refuse('key') end,
       (select to_jsonb(reserved) from reserved) as row`)
   if (!found?.row) throw new Error('The reservation answered no row')
   return toSession(found.row)
@@ -162,7 +162,7 @@ interface PostgresError {
   constraint_name?: string
 }
 
-/** drizzle wraps what the driver throws. */
+/** Unwraps an error of the driver, which drizzle wraps. */
 export function postgresError(error: unknown): PostgresError | undefined {
   const cause = error instanceof Error && error.cause ? error.cause : error
   return cause instanceof Error ? (cause as PostgresError) : undefined

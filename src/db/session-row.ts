@@ -1,4 +1,4 @@
-// A row of `uploads`, as `to_jsonb` gives it, and the UploadSession that it stands for.
+// Turns a row of `uploads`, as `to_jsonb` writes it, into an UploadSession.
 import type { PartPlan } from '../core/part-plan.ts'
 import type { Policy } from '../core/policy.ts'
 import type { ProcessingTask } from '../core/processing.ts'

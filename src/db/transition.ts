@@ -1,5 +1,5 @@
-// One statement for a change of a session: the guarded update, its entry in the chained log, the deliveries that it owes
-// and what it does to the quota. Either all of it happens or nothing.
+// Changes a session in one statement: the guarded update, its entry in the chained log, its deliveries and its quota.
+// Either all of it happens or nothing.
 import { type SQL, sql } from 'drizzle-orm'
 import { type Checksums, checksumTexts } from '../core/checksum.ts'
 import type { WebhookEvent } from '../core/event.ts'
@@ -7,22 +7,22 @@ import type { UploadSession } from '../core/upload-session.ts'
 import type { Database } from './connect.ts'
 import { toSession, type UploadRow } from './session-row.ts'
 
-/** A point in time as a parameter: the driver under drizzle takes text. */
+/** A point in time as a parameter, because the driver under drizzle takes text. */
 export const instant = (date: Date | undefined): SQL =>
   sql`${date?.toISOString() ?? null}::timestamptz`
 
 export const json = (value: unknown): SQL =>
   sql`${value === undefined ? null : JSON.stringify(value)}::jsonb`
 
-/** Texts of checksums, as `checked_checksums` holds them. Null if there are none, so that a comparison is null as well. */
+/** Checksums as `checked_checksums` holds them. Null if there are none, so that a comparison is null as well. */
 export function textArray(checksums: Checksums): SQL {
   const texts = checksumTexts(checksums).map((text) => sql`${text}`)
   return texts.length ? sql`array[${sql.join(texts, sql`, `)}]::text[]` : sql`null::text[]`
 }
 
 /**
- * What happens to the subject's usage: nothing; its slot is free; its bytes are given back; or both at once, the bytes having
- * turned into stored ones.
+ * The change of the subject's usage. `end` frees its slot and `release` gives its bytes back; `settleBytes` does both, and counts
+ * so many bytes as stored.
  */
 export type Settlement = 'keep' | 'end' | 'release' | { settleBytes: number }
 
@@ -33,47 +33,47 @@ export interface Transition {
   guard: SQL
   event?: WebhookEvent
   settlement?: Settlement
-  /** The upload never began: its grant has not been used. */
+  /** The upload never began, so its grant is not used. */
   returnsGrant?: boolean
 }
 
-/** An event in a statement: a parameter, or a column of `changed` where each session has its own. */
-interface Told {
+/** An event in a statement: a parameter, or a column of `changed` if each session has its own. */
+interface EventSql {
   id: SQL
   type: SQL
   at: SQL
   json: SQL
 }
 
-const told = (event: WebhookEvent): Told => ({
+const eventSql = (event: WebhookEvent): EventSql => ({
   id: sql`${event.id}`,
   type: sql`${event.type}`,
   at: instant(new Date(event.timestamp)),
   json: sql`${JSON.stringify(event)}::jsonb`,
 })
 
-const toldEach = (event: SQL): Told => ({
+const eventOfRow = (event: SQL): EventSql => ({
   id: sql`${event} ->> 'id'`,
   type: sql`${event} ->> 'type'`,
   at: sql`(${event} ->> 'timestamp')::timestamptz`,
   json: event,
 })
 
-/** Body of an event with the revision that the guarded update arrived at: the same bytes on every attempt. */
-const withRevision = ({ json }: Told, revision: SQL) =>
+/** The event's body with the revision after the update, which is the same on every try. */
+const withRevision = ({ json }: EventSql, revision: SQL) =>
   sql`jsonb_set(${json}, '{data,upload,revision}', to_jsonb(${revision}))::text`
 
-/** Log, chained by hash, and outbox. `changed` names the CTE with the session after the change. */
+/** Writes the log, chained by hash, and the outbox. The CTE `changed` holds the session after the change. */
 export function recordEvent(event: WebhookEvent): SQL {
-  return sql`${record(told(event))}
-    ${event.type === 'upload.completed' ? oweProcessing(event) : sql``}`
+  return sql`${writeEvent(eventSql(event))}
+    ${event.type === 'upload.completed' ? addProcessing(event) : sql``}`
 }
 
 /** Time-ordered like the event's id, and the same for every try at this statement. */
-const deliveryId = ({ id }: Pick<Told, 'id'>, to: SQL) =>
+const deliveryId = ({ id }: Pick<EventSql, 'id'>, to: SQL) =>
   sql`'dlv_' || substr((${id})::text, 5, 13) || substr(md5((${id})::text || ${to}), 1, 19)`
 
-function record(event: Told): SQL {
+function writeEvent(event: EventSql): SQL {
   const { id, type, at } = event
   const body = withRevision(event, sql`changed.revision`)
   return sql`,
@@ -90,9 +90,9 @@ function record(event: Told): SQL {
       where w.disabled_at is null and (w.events is null or w.events ? (${type})))`
 }
 
-/** What the session's policy has made of the object: one delivery a rule, planned when the upload was created. */
-function oweProcessing(event: WebhookEvent): SQL {
-  const { id, type, at } = told(event)
+/** Adds one delivery for each processing rule, as planned when the upload was created. */
+function addProcessing(event: WebhookEvent): SQL {
+  const { id, type, at } = eventSql(event)
   return sql`,
     processed as (
       insert into deliveries
@@ -102,12 +102,12 @@ function oweProcessing(event: WebhookEvent): SQL {
       from changed cross join lateral jsonb_array_elements(changed.processing) task)`
 }
 
-export const chain = (event: WebhookEvent): SQL => chained(told(event))
+export const chain = (event: WebhookEvent): SQL => chained(eventSql(event))
 
-const chained = (event: Told): SQL =>
+const chained = (event: EventSql): SQL =>
   sql`log_hash = encode(sha256(convert_to(log_hash || ${withRevision(event, sql`revision + 1`)}, 'UTF8')), 'hex')`
 
-/** Each session that ended frees a slot. The sessions of one statement share one subject. */
+/** Frees a slot for each ended session. The sessions of one statement have the same subject. */
 const freeSlots = sql`,
     settled as (
       update usage set open_uploads = usage.open_uploads - ended.count
@@ -115,10 +115,7 @@ const freeSlots = sql`,
       where usage.app_id = ended.app_id and usage.subject = ended.subject
         and (select count(*) from granted) >= 0)`
 
-/**
- * What the subject had reserved is given back or becomes stored; of the day only where that day is still the current one. Its
- * slot is free since it ended, or from now on.
- */
+/** Turns the reserved bytes into stored ones. The day's bytes change only if the reservation was made on that day. */
 const settleBytes = (settledBytes: number, slots: 0 | 1): SQL => sql`,
     settled as (
       update usage set
@@ -132,7 +129,7 @@ const settleBytes = (settledBytes: number, slots: 0 | 1): SQL => sql`,
       where usage.app_id = changed.app_id and usage.subject = changed.subject
         and (select count(*) from granted) >= 0)`
 
-/** A grant is used by what was created under it, with the size that it turned out to have; not by what never began. */
+/** Returns unused bytes, and uploads that never began, to the grant. */
 const settleGrant = (unused: SQL, uploads: 0 | 1): SQL => sql`,
     granted as (
       update grants set used_uploads = grants.used_uploads - ${uploads}::int,
@@ -142,7 +139,7 @@ const settleGrant = (unused: SQL, uploads: 0 | 1): SQL => sql`,
         and (${uploads}::int > 0 or ${unused} <> 0)
       returning 1)`
 
-/** The grant first, as the reservation takes them: so that neither waits for the other's lock. */
+/** The grant comes first, in the reservation's order of locks, so that the two cannot deadlock. */
 function settle(settlement: Settlement, returnsGrant: boolean): SQL {
   if (settlement === 'keep') return sql``
   if (settlement === 'end') {
@@ -157,7 +154,7 @@ function settle(settlement: Settlement, returnsGrant: boolean): SQL {
   return sql`${settleGrant(unused, 0)}${settleBytes(stored, 1)}`
 }
 
-/** Answers the session after the change, or undefined where the guard refused. */
+/** Returns the session after the change, or undefined if the guard refused. */
 export async function transition(
   database: Database,
   { appId, uploadId, set, guard, event, settlement = 'keep', returnsGrant = false }: Transition,
@@ -176,17 +173,17 @@ export async function transition(
 
 export interface TransitionOfMany extends Pick<Transition, 'appId' | 'set' | 'guard'> {
   events: ReadonlyArray<{ uploadId: string; event: WebhookEvent }>
-  /** Beside it, after `changed`: changes what they all belong to, and answers a row where that is there. */
+  /** A statement after `changed`, for the row that all of them belong to. It returns a row if that exists. */
   along: SQL
 }
 
-/** The same change of several sessions of one subject, each with its own event. Answers how many the guard let through. */
+/** Makes the same change to several sessions of one subject, each with its own event. Returns how many the guard let through. */
 export async function transitionOfMany(
   database: Database,
   { appId, events, set, guard, along }: TransitionOfMany,
 ): Promise<{ done: boolean; changed: number }> {
   const given = JSON.stringify(events.map(({ uploadId, event }) => ({ id: uploadId, event })))
-  // Taken in one order, so that two of these never wait for each other.
+  // Rows are locked in one order, so that two of these statements cannot deadlock.
   const [answer] = await database.execute<{ done: boolean; changed: number }>(sql`
     with held as (
       select upload_id as id, given.event from uploads
@@ -194,10 +191,10 @@ export async function transitionOfMany(
       where app_id = ${appId} and (${guard})
       order by upload_id for update of uploads),
     changed as (
-      update uploads set ${set}, revision = revision + 1, ${chained(toldEach(sql`held.event`))}
+      update uploads set ${set}, revision = revision + 1, ${chained(eventOfRow(sql`held.event`))}
       from held where app_id = ${appId} and upload_id = held.id
       returning uploads.*, held.event)
-    ${record(toldEach(sql`changed.event`))},
+    ${writeEvent(eventOfRow(sql`changed.event`))},
     granted as (${along})
     ${freeSlots}
     select exists (select from granted) as done, (select count(*)::int from changed) as changed`)

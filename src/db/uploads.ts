@@ -1,4 +1,4 @@
-// Upload sessions in Postgres: each method is one statement, and each transition is guarded by the state it starts from.
+// Upload sessions in Postgres. Each method is one statement, and each transition is guarded by the state it starts from.
 import { type SQL, sql } from 'drizzle-orm'
 import { type Checksums, checksumTexts } from '../core/checksum.ts'
 import type { UploadsDb } from '../core/ports/uploads.ts'
@@ -13,7 +13,7 @@ import type { Database } from './connect.ts'
 import { dueDb } from './due.ts'
 import { among, endDb, noRecentAttempt } from './end.ts'
 import { readDb } from './read.ts'
-import { keepKey, reserve } from './reserve.ts'
+import { reserve, storeKey } from './reserve.ts'
 import { instant, json, textArray, transition } from './transition.ts'
 
 const after = (date: Date, milliseconds: number) => new Date(date.getTime() + milliseconds)
@@ -25,7 +25,7 @@ const mayHeal = ({ storageUploadId }: UploadSession, now: Date): SQL =>
 const mayOpen = ({ leaseUntil }: UploadSession): SQL =>
   sql`state = 'initiating' and lease_until = ${instant(leaseUntil)}`
 
-/** The number is that of the attempt which the same statement begins. */
+/** The attempt is the one that the same statement begins. */
 const declares = ({ sizeBytes, checksum }: Declaration): SQL =>
   sql`jsonb_strip_nulls(jsonb_build_object('sizeBytes', ${sizeBytes ?? null}::bigint,
             'checksum', ${checksum ?? null}::text, 'attempt', attempt + 1))`
@@ -50,7 +50,7 @@ export function uploadsDb(database: Database): UploadsDb {
 
     reserve: (upload, now) => reserve(database, upload, now),
 
-    keepKey: (request, uploadId, now) => keepKey(database, request, uploadId, now),
+    storeKey: (request, uploadId, now) => storeKey(database, request, uploadId, now),
 
     takeOver: (appId, id, now, leaseUntil) =>
       transition(database, {
@@ -66,12 +66,12 @@ export function uploadsDb(database: Database): UploadsDb {
         uploadId: session.id,
         set: sql`state = 'open', storage_upload_id = ${storageUploadId ?? null}, lease_until = null,
           sweep_at = ${instant(firstLookAt(session, now))}`,
-        // Whoever took over has aborted what this one began.
+        // A request that took over has aborted this storage upload.
         guard: mayOpen(session),
         event,
       }),
 
-    // A takeover resolves the first attempt, whose object must not be judged by what somebody else declares.
+    // A takeover keeps the declaration, because the object of the first attempt must not be judged by another one.
     claimCompletion: (appId, id, declared, now, leaseUntil) =>
       transition(database, {
         appId,
@@ -113,7 +113,7 @@ export function uploadsDb(database: Database): UploadsDb {
         guard: sql`state = 'completing' and attempt = ${session.attempt} and lease_until > ${instant(now)}`,
       }),
 
-    // A checksum that comes to bind the session voids the listings that were not checked against it.
+    // A checksum that newly binds the session voids the listings that were not checked against it.
     recordDirect: (appId, id, { checksums, checksum }, now) => {
       const checked = checkedText(checksums)
       return transition(database, {
@@ -129,7 +129,7 @@ export function uploadsDb(database: Database): UploadsDb {
       })
     },
 
-    // A client's own SDK may have begun more than it completed: what is left is looked for as long as it may come.
+    // A client's own SDK may have begun more uploads than it completed, so the sweep looks for leftovers.
     finish: (session, object, event, now) =>
       transition(database, {
         appId: session.appId,

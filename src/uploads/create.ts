@@ -118,7 +118,7 @@ async function findOrCreate(
       : { appId: app.id, subject, credential: principal.kind, key, requestHash }
   const resumable = await findResumable(services, decision)
   // A key that is in use already wins: its repeats get the first answer even if a session can be resumed by now.
-  if (resumable && (!idempotent || (await uploads.keepKey(idempotent, resumable.id, clock())))) {
+  if (resumable && (!idempotent || (await uploads.storeKey(idempotent, resumable.id, clock())))) {
     return { kind: 'resumed', session: resumable }
   }
   const reservation = await reserve(services, await newUpload(services, decision, idempotent))

@@ -75,8 +75,8 @@ export const GUARDS = [
   {
     name: 'one session for an Idempotency-Key',
     in: 'src/db/reserve.ts',
-    from: 'kept as (${upload.idempotent ? ',
-    to: 'kept as (${false ? ',
+    from: 'stored_key as (${upload.idempotent ? ',
+    to: 'stored_key as (${false ? ',
     suite: matrix('Idempotency-Key'),
     by: /every single fault/,
     says: /I8: ada key-1-parts was answered with upl_\w+ and upl_/,

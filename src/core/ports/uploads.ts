@@ -14,7 +14,7 @@ import type {
 } from '../upload-session.ts'
 import type { RevocationDb } from './revocation.ts'
 
-/** A request that its client repeats until it hears an answer, always with the same key. */
+/** A request that its client repeats with the same key until it gets an answer. */
 export interface IdempotentRequest {
   appId: string
   subject: string
@@ -23,10 +23,9 @@ export interface IdempotentRequest {
   requestHash: string
 }
 
-const KEYS_KEPT_MS = 24 * 3600_000
+const KEY_LIFETIME_MS = 24 * 3600_000
 
-/** Keys that are older stand for nothing any more. */
-export const keysKeptSince = (now: Date): Date => new Date(now.getTime() - KEYS_KEPT_MS)
+export const keysExpireBefore = (now: Date): Date => new Date(now.getTime() - KEY_LIFETIME_MS)
 
 export interface NewUpload
   extends Omit<UploadSession, 'state' | 'revision' | 'attempt' | 'direct'> {
@@ -42,18 +41,18 @@ export interface UploadFilter {
   subject?: string
   state?: UploadState
   fingerprint?: string
-  /** Only what a grant reaches, and nothing where it was revoked. */
+  /** Only sessions that a grant reaches, and none once it is revoked. */
   reach?: GrantReach
   limit: number
   cursor?: string
 }
 
-/** Each method is one statement. A transition answers the session after it, or undefined where its guard refused. */
+/** Each method is one statement. A transition returns the session after it, or undefined if its guard refused. */
 export interface UploadsDb extends RevocationDb {
   reserve(upload: NewUpload, now: Date): Promise<Reservation>
-  /** Has an Idempotency-Key stand for a session that was resumed. False where it stands for one already. */
-  keepKey(request: IdempotentRequest, uploadId: string, now: Date): Promise<boolean>
-  /** Takes over a reservation whose first request died: the lease must have ended. */
+  /** Stores an Idempotency-Key for a session that is resumed. Returns false if the key belongs to a session already. */
+  storeKey(request: IdempotentRequest, uploadId: string, now: Date): Promise<boolean>
+  /** Takes over a reservation after the lease of its first request. */
   takeOver(
     appId: string,
     id: string,
@@ -66,12 +65,12 @@ export interface UploadsDb extends RevocationDb {
     event: WebhookEvent,
     now: Date,
   ): Promise<UploadSession | undefined>
-  /** `by` is the grant that asks: throws `grant-revoked`, in the same statement. */
+  /** `by` is the caller's grant. Throws `grant-revoked`. */
   find(appId: string, id: string, by?: string): Promise<UploadSession | undefined>
-  /** As find, and notes that the client is there. */
+  /** As find, and records that the client is active. */
   touch(appId: string, id: string, now: Date, by?: string): Promise<UploadSession | undefined>
   list(appId: string, filter: UploadFilter): Promise<UploadSession[]>
-  /** `open → completing` with this declaration, or the lease of a completion whose holder is gone, with its own. */
+  /** `open → completing` with this declaration. Or takes over the ended lease of another attempt, and keeps that one's. */
   claimCompletion(
     appId: string,
     id: string,
@@ -79,27 +78,27 @@ export interface UploadsDb extends RevocationDb {
     now: Date,
     leaseUntil: Date,
   ): Promise<UploadSession | undefined>
-  /** `completing → open` by the lease's holder: what was declared is forgotten; the attempt, too, where it was none. */
+  /** `completing → open` by the lease's holder, without the declaration. `wasAttempt: false` restores the attempt's time, too. */
   reopen(
     session: UploadSession,
     options: { wasAttempt: boolean },
     now: Date,
   ): Promise<UploadSession | undefined>
-  /** By the lease's holder, where a direct completion is out for other parts: the object may be of these, too. */
+  /** Adds parts that the lease's holder has checked, because a signed direct completion may take them. */
   recordChecked(
     session: UploadSession,
     checksums: Checksums,
     now: Date,
   ): Promise<UploadSession | undefined>
-  /** Ends the lease and leaves the outcome to the next caller or the sweep; the attempt is forgotten where it was none. */
+  /** Ends the lease and leaves the outcome to the next caller or the sweep. */
   releaseLease(
     session: UploadSession,
     options: { missing: boolean; wasAttempt: boolean },
     now: Date,
   ): Promise<UploadSession | undefined>
   /**
-   * Records that a direct completion is being signed, for which parts: an attempt from now on. The session is bound to the
-   * checksum that they were checked against; refused where it is bound to another one meanwhile.
+   * Records the parts for which a direct completion is being signed: an attempt from now on. Binds the session to the checksum
+   * that they were checked against, and refuses if it is bound to another one by now.
    */
   recordDirect(
     appId: string,
@@ -120,33 +119,33 @@ export interface UploadsDb extends RevocationDb {
     event: WebhookEvent,
     now: Date,
   ): Promise<UploadSession | undefined>
-  /** Storage is gone for good: settles the bytes of the quota, once. */
+  /** Gives the bytes back to the quota, once, because nothing is left in the store. */
   releaseStorage(session: UploadSession, now: Date): Promise<UploadSession | undefined>
-  /** Before a storage upload is begun anew: whether this may be, and a note that its answer may be lost. */
+  /** Permits a new storage upload, and notes that the answer to its initiate may be lost. */
   beginHeal(session: UploadSession, now: Date): Promise<UploadSession | undefined>
-  /** Compare-and-set on (state, storage upload id). */
+  /** Compare-and-set on the state and the storage upload id. */
   heal(
     session: UploadSession,
     storageUploadId: string,
     now: Date,
   ): Promise<UploadSession | undefined>
-  /** When the sweep looks at it next, unless the session has moved on since it was read. */
+  /** Sets the sweep's next look at the session, unless it has changed since it was read. */
   scheduleSweep(session: UploadSession, at: Date): Promise<void>
-  /** A completed session under whose key nothing was left. */
+  /** Of a completed session: nothing is left under its key. */
   clearLeftovers(session: UploadSession): Promise<void>
-  /** Sessions with these ids, and unreleased ones whose storage uploads these are. */
+  /** Finds the sessions with these ids, and the unreleased sessions of these storage uploads. */
   findOwners(
     appId: string,
     store: string,
     uploads: readonly StoredUpload[],
     ids?: readonly string[],
   ): Promise<UploadSession[]>
-  /** Ends the lease of a reservation that the store did not answer, for a repeat to take over. */
+  /** Ends the lease of a reservation whose initiate had no answer, so that a repeat can take it over. */
   releaseReservation(session: UploadSession, now: Date): Promise<void>
-  /** Unsettled sessions whose time has come, oldest first; each is put off so that a second sweeper takes others. */
+  /** Claims due sessions, oldest first. Each is postponed to `again`, so that a second sweeper takes others. */
   claimDue(appId: string, now: Date, again: Date, limit: number): Promise<UploadSession[]>
-  /** Removes keys that stand for nothing any more. */
+  /** Removes expired keys. */
   forgetIdempotencyKeys(appId: string, now: Date): Promise<void>
-  /** Whoever waits longest first. */
+  /** The app that has waited longest comes first. */
   appsWithDueWork(now: Date): Promise<string[]>
 }

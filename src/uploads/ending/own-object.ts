@@ -11,7 +11,7 @@ export type ObjectCheck =
   | { kind: 'own'; object: MeasuredObject }
   /** Our stamp, but another size or checksum, or an encoding. */
   | { kind: 'mismatch'; object: MeasuredObject; reason: string }
-  /** Somebody else's object under this key: never finished, failed or deleted by us. */
+  /** Somebody else's object under this key. We never finish, fail or delete it. */
   | { kind: 'foreign' }
   | { kind: 'absent' }
 
@@ -61,7 +61,7 @@ function measured(store: ObjectStore, found: StoredObject): MeasuredObject {
   return { ...object, sizeBytes }
 }
 
-/** No policy sets an encoding, and PUTs do not sign its absence: readers would get other bytes than were declared. */
+/** A signed PUT admits an encoding, though no policy sets one: readers would get other bytes than were declared. */
 const encodingOf = ({ method }: UploadSession, { contentEncoding }: StoredObject) =>
   method === 'multipart' || contentEncoding?.toLowerCase() === 'identity'
     ? undefined
