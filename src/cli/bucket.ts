@@ -1,5 +1,5 @@
 // `countersign bucket check` and `bucket apply`: find out what the bucket lacks for uploads, and add it.
-import { defineCommand } from 'citty'
+import { defineCommand, type ParsedArgs } from 'citty'
 import { ABORT_AFTER_DAYS } from '../bucket/lifecycle.ts'
 import {
   assumeRolePolicy,
@@ -79,17 +79,7 @@ function readDays(text: string): number {
   throw usageFault(`--days must be a whole number from 1 to ${MAX_DAYS}.`)
 }
 
-interface Flags {
-  store?: string
-  url?: string
-  'admin-key'?: string
-  days: string
-  json: boolean
-  ram: boolean
-  role?: string
-  tags: boolean
-  processing: boolean
-}
+type Flags = ParsedArgs<typeof args>
 
 async function run(
   command: 'check' | 'apply',

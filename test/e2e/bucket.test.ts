@@ -215,7 +215,13 @@ describe('with a store named by STORE_…', () => {
 
   it.each([
     ['a wrong secret', { STORE_SECRET_ACCESS_KEY: 'wrong' }, GIVEN, 1, 'SignatureDoesNotMatch'],
-    ['a store that is not there', { STORE_ENDPOINT: 'http://127.0.0.1:9' }, GIVEN, 1, 'does not answer'],
+    [
+      'a store that is not there',
+      { STORE_ENDPOINT: 'http://127.0.0.1:9' },
+      GIVEN,
+      1,
+      'does not answer',
+    ],
     ['a store of another name', {}, ['--store', 'eu', ...GIVEN], 2, 'no store "eu"'],
     ['a misspelt option', {}, ['--prefx', 'a'], 2, 'Unknown option --prefx'],
     ['a prefix with a wildcard', {}, ['--prefix', 'a*', '--origin', '*'], 2, 'not a key prefix'],
