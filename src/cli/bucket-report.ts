@@ -1,4 +1,4 @@
-// What `countersign bucket` prints: a mark, what it is about, what was found, and what to do.
+// The report of `countersign bucket`: one line a finding, with a mark, its subject, its text and advice.
 import type { Finding } from '../bucket/review.ts'
 import type { Outcome } from './bucket-work.ts'
 
@@ -48,7 +48,7 @@ export function reportLines(report: Report, paint: Paint): string[] {
 
 const paragraph = (lines: string[]) => (lines.length ? [...lines, ''] : [])
 
-/** What several findings in a row have in common is printed once: the subject first, the advice last. */
+/** Neighbouring findings share their subject, which the first one prints, and their advice, which the last one prints. */
 function findingLines(
   { level, about, text, todo }: Finding,
   previous: Finding | undefined,
@@ -67,20 +67,18 @@ function findingLines(
 function conclusion({ command, findings, changes, failures }: Report): string {
   const missing = findings.filter(({ level }) => level === 'missing')
   const warnings = findings.filter(({ level }) => level === 'warning').length
-  const judge =
-    warnings === 0
-      ? ''
-      : ` ${warnings === 1 ? 'One warning is' : `${warnings} warnings are`} yours to judge.`
-  if (failures.length) return 'The bucket is not set up.'
+  const review =
+    warnings === 0 ? '' : ` Review ${warnings === 1 ? 'the warning' : `the ${warnings} warnings`}.`
+  if (failures.length) return 'The bucket is not set up yet.'
   if (missing.length) {
     const [count, them] =
-      missing.length === 1 ? ['One thing is', 'it'] : [`${missing.length} things are`, 'them']
+      missing.length === 1 ? ['One setting is', 'it'] : [`${missing.length} settings are`, 'them']
     const applies = command === 'check' && missing.every((finding) => finding.applies)
-    const how = applies ? `: "countersign bucket apply" adds ${them}` : ', and yours to put right'
-    return `${count} missing${how}.${judge}`
+    const how = applies ? `Run "countersign bucket apply" to add ${them}.` : 'See above.'
+    return `${count} missing. ${how}${review}`
   }
-  if (command === 'check') return `Nothing is missing.${judge}`
+  if (command === 'check') return `Nothing is missing.${review}`
   return changes.length
-    ? `Written, read back, and complete.${judge}`
-    : `Nothing needed to change.${judge}`
+    ? `All changes are written and verified.${review}`
+    : `Nothing needed to change.${review}`
 }

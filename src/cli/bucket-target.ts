@@ -1,10 +1,10 @@
-// Whose bucket, with which key, for which prefixes and origins: from flags, the service's environment and its apps.
-import { readFile } from 'node:fs/promises'
+// Finds the bucket, its key, and the prefixes and origins to set up: in flags, the service's environment, and its apps.
 import { join } from 'node:path'
 import { ApiProblem, api } from '../client/api.ts'
 import { parseStoreConfigs, type StoreConfig } from '../config.ts'
 import type { BucketSettings } from '../core/ports/bucket-settings.ts'
 import { openBucket } from '../storage/open.ts'
+import { readJson } from './json-file.ts'
 
 export type Environment = Record<string, string | undefined>
 
@@ -16,31 +16,26 @@ export interface BucketTarget {
   settings: BucketSettings
 }
 
-/** Where no answer can be given as asked: the message says what to do, and the command exits with 2. */
+/** An error in the command line or its environment. The message says what to do, and the command exits with 2. */
 export const usageFault = (message: string) =>
   Object.assign(new Error(message), { name: 'UsageFault' })
 
-async function readJson<Value>(path: string): Promise<Partial<Value>> {
-  const text = await readFile(path, 'utf8').catch(() => '{}')
-  return JSON.parse(text) as Partial<Value>
-}
-
 export async function openTarget(
   environment: Environment,
-  wanted: string | undefined,
+  storeName: string | undefined,
 ): Promise<BucketTarget> {
-  const store = await findStore(environment, wanted)
+  const store = await findStore(environment, storeName)
   const { name, bucket, roleArn } = store
   return { store: name, bucket, roleArn, ...openBucket(store, { clock: () => new Date(), fetch }) }
 }
 
-async function findStore(environment: Environment, wanted = 'default'): Promise<StoreConfig> {
+async function findStore(environment: Environment, storeName = 'default'): Promise<StoreConfig> {
   const { stores, dataDirectory } = parseStoreConfigs(environment)
-  if (stores.length === 0 && wanted === 'default') return embeddedStore(dataDirectory)
-  const store = stores.find(({ name }) => name === wanted)
+  if (stores.length === 0 && storeName === 'default') return embeddedStore(dataDirectory)
+  const store = stores.find(({ name }) => name === storeName)
   if (store) return store
-  const names = stores.map(({ name }) => name).join(', ') || 'only the embedded one, default'
-  throw usageFault(`There is no store "${wanted}" (there is: ${names}). Name one with --store.`)
+  const names = stores.map(({ name }) => name).join(', ') || 'default'
+  throw usageFault(`There is no store "${storeName}". Pass one of these with --store: ${names}.`)
 }
 
 async function embeddedStore(dataDirectory: string): Promise<StoreConfig> {
@@ -49,7 +44,7 @@ async function embeddedStore(dataDirectory: string): Promise<StoreConfig> {
     await readJson<StoreConfig>(path)
   if (!endpoint || !bucket || !region || !accessKeyId || !secretAccessKey) {
     throw usageFault(
-      `No store: set STORE_DIALECT and its variables, or run "npm start" in this folder. (Looked for ${path}.)`,
+      `No store is configured, and ${path} does not exist. Set STORE_DIALECT and its variables, or run "npm start" here first.`,
     )
   }
   return {
@@ -65,7 +60,7 @@ async function embeddedStore(dataDirectory: string): Promise<StoreConfig> {
   }
 }
 
-export interface Wishes {
+export interface WantedOptions {
   prefixes: readonly string[]
   origins: readonly string[]
   url?: string
@@ -78,38 +73,38 @@ interface App {
   allowedOrigins: string[]
 }
 
-/** Prefixes with their slash, and origins. The service is asked only for what no flag says. */
-export async function findWanted(environment: Environment, wishes: Wishes) {
-  const complete = wishes.prefixes.length > 0 && wishes.origins.length > 0
-  const apps = complete ? [] : await listApps(environment, wishes)
-  const prefixes = wishes.prefixes.length ? wishes.prefixes : apps.map((app) => app.keyPrefix)
-  const origins = wishes.origins.length
-    ? wishes.origins
+/** Returns prefixes, each with its slash, and origins. Reads the apps of the service only if a flag is missing. */
+export async function findWanted(environment: Environment, options: WantedOptions) {
+  const isComplete = options.prefixes.length > 0 && options.origins.length > 0
+  const apps = isComplete ? [] : await listApps(environment, options)
+  const prefixes = options.prefixes.length ? options.prefixes : apps.map((app) => app.keyPrefix)
+  const origins = options.origins.length
+    ? options.origins
     : apps.flatMap(({ allowedOrigins }) => allowedOrigins)
   if (prefixes.length === 0) {
-    throw usageFault('The service has no app yet: create one, or give --prefix.')
+    throw usageFault('The service has no app yet. Create one, or pass --prefix.')
   }
   return { prefixes: [...new Set(prefixes.map(withSlash))], origins: [...new Set(origins)].sort() }
 }
 
-/** A wildcard in a prefix would be one in the RAM policies, too. */
+/** Refuses wildcards, because a RAM policy would apply them. */
 function withSlash(prefix: string): string {
   const bare = prefix.replace(/\/$/, '')
   if (/^[\w.-]+(\/[\w.-]+)*$/.test(bare) && bare.length <= 128) return `${bare}/`
-  throw usageFault(`--prefix ${prefix}: is not a key prefix such as photos or team/photos.`)
+  throw usageFault(`--prefix ${prefix} is not a key prefix such as photos or team/photos.`)
 }
 
-async function listApps(environment: Environment, wishes: Wishes): Promise<App[]> {
+async function listApps(environment: Environment, options: WantedOptions): Promise<App[]> {
   const { dataDirectory } = parseStoreConfigs(environment)
   const local = await readJson<{ url: string }>(join(dataDirectory, 'cli.json'))
-  const url = wishes.url ?? environment.COUNTERSIGN_URL ?? environment.PUBLIC_URL ?? local.url
+  const url = options.url ?? environment.COUNTERSIGN_URL ?? environment.PUBLIC_URL ?? local.url
   const keys = await readJson<{ adminKey: string }>(join(dataDirectory, 'keys.json'))
-  // A generated key belongs to the service of this folder and is shown to no other.
+  // The generated key belongs to the service of this folder, so no other service may see it.
   const generated = url === local.url ? keys.adminKey : undefined
-  const adminKey = wishes.adminKey ?? environment.ADMIN_KEY ?? generated
+  const adminKey = options.adminKey ?? environment.ADMIN_KEY ?? generated
   if (!url || !adminKey) {
     throw usageFault(
-      `To read the apps, give ${url ? '--admin-key (or ADMIN_KEY)' : '--url (or COUNTERSIGN_URL)'}; or name everything with --prefix and --origin.`,
+      `Pass ${url ? '--admin-key (or set ADMIN_KEY)' : '--url (or set COUNTERSIGN_URL)'} to read the apps, or pass both --prefix and --origin.`,
     )
   }
   const call = api({ url: url.replace(/\/+$/, '') })
@@ -122,7 +117,9 @@ async function listApps(environment: Environment, wishes: Wishes): Promise<App[]
     ).catch((error: unknown) => {
       throw error instanceof ApiProblem
         ? error
-        : new Error(`No answer from ${url}. Is it running? Else give --prefix and --origin.`)
+        : new Error(
+            `${url} does not answer. Is it running? You can also pass --prefix and --origin.`,
+          )
     })
     apps.push(...body.apps)
     if (!body.nextCursor) return apps

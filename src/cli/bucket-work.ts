@@ -1,4 +1,4 @@
-// Checks a bucket and puts it right: read, plan, write, read back. What was there before must be there afterwards.
+// Checks a bucket and adds what it lacks: read, plan, write, read back. Every earlier rule must still be there afterwards.
 import { lostRules } from '../bucket/lost-rules.ts'
 import {
   type BucketState,
@@ -20,7 +20,7 @@ const READ_BACK_MS = 1_000
 
 export interface Outcome {
   findings: readonly Finding[]
-  /** What was written and found again, one line each. */
+  /** The changes that were found when reading back, one line each. */
   changes: readonly string[]
   failures: readonly string[]
 }
@@ -65,8 +65,8 @@ export async function applyToBucket(settings: BucketSettings, wanted: Wanted): P
     const state = await readState(settings)
     const { findings } = review(state, wanted)
     const unverified = [
-      ...notFound('CORS', cors?.merged, state.cors, findings),
-      ...notFound('Lifecycle', lifecycle?.merged, state.lifecycle, findings),
+      ...findUnverified('CORS', cors?.merged, state.cors, findings),
+      ...findUnverified('Lifecycle', lifecycle?.merged, state.lifecycle, findings),
     ]
     if (unverified.length === 0 || refused.length || attempt === READ_BACK_ATTEMPTS) {
       const failures = refused.length ? refused : unverified
@@ -89,12 +89,12 @@ async function writing<Rule>(
   } catch (failure) {
     if (!isStoreFailure(failure)) throw failure
     const advice = failure.code === 'AccessDenied' ? ` Allow this key ${action}.` : ''
-    return `${about} was not written: the store answered ${failure.code}.${advice}`
+    return `${about} could not be written: the store answered ${failure.code}.${advice}`
   }
 }
 
-/** What reading back does not show, although it was written. */
-function notFound<Rule extends object>(
+/** Compares what was read back with what was written. Returns a line for each difference. */
+function findUnverified<Rule extends object>(
   about: Finding['about'],
   merged: BucketConfiguration<Rule> | undefined,
   found: Reading<BucketConfiguration<Rule>>,
@@ -103,38 +103,36 @@ function notFound<Rule extends object>(
   if (!merged) return []
   const value = 'value' in found ? found.value : undefined
   const lost = lostRules(merged, value).length
-  const rules = lost === 1 ? 'a rule from before is' : `${lost} rules from before are`
-  const open = findings.some((finding) => finding.about === about && finding.applies)
+  const rules = lost === 1 ? 'an earlier rule has' : `${lost} earlier rules have`
+  const isMissing = findings.some((finding) => finding.about === about && finding.applies)
   return [
-    ...(lost ? [`${about}: ${rules} not found any more. Look at it.`] : []),
-    ...(open ? [`${about}: what was written is not found when it is read back.`] : []),
+    ...(lost ? [`${about}: ${rules} disappeared. Check the rules in the OSS console.`] : []),
+    ...(isMissing
+      ? [`${about}: the change was written, but reading it back does not show it.`]
+      : []),
   ]
 }
 
 function changesOf({ cors, lifecycle }: Review, findings: readonly Finding[]): string[] {
-  const settled = (about: Finding['about']) =>
+  const isVerified = (about: Finding['about']) =>
     !findings.some((finding) => finding.about === about && finding.applies)
   const added = cors?.merged?.rules.findIndex((rule) => !isStored(rule)) ?? -1
   const corsRule = cors?.merged?.rules[added]
-  const before = cors?.before ? ', before the rule that hid headers' : ''
+  const position = cors?.before ? ', before the rule that hid headers' : ''
   const others = (count = 0) =>
-    count === 0
-      ? ''
-      : count === 1
-        ? '; the other rule is untouched'
-        : `; the other ${count} rules are untouched`
-  const kept = lifecycle?.merged?.rules.filter(isStored).length
+    count === 0 ? '' : `; the other ${count === 1 ? 'rule is' : `${count} rules are`} unchanged`
+  const earlier = lifecycle?.merged?.rules.filter(isStored).length
   const written = lifecycle?.merged?.rules.filter((rule) => !isStored(rule)) ?? []
   return [
-    ...(corsRule && settled('CORS')
+    ...(corsRule && isVerified('CORS')
       ? [
-          `CORS: added rule ${added + 1} for ${corsRule.allowedOrigins.join(', ')}${before}${others((cors?.merged?.rules.length ?? 1) - 1)}`,
+          `CORS: added rule ${added + 1} for ${corsRule.allowedOrigins.join(', ')}${position}${others((cors?.merged?.rules.length ?? 1) - 1)}`,
         ]
       : []),
-    ...(settled('Lifecycle')
+    ...(isVerified('Lifecycle')
       ? written.map(
           ({ id, prefix, abort }) =>
-            `Lifecycle: wrote rule "${id}": uploads under ${prefix} are aborted after ${abort?.days} days${others(kept)}`,
+            `Lifecycle: wrote rule "${id}": uploads under ${prefix} are aborted after ${abort?.days} days${others(earlier)}`,
         )
       : []),
   ]

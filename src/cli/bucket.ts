@@ -1,5 +1,5 @@
-// `countersign bucket check` and `bucket apply`: is the bucket set up for uploads, and what it lacks is added.
-import { defineCommand } from 'citty'
+// `countersign bucket check` and `bucket apply`: find out what the bucket lacks for uploads, and add it.
+import { defineCommand, type ParsedArgs } from 'citty'
 import { ABORT_AFTER_DAYS } from '../bucket/lifecycle.ts'
 import {
   assumeRolePolicy,
@@ -32,30 +32,33 @@ export interface BucketContext {
 }
 
 const args = {
-  store: { type: 'string', description: 'Store by name, if not "default"' },
-  prefix: { type: 'string', description: 'Key prefix (repeatable); else those of all apps' },
-  origin: { type: 'string', description: 'Origin of a web page (repeatable); else the apps’' },
+  store: { type: 'string', description: 'Name of the store (default: "default")' },
+  prefix: { type: 'string', description: 'Key prefix, repeatable (default: those of all apps)' },
+  origin: {
+    type: 'string',
+    description: 'Origin of a web page, repeatable (default: those of all apps)',
+  },
   days: {
     type: 'string',
-    description: 'Abort uploads after so many days: more than the longest maxSeconds',
+    description: 'Abort uploads after this many days; must exceed the longest maxSeconds',
     default: String(ABORT_AFTER_DAYS),
   },
-  url: { type: 'string', description: 'The service (or COUNTERSIGN_URL)' },
-  'admin-key': { type: 'string', description: 'To list its apps (or ADMIN_KEY)' },
+  url: { type: 'string', description: 'URL of the service (or set COUNTERSIGN_URL)' },
+  'admin-key': { type: 'string', description: 'Admin key, to list the apps (or set ADMIN_KEY)' },
   json: { type: 'boolean', description: 'Print the result as JSON', default: false },
   ram: { type: 'boolean', description: 'Only print the RAM policies', default: false },
   role: { type: 'string', description: 'With --ram: ARN of the role for STS' },
-  tags: { type: 'boolean', description: 'With --ram: objects are given tags', default: false },
+  tags: { type: 'boolean', description: 'With --ram: allow object tags', default: false },
   processing: {
     type: 'boolean',
-    description: 'With --ram: for processing targets',
+    description: 'With --ram: allow processing targets',
     default: false,
   },
 } as const
 
 type Name = keyof typeof args
 
-/** Every value of a flag that may be repeated: the parser keeps only the last. */
+/** Reads every value of a repeatable flag, because the parser keeps only the last one. */
 function valuesOf(rawArgs: readonly string[], name: Name): string[] {
   const flag = `--${name}`
   return rawArgs.flatMap((text, index) => {
@@ -67,7 +70,7 @@ function valuesOf(rawArgs: readonly string[], name: Name): string[] {
 function checkOrigin(origin: string): string {
   if (origin === '*' || /^[a-z][\w+.-]*:\/\/[^\s/*]*\*?[^\s/*]*$/i.test(origin)) return origin
   throw usageFault(
-    `Origin ${JSON.stringify(origin)}: OSS takes *, or scheme and host with at most one asterisk.`,
+    `Origin ${JSON.stringify(origin)} is not valid. OSS takes *, or scheme and host with at most one asterisk.`,
   )
 }
 
@@ -76,38 +79,28 @@ function readDays(text: string): number {
   throw usageFault(`--days must be a whole number from 1 to ${MAX_DAYS}.`)
 }
 
-interface Given {
-  store?: string
-  url?: string
-  'admin-key'?: string
-  days: string
-  json: boolean
-  ram: boolean
-  role?: string
-  tags: boolean
-  processing: boolean
-}
+type Flags = ParsedArgs<typeof args>
 
 async function run(
   command: 'check' | 'apply',
   context: BucketContext,
-  given: Given,
+  flags: Flags,
   rawArgs: readonly string[],
 ): Promise<number> {
   const { environment, out } = context
-  const abortAfterDays = readDays(given.days)
-  const target = await openTarget(environment, given.store)
+  const abortAfterDays = readDays(flags.days)
+  const target = await openTarget(environment, flags.store)
   const wanted = await findWanted(environment, {
     prefixes: valuesOf(rawArgs, 'prefix'),
-    // Policies name no origin, so none is asked for.
-    origins: given.ram ? ['*'] : valuesOf(rawArgs, 'origin'),
-    url: given.url,
-    adminKey: given['admin-key'],
+    // RAM policies contain no origin, so none is needed.
+    origins: flags.ram ? ['*'] : valuesOf(rawArgs, 'origin'),
+    url: flags.url,
+    adminKey: flags['admin-key'],
   })
   wanted.origins.forEach(checkOrigin)
   const print = (value: unknown) => out.write(`${JSON.stringify(value, null, 2)}\n`)
-  if (given.ram) {
-    print(policies(target, wanted.prefixes, given))
+  if (flags.ram) {
+    print(policies(target, wanted.prefixes, flags))
     return 0
   }
   const { settings, store, bucket, endpoint } = target
@@ -115,7 +108,7 @@ async function run(
   const outcome = await work(settings, { ...wanted, abortAfterDays })
   const complete =
     outcome.failures.length === 0 && outcome.findings.every(({ level }) => level !== 'missing')
-  if (given.json) {
+  if (flags.json) {
     print({ store, bucket, endpoint, ...wanted, complete, ...outcome })
   } else {
     const paint = painter(out.isTTY === true && !environment.NO_COLOR)
@@ -128,7 +121,7 @@ async function run(
 const policies = (
   { bucket, roleArn }: BucketTarget,
   prefixes: readonly string[],
-  { role, tags, processing }: Given,
+  { role, tags, processing }: Flags,
 ) => ({
   service: ramPolicy(bucket, prefixes, { tags }),
   bucketApply: setupPolicy(bucket),
@@ -137,7 +130,7 @@ const policies = (
   ...(processing ? { processing: processingPolicies(bucket, prefixes) } : {}),
 })
 
-/** In a line, and the exit code: 2 where the question was wrong, 1 where the answer is. */
+/** Returns a message and the exit code: 2 for a wrong command line or configuration, 1 for everything else. */
 function explain(error: unknown): { line: string; code: number } {
   if (error instanceof ConfigError) {
     return { line: `This configuration cannot be used:\n${error.message}`, code: USAGE }
@@ -147,7 +140,7 @@ function explain(error: unknown): { line: string; code: number } {
     const { cause } = error
     const why =
       cause instanceof Error ? ` (${(cause.cause as Error)?.message ?? cause.message})` : ''
-    return { line: `No answer from the store${why}. Is it running?`, code: 1 }
+    return { line: `The store does not answer${why}. Is it running?`, code: 1 }
   }
   if (!(error instanceof Error)) throw error
   return { line: error.message, code: error.name === 'UsageFault' ? USAGE : 1 }
@@ -157,9 +150,9 @@ function subCommand(command: 'check' | 'apply', description: string, context: Bu
   return defineCommand({
     meta: { name: command, description },
     args,
-    async run({ args: given, rawArgs }) {
+    async run({ args: flags, rawArgs }) {
       try {
-        process.exitCode = await run(command, context, given, rawArgs)
+        process.exitCode = await run(command, context, flags, rawArgs)
       } catch (error) {
         const { line, code } = explain(error)
         context.say(line)
@@ -173,10 +166,14 @@ export const bucketCommand = (context: BucketContext) =>
   defineCommand({
     meta: {
       name: 'bucket',
-      description: 'Set up the bucket: CORS, and a rule for abandoned parts',
+      description: 'Set up the bucket: CORS, and a lifecycle rule for abandoned parts',
     },
     subCommands: {
-      check: subCommand('check', 'Say what the bucket lacks; exits 1 if anything', context),
-      apply: subCommand('apply', 'Add what it lacks; foreign rules stay as they are', context),
+      check: subCommand(
+        'check',
+        'Report what the bucket lacks; exits with 1 if anything is missing',
+        context,
+      ),
+      apply: subCommand('apply', 'Add what the bucket lacks; other rules stay unchanged', context),
     },
   })

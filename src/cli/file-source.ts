@@ -1,4 +1,4 @@
-// A file on disk as a Source: parts are read where they are needed, so memory stays at part size times parallelism.
+// A file on disk as a Source. Each part is read when it is sent, so that memory stays at part size times parallelism.
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { Source } from '../client/index.ts'
@@ -7,7 +7,7 @@ export interface FileSource extends Source {
   close(): Promise<void>
 }
 
-/** Throws an Error in plain words where the path is no readable file. */
+/** Throws an Error for the user if the path is not a readable file. */
 export async function fileSource(path: string, type?: string): Promise<FileSource> {
   let file: FileHandle
   try {
@@ -15,7 +15,7 @@ export async function fileSource(path: string, type?: string): Promise<FileSourc
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     throw new Error(
-      code === 'ENOENT' ? `There is no file ${path}.` : `${path} cannot be read (${code}).`,
+      code === 'ENOENT' ? `${path} does not exist.` : `${path} cannot be read (${code}).`,
     )
   }
   const { size } = await file.stat()
@@ -31,7 +31,7 @@ export async function fileSource(path: string, type?: string): Promise<FileSourc
       const bytes = new Uint8Array(end - start)
       for (let offset = 0; offset < bytes.length; ) {
         const { bytesRead } = await file.read(bytes, offset, bytes.length - offset, start + offset)
-        if (bytesRead === 0) throw new Error(`${path} became shorter while it was sent.`)
+        if (bytesRead === 0) throw new Error(`${path} became shorter during the upload.`)
         offset += bytesRead
       }
       return bytes

@@ -1,5 +1,4 @@
-// Options that no command knows are refused: citty takes them for values, and a misspelt one would do something else than was
-// meant.
+// Refuses unknown options. citty ignores them, so a misspelt option would silently have no effect.
 import type { ArgsDef, CommandDef, Resolvable } from 'citty'
 import { nearest } from '../core/nearest.ts'
 
@@ -8,8 +7,8 @@ const BUILT_IN = ['help', 'h', 'version', 'v']
 const resolved = async <Value>(value: Resolvable<Value>): Promise<Value> =>
   typeof value === 'function' ? (value as () => Value | Promise<Value>)() : value
 
-/** In words, or undefined. */
-export async function flagFault(
+/** Returns a message for the first unknown option, or undefined. */
+export async function findUnknownFlag(
   command: CommandDef,
   rawArgs: readonly string[],
 ): Promise<string | undefined> {
@@ -19,7 +18,7 @@ export async function flagFault(
     const text = rawArgs[index]!
     if (text === '--') return undefined
     const sub = Object.hasOwn(subCommands, text) ? await resolved(subCommands[text]!) : undefined
-    if (sub) return flagFault(sub, rawArgs.slice(index + 1))
+    if (sub) return findUnknownFlag(sub, rawArgs.slice(index + 1))
     if (!/^-./.test(text)) continue
     const name = text.replace(/^--?/, '').replace(/=.*$/s, '')
     const kind = known[name]?.type
@@ -29,7 +28,7 @@ export async function flagFault(
       (kind !== undefined && kind !== 'positional') ||
       (negated !== undefined && known[negated]?.type === 'boolean') ||
       BUILT_IN.includes(name)
-    if (!isKnown) return unknownFlag(text, optionsOf(known))
+    if (!isKnown) return describeUnknown(text, optionsOf(known))
   }
   return undefined
 }
@@ -41,9 +40,9 @@ function optionsOf(known: ArgsDef): string[] {
   })
 }
 
-function unknownFlag(given: string, options: readonly string[]): string {
-  const flag = given.replace(/=.*$/s, '')
-  const meant = nearest(flag, options, () => 2)
-  const rest = meant ? `Is ${meant} meant?` : 'See --help.'
-  return `There is no option ${flag} here. ${rest}`
+function describeUnknown(text: string, options: readonly string[]): string {
+  const flag = text.replace(/=.*$/s, '')
+  const similar = nearest(flag, options, () => 2)
+  const advice = similar ? `Did you mean ${similar}?` : 'See --help.'
+  return `Unknown option ${flag}. ${advice}`
 }

@@ -1,30 +1,30 @@
-// The command line: which service, which credential, which command.
+// The command line: finds the service and the credential, and runs the command.
 import { readFileSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { defineCommand, runMain } from 'citty'
 import { ApiProblem, api } from '../client/api.ts'
 import { bucketCommand } from './bucket.ts'
-import { flagFault } from './flags.ts'
+import { findUnknownFlag } from './flags.ts'
+import { readJson } from './json-file.ts'
 import { keysCommand, migrateCommand, serveCommand } from './service.ts'
-import { unfinishedUploads } from './unfinished.ts'
-import { entryFor, type UploadContext, uploadFile } from './upload.ts'
+import { type Unfinished, unfinishedUploads } from './unfinished.ts'
+import { type UploadContext, uploadFile } from './upload.ts'
 
 const USAGE = 2
 const say = (line: string) => void process.stderr.write(`${line}\n`)
 const out = (line: string) => void process.stdout.write(`${line}\n`)
 
 const connection = {
-  url: { type: 'string', description: 'The service (or COUNTERSIGN_URL)' },
-  key: { type: 'string', description: 'Api key (or COUNTERSIGN_KEY)' },
-  grant: { type: 'string', description: 'Grant or user JWT (or COUNTERSIGN_GRANT)' },
+  url: { type: 'string', description: 'URL of the service (or set COUNTERSIGN_URL)' },
+  key: { type: 'string', description: 'Api key (or set COUNTERSIGN_KEY)' },
+  grant: { type: 'string', description: 'Grant or user JWT (or set COUNTERSIGN_GRANT)' },
 } as const
 
 const sending = {
   ...connection,
-  subject: { type: 'string', description: 'Whose upload it is, with an api key', default: 'cli' },
-  parallel: { type: 'string', description: 'Parts at a time', default: '4' },
+  subject: { type: 'string', description: 'With --key: the user to upload for', default: 'cli' },
+  parallel: { type: 'string', description: 'Parts to send at the same time', default: '4' },
   json: { type: 'boolean', description: 'Print the result as JSON', default: false },
 } as const
 
@@ -34,14 +34,17 @@ interface Connection {
   namesSubject: boolean
 }
 
-/** What was given, else the environment, else the embedded service of this folder. */
-async function connect(args: { url?: string; key?: string; grant?: string }): Promise<Connection> {
+interface ConnectionFlags {
+  url?: string
+  key?: string
+  grant?: string
+}
+
+/** Takes the flags first, then the environment, then the embedded service of this folder. */
+async function connect(args: ConnectionFlags): Promise<Connection> {
   const { env } = process
   const path = resolve(env.DATA_DIR || '.countersign', 'cli.json')
-  const file = JSON.parse(await readFile(path, 'utf8').catch(() => '{}')) as {
-    url?: string
-    apiKey?: string
-  }
+  const file = await readJson<{ url: string; apiKey: string }>(path)
   const url = args.url ?? env.COUNTERSIGN_URL ?? file.url
   const grant = args.grant ?? env.COUNTERSIGN_GRANT
   const key = args.key ?? env.COUNTERSIGN_KEY ?? (url === file.url ? file.apiKey : undefined)
@@ -49,8 +52,8 @@ async function connect(args: { url?: string; key?: string; grant?: string }): Pr
   if (!url || !credential) {
     say(
       url
-        ? 'No credential: give --key or --grant (or COUNTERSIGN_KEY, COUNTERSIGN_GRANT).'
-        : `No service: run "npm start" in this folder, or give --url and --key. (Looked for ${path}.)`,
+        ? 'No credential. Pass --key or --grant, or set COUNTERSIGN_KEY or COUNTERSIGN_GRANT.'
+        : `No service: ${path} does not exist. Run "npm start" here first, or pass --url and --key.`,
     )
     process.exit(USAGE)
   }
@@ -62,7 +65,7 @@ const unfinished = () =>
     join(process.env.XDG_STATE_HOME || join(homedir(), '.local', 'state'), 'countersign'),
   )
 
-/** The first Ctrl-C stops and keeps what was sent, the second ends at once. */
+/** The first Ctrl-C stops the uploads so that they can be resumed, the second one exits at once. */
 function stopSignal(): AbortSignal {
   const controller = new AbortController()
   process.on('SIGINT', () => {
@@ -72,24 +75,21 @@ function stopSignal(): AbortSignal {
   return controller.signal
 }
 
-function wholeNumber(name: string, text: string | undefined, most: number): number | undefined {
+function wholeNumber(name: string, text: string | undefined, max: number): number | undefined {
   if (text === undefined) return undefined
   const number = Number(text)
-  if (Number.isInteger(number) && number >= 1 && number <= most) return number
-  say(`--${name} must be a whole number from 1 to ${most}.`)
+  if (Number.isInteger(number) && number >= 1 && number <= max) return number
+  say(`--${name} must be a whole number from 1 to ${max}.`)
   process.exit(USAGE)
 }
 
-async function context(args: {
-  url?: string
-  key?: string
-  grant?: string
-  parallel: string
-  json: boolean
-}): Promise<UploadContext & { url: string }> {
+/** Uploads one file after the other. Exits with the highest exit code. */
+async function uploadAll(
+  args: ConnectionFlags & { parallel: string; json: boolean },
+  toEntries: (url: string) => Unfinished[],
+): Promise<void> {
   const { url, credential, namesSubject } = await connect(args)
-  return {
-    url,
+  const context: UploadContext = {
     credential,
     namesSubject,
     unfinished: unfinished(),
@@ -100,66 +100,56 @@ async function context(args: {
     now: () => performance.now(),
     signal: stopSignal(),
   }
+  for (const entry of toEntries(url)) {
+    const code = await uploadFile(context, entry)
+    process.exitCode = Math.max(Number(process.exitCode ?? 0), code)
+    if (context.signal.aborted) return
+  }
 }
 
 const uploadCommand = defineCommand({
   meta: {
     name: 'upload',
-    description: 'Upload files; an unfinished upload of the same file is continued',
+    description: 'Upload files; resumes an unfinished upload of the same file',
   },
   args: {
-    file: { type: 'positional', description: 'The file (more may follow)', required: true },
+    file: { type: 'positional', description: 'The file, or several', required: true },
     ...sending,
     policy: { type: 'string', description: 'Policy of the app' },
     'content-type': { type: 'string', description: 'Content type of the object' },
-    'part-size': { type: 'string', description: 'Bytes of a part' },
+    'part-size': { type: 'string', description: 'Size of a part in bytes' },
   },
   async run({ args }) {
-    const uploading = await context(args)
-    const partSizeBytes = wholeNumber('part-size', args['part-size'], Number.MAX_SAFE_INTEGER)
-    for (const file of args._.map(String)) {
-      const code = await uploadFile(
-        uploading,
-        entryFor(file, {
-          url: uploading.url,
-          subject: args.subject,
-          policy: args.policy,
-          contentType: args['content-type'],
-          partSizeBytes,
-        }),
-      )
-      process.exitCode = Math.max(Number(process.exitCode ?? 0), code)
-      if (uploading.signal.aborted) return
-    }
+    const { subject, policy, 'content-type': contentType } = args
+    await uploadAll(args, (url) => {
+      const partSizeBytes = wholeNumber('part-size', args['part-size'], Number.MAX_SAFE_INTEGER)
+      const options = { url, subject, policy, contentType, partSizeBytes }
+      return args._.map((file) => ({ ...options, file: resolve(String(file)) }))
+    })
   },
 })
 
 const resumeCommand = defineCommand({
-  meta: { name: 'resume', description: 'Continue interrupted uploads of this machine' },
+  meta: { name: 'resume', description: 'Resume interrupted uploads of this machine' },
   args: {
-    file: { type: 'positional', description: 'Only this file', required: false },
+    file: { type: 'positional', description: 'Resume only this file', required: false },
     ...sending,
-    list: { type: 'boolean', description: 'Only list them', default: false },
+    list: { type: 'boolean', description: 'List them without resuming', default: false },
   },
   async run({ args }) {
     const all = await unfinished().list()
-    const wanted = args.file ? resolve(String(args.file)) : undefined
-    const entries = all.filter(({ file }) => wanted === undefined || file === wanted)
-    if (!entries.length) return say('Nothing to continue here.')
+    const path = args.file ? resolve(String(args.file)) : undefined
+    const entries = all.filter(({ file }) => path === undefined || file === path)
+    if (!entries.length) return say('There is no interrupted upload to resume.')
     if (args.list) {
       for (const { file, uploadId, url } of entries) out(`${file}  ${uploadId ?? ''}  ${url}`)
       return
     }
-    const uploading = await context(args)
-    for (const entry of entries) {
-      const code = await uploadFile(uploading, { ...entry, url: uploading.url })
-      process.exitCode = Math.max(Number(process.exitCode ?? 0), code)
-      if (uploading.signal.aborted) return
-    }
+    await uploadAll(args, (url) => entries.map((entry) => ({ ...entry, url })))
   },
 })
 
-function about(name: 'status' | 'abort', description: string, method: 'GET' | 'DELETE') {
+function sessionCommand(name: 'status' | 'abort', description: string, method: 'GET' | 'DELETE') {
   return defineCommand({
     meta: { name, description },
     args: { id: { type: 'positional', description: 'upl_…', required: true }, ...connection },
@@ -177,7 +167,7 @@ function about(name: 'status' | 'abort', description: string, method: 'GET' | 'D
         say(
           error instanceof ApiProblem
             ? `${error.code}: ${error.message}`
-            : `No answer from ${url}.`,
+            : `${url} does not answer. Is it running?`,
         )
         process.exitCode = 1
       }
@@ -193,24 +183,24 @@ function packageVersion(): string {
 const main = defineCommand({
   meta: {
     name: 'countersign',
-    description: 'Uploads straight to object storage',
+    description: 'Upload files straight to object storage',
     version: packageVersion(),
   },
   subCommands: {
     upload: uploadCommand,
     resume: resumeCommand,
-    status: about('status', 'What is stored of an upload and what is missing', 'GET'),
+    status: sessionCommand('status', 'Show which parts of an upload are stored and missing', 'GET'),
     serve: serveCommand,
     migrate: migrateCommand({ environment: process.env, say }),
     keys: keysCommand({ environment: process.env, say }),
     bucket: bucketCommand({ environment: process.env, out: process.stdout, say }),
-    abort: about('abort', 'Abort an upload and give back what it holds', 'DELETE'),
+    abort: sessionCommand('abort', 'Abort an upload and release its storage and quota', 'DELETE'),
   },
 })
 
-const fault = await flagFault(main, process.argv.slice(2))
-if (fault) {
-  say(fault)
+const unknownFlag = await findUnknownFlag(main, process.argv.slice(2))
+if (unknownFlag) {
+  say(unknownFlag)
   process.exitCode = USAGE
 } else {
   await runMain(main)

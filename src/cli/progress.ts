@@ -1,4 +1,4 @@
-// The progress of one file: one line that redraws itself on a terminal, a line each ten percent anywhere else.
+// The progress of one file: a line that is redrawn on a terminal, or a new line for every ten percent elsewhere.
 import type { Progress } from '../client/index.ts'
 
 const BAR_WIDTH = 24
@@ -16,14 +16,14 @@ function duration(seconds: number): string {
   return whole >= 3600 ? `${Math.floor(whole / 3600)}:${clock}` : clock
 }
 
-/** One line for the state of things. `seconds` is how long the sending has taken. */
+/** Renders one line. `seconds` is the time since the first part. */
 function progressLine(name: string, progress: Progress, seconds: number): string {
   const { sentBytes, totalBytes, partsDone, partCount, resumedBytes, state } = progress
   const share = totalBytes === 0 ? 1 : sentBytes / totalBytes
   const full = Math.round(share * BAR_WIDTH)
   const bar = '█'.repeat(full) + '░'.repeat(BAR_WIDTH - full)
   const percent = `${Math.floor(share * 100)}%`.padStart(4)
-  if (state === 'verifying') return `${name}  ${bar} ${percent}  checking what is stored already`
+  if (state === 'verifying') return `${name}  ${bar} ${percent}  checking the stored parts`
   if (state === 'completing') return `${name}  ${bar} ${percent}  completing …`
   const rate = seconds > 0 ? (sentBytes - resumedBytes) / seconds : 0
   const left = duration((totalBytes - sentBytes) / rate)
@@ -37,9 +37,9 @@ export interface ProgressOutput {
 }
 
 export function progressBar(name: string, output: ProgressOutput, now: () => number) {
-  let began: number | undefined
+  let startedAt: number | undefined
   let drawnAt = 0
-  let tenth = -1
+  let lastTenth = -1
   let drawn = false
 
   function drawLine(line: string): void {
@@ -51,21 +51,21 @@ export function progressBar(name: string, output: ProgressOutput, now: () => num
   return {
     show(progress: Progress): void {
       const at = now()
-      if (progress.state === 'sending') began ??= at
-      const line = progressLine(name, progress, (at - (began ?? at)) / 1000)
+      if (progress.state === 'sending') startedAt ??= at
+      const line = progressLine(name, progress, (at - (startedAt ?? at)) / 1000)
       if (output.isTTY) {
-        const last = progress.sentBytes === progress.totalBytes
-        if (!last && at - drawnAt < REDRAW_MS) return
+        const isLast = progress.sentBytes === progress.totalBytes
+        if (!isLast && at - drawnAt < REDRAW_MS) return
         drawnAt = at
         drawLine(line)
         return
       }
-      const reached = Math.floor((10 * progress.sentBytes) / Math.max(1, progress.totalBytes))
-      if (progress.state !== 'sending' || reached === tenth) return
-      tenth = reached
+      const tenth = Math.floor((10 * progress.sentBytes) / Math.max(1, progress.totalBytes))
+      if (progress.state !== 'sending' || tenth === lastTenth) return
+      lastTenth = tenth
       output.write(`${line}\n`)
     },
-    /** Leaves the line, so that what comes next starts on its own. */
+    /** Clears the line, so that later output starts on a line of its own. */
     end(): void {
       if (drawn) output.write('\r\u001b[2K')
       drawn = false

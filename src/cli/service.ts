@@ -1,12 +1,12 @@
-// `countersign serve`, `countersign migrate` and `countersign keys`: the service itself, its database for where it runs
-// elsewhere, and the secrets in that database.
+// `countersign serve`, `migrate` and `keys`: run the service, migrate the database of a service that runs elsewhere, and
+// rotate the secrets in it.
 import { defineCommand } from 'citty'
 import { ConfigError } from '../config.ts'
 import { errorText } from '../core/error-text.ts'
 import { migrate } from '../db/migrate.ts'
 import { resealAll } from '../node/keys.ts'
 
-/** A line of progress after so many secrets. */
+/** Secrets between two lines of progress. */
 const PROGRESS_EVERY = 100
 
 export interface ServiceContext {
@@ -15,11 +15,11 @@ export interface ServiceContext {
 }
 
 export const serveCommand = defineCommand({
-  meta: { name: 'serve', description: 'Run the service; its environment is its configuration' },
+  meta: { name: 'serve', description: 'Run the service, configured by environment variables' },
   args: {
     sample: {
       type: 'boolean',
-      description: 'Send a sample at the very first start',
+      description: 'Send a sample file at the very first start',
       default: true,
     },
   },
@@ -27,22 +27,22 @@ export const serveCommand = defineCommand({
   run: async () => void (await import('../node.ts')),
 })
 
-/** The Worker never migrates: it may be many, and a migration is one. */
+/** A Worker never migrates, because many isolates start at once. */
 export const migrateCommand = ({ environment, say }: ServiceContext) =>
   defineCommand({
-    meta: { name: 'migrate', description: 'Bring DATABASE_URL to the newest migration' },
+    meta: { name: 'migrate', description: 'Apply all migrations to the database at DATABASE_URL' },
     async run() {
       const url = environment.DATABASE_URL
       if (!url) {
-        say('Set DATABASE_URL to the database that is to be migrated.')
+        say('Set DATABASE_URL to the database to migrate.')
         process.exitCode = 2
         return
       }
       try {
         await migrate(url, (warning) => say(`Warning: ${warning}`))
-        say('The database is at the newest migration.')
+        say('The database is up to date.')
       } catch (error) {
-        say(`Not migrated: ${error instanceof Error ? error.message : String(error)}`)
+        say(`Migration failed: ${error instanceof Error ? error.message : String(error)}`)
         process.exitCode = 1
       }
     },
@@ -52,7 +52,7 @@ const resealCommand = ({ environment, say }: ServiceContext) =>
   defineCommand({
     meta: {
       name: 'reseal',
-      description: 'Seal all secrets in DATABASE_URL with the first key of SECRET_KEYS',
+      description: 'Reseal all secrets in DATABASE_URL with the first key of SECRET_KEYS',
     },
     async run() {
       try {
@@ -64,12 +64,12 @@ const resealCommand = ({ environment, say }: ServiceContext) =>
         })
         say(`Sealed ${resealed} ${resealed === 1 ? 'secret' : 'secrets'} with the key "${kid}".`)
         if (missing) say(`SECRET_KEYS ${missing}`)
-        else if (unreadable) say(`${unreadable} could not be opened and were left as they are.`)
-        else say('No other key is needed for secrets any more.')
+        else if (unreadable) say(`${unreadable} could not be decrypted and were left unchanged.`)
+        else say('Secrets no longer need any other key.')
         if (missing || unreadable) process.exitCode = 1
       } catch (error) {
         const isUsage = error instanceof ConfigError
-        say(isUsage ? error.message : `Not done: ${errorText(error)}`)
+        say(isUsage ? error.message : `Resealing failed: ${errorText(error)}`)
         process.exitCode = isUsage ? 2 : 1
       }
     },

@@ -1,4 +1,4 @@
-// What `resume` needs to find an interrupted upload again: path, service and options of it. No token and no key.
+// Remembers interrupted uploads for `resume`: their path, service and options, but no token and no key.
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -18,7 +18,7 @@ export function unfinishedUploads(directory: string) {
     `${createHash('sha256').update(`${url}\n${file}`).digest('hex').slice(0, 32)}.json`
 
   return {
-    async keep(entry: Unfinished): Promise<void> {
+    async remember(entry: Unfinished): Promise<void> {
       await mkdir(directory, { recursive: true, mode: 0o700 })
       await writeFile(join(directory, nameOf(entry)), JSON.stringify(entry), { mode: 0o600 })
     },

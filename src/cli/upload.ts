@@ -1,5 +1,4 @@
-// `countersign upload` and `resume`: one file after the other, each with its progress; Ctrl-C keeps what was sent.
-import { resolve } from 'node:path'
+// `countersign upload` and `resume`: sends one file and shows its progress. After Ctrl-C the upload can be resumed.
 import { ApiProblem } from '../client/api.ts'
 import { type UploadResult, upload } from '../client/index.ts'
 import { fileSource } from './file-source.ts'
@@ -8,7 +7,7 @@ import type { Unfinished, UnfinishedUploads } from './unfinished.ts'
 
 export interface UploadContext {
   credential: string
-  /** False for a grant or a JWT, which carry their own subject. */
+  /** False for a grant or a JWT, because they carry their own subject. */
   namesSubject: boolean
   unfinished: UnfinishedUploads
   parallel: number
@@ -22,10 +21,10 @@ export interface UploadContext {
 const STOPPED = 130
 const FAILED = 1
 
-/** Answers the exit code. */
+/** Returns the exit code. */
 export async function uploadFile(context: UploadContext, entry: Unfinished): Promise<number> {
   const { unfinished, signal, now } = context
-  const began = now()
+  const startedAt = now()
   const bar = progressBar(entry.file.split('/').at(-1)!, context.progress, now)
   const say = (line: string) => {
     bar.end()
@@ -43,21 +42,21 @@ export async function uploadFile(context: UploadContext, entry: Unfinished): Pro
         parallel: context.parallel,
         signal,
         onCreated({ id, resumed, partCount }) {
-          void unfinished.keep({ ...entry, uploadId: id })
-          if (resumed) say(`Continuing ${id} (${partCount} parts).`)
+          void unfinished.remember({ ...entry, uploadId: id })
+          if (resumed) say(`Resuming ${id} (${partCount} parts).`)
         },
         onProgress: bar.show,
       })
       bar.end()
       await unfinished.forget(entry)
-      report(context, result, (now() - began) / 1000)
+      report(context, result, (now() - startedAt) / 1000)
       return 0
     } finally {
       await source.close()
     }
   } catch (error) {
     if (signal.aborted) {
-      say(`Stopped. Continue with: npx countersign resume ${entry.file}`)
+      say(`Stopped. Resume with: npx countersign resume ${entry.file}`)
       return STOPPED
     }
     say(explain(error, entry))
@@ -76,16 +75,11 @@ function report({ json, out }: UploadContext, result: UploadResult, seconds: num
 
 function explain(error: unknown, { url, file }: Pick<Unfinished, 'url' | 'file'>): string {
   if (error instanceof ApiProblem) {
-    return `Not uploaded (${error.code}): ${error.userMessage ?? error.message}`
+    return `Upload failed (${error.code}): ${error.userMessage ?? error.message}`
   }
   const message = error instanceof Error ? error.message : String(error)
   if (message === 'fetch failed') {
-    return `Not uploaded: no answer from ${url}. Is it running? Continue with: npx countersign resume ${file}`
+    return `Upload failed: ${url} does not answer. Is it running? Resume with: npx countersign resume ${file}`
   }
-  return `Not uploaded: ${message}`
+  return `Upload failed: ${message}`
 }
-
-export const entryFor = (file: string, rest: Omit<Unfinished, 'file'>): Unfinished => ({
-  ...rest,
-  file: resolve(file),
-})

@@ -100,14 +100,14 @@ describe('with a store named by STORE_…', () => {
   ✓ ACL         private
   ✓ Versioning  never enabled
 
-3 things are missing: "countersign bucket apply" adds them.
+3 settings are missing. Run "countersign bucket apply" to add them.
 `)
 
     const applied = await countersign(environment, 'apply', ...GIVEN)
     expect(applied.code, applied.output).toBe(0)
     expect(applied.output).toContain('+ CORS: added rule 1 for https://app.example.com\n')
     expect(applied.output).toContain('+ Lifecycle: wrote rule "countersign-abort-team/video"')
-    expect(applied.output).toContain('Written, read back, and complete.')
+    expect(applied.output).toContain('All changes are written and verified.')
     const [cors, lifecycle] = [await setting('GET', 'cors'), await setting('GET', 'lifecycle')]
 
     const again = await countersign(environment, 'apply', ...GIVEN)
@@ -147,9 +147,9 @@ describe('with a store named by STORE_…', () => {
 
     expect(code, output).toBe(0)
     expect(output).toContain(
-      'added rule 2 for https://app.example.com; the other rule is untouched',
+      'added rule 2 for https://app.example.com; the other rule is unchanged',
     )
-    expect(output).toContain('the other 2 rules are untouched')
+    expect(output).toContain('the other 2 rules are unchanged')
     const cors = await setting('GET', 'cors')
     expect(cors).toContain(`.aliyuncs.com">${corsRule}<CORSRule>`)
     expect(cors).toContain(`</CORSRule>${vary}</CORSConfiguration>`)
@@ -185,7 +185,7 @@ describe('with a store named by STORE_…', () => {
     expect(output).toContain('anyone can write')
     expect(output).toContain('x-oss-forbid-overwrite is ignored')
     expect(output).toContain('rule "fast" for the whole bucket aborts uploads after 3 days')
-    expect(output).toContain('4 warnings are yours to judge')
+    expect(output).toContain('Review the 4 warnings.')
     expect(await setting('GET', 'lifecycle')).toContain('<ID>fast</ID>')
   })
 
@@ -215,9 +215,15 @@ describe('with a store named by STORE_…', () => {
 
   it.each([
     ['a wrong secret', { STORE_SECRET_ACCESS_KEY: 'wrong' }, GIVEN, 1, 'SignatureDoesNotMatch'],
-    ['a store that is not there', { STORE_ENDPOINT: 'http://127.0.0.1:9' }, GIVEN, 1, 'No answer'],
+    [
+      'a store that is not there',
+      { STORE_ENDPOINT: 'http://127.0.0.1:9' },
+      GIVEN,
+      1,
+      'does not answer',
+    ],
     ['a store of another name', {}, ['--store', 'eu', ...GIVEN], 2, 'no store "eu"'],
-    ['a misspelt option', {}, ['--prefx', 'a'], 2, 'no option --prefx'],
+    ['a misspelt option', {}, ['--prefx', 'a'], 2, 'Unknown option --prefx'],
     ['a prefix with a wildcard', {}, ['--prefix', 'a*', '--origin', '*'], 2, 'not a key prefix'],
     ['an origin with a path', {}, ['--prefix', 'a', '--origin', 'https://a.org/x'], 2, 'OSS takes'],
     ['days that are none', {}, [...GIVEN, '--days', '0'], 2, '--days'],
@@ -279,6 +285,6 @@ describe('in the folder of an embedded service', () => {
 
     const silent = ['--url', 'http://127.0.0.1:9', '--admin-key', 'x']
     const none = await countersign(environment, 'check', ...silent)
-    expect([none.code, none.output]).toEqual([1, expect.stringContaining('No answer from')])
+    expect([none.code, none.output]).toEqual([1, expect.stringContaining('does not answer')])
   })
 })

@@ -146,18 +146,18 @@ describe('the command line', () => {
   })
 
   it.each([
-    [['upload', 'a.bin', '--polciy', 'x'], '--polciy here. Is --policy meant?'],
-    [['upload', '--subject', 'ada', 'a.bin', '--jsn'], '--jsn here. Is --json meant?'],
-    [['serve', '--no-sampel'], '--no-sampel here. Is --no-sample meant?'],
-    [['resume', '--everything=1'], '--everything here. See --help.'],
-    [['bucket', 'apply', '--dyas', '3'], '--dyas here. Is --days meant?'],
-    [['status', 'upl_1', '-x'], '-x here. See --help.'],
-    [['--verbose', 'status', 'upl_1'], '--verbose here. See --help.'],
+    [['upload', 'a.bin', '--polciy', 'x'], '--polciy. Did you mean --policy?'],
+    [['upload', '--subject', 'ada', 'a.bin', '--jsn'], '--jsn. Did you mean --json?'],
+    [['serve', '--no-sampel'], '--no-sampel. Did you mean --no-sample?'],
+    [['resume', '--everything=1'], '--everything. See --help.'],
+    [['bucket', 'apply', '--dyas', '3'], '--dyas. Did you mean --days?'],
+    [['status', 'upl_1', '-x'], '-x. See --help.'],
+    [['--verbose', 'status', 'upl_1'], '--verbose. See --help.'],
   ])('%j is refused before anything is done', (args, text) => {
     expect(countersign(...args)).toEqual({
       status: 2,
       stdout: '',
-      stderr: `There is no option ${text}\n`,
+      stderr: `Unknown option ${text}\n`,
     })
   })
 
@@ -165,6 +165,6 @@ describe('the command line', () => {
     [['upload', '--key', '--odd', '--subject=a', '--no-json', '--', '--not-an-option']],
     [['resume', '--list', '--parallel', '4']],
   ])('%j has no unknown option', (args) => {
-    expect(countersign(...args).stderr).not.toContain('no option')
+    expect(countersign(...args).stderr).not.toContain('Unknown option')
   })
 })

@@ -130,10 +130,10 @@ describe('a running service', () => {
     expect(demo.result().key).toMatch(/^demo-[0-9a-f]{8}\/cli\/upl_[0-9a-f]{32}\/node\.test\.ts$/)
     const missing = cli('upload', `${file}.nope`)
     expect(await missing.exited).toBe(1)
-    expect(missing.output()).toContain('There is no file')
+    expect(missing.output()).toContain('does not exist')
     const wrong = cli('upload', file, '--key', 'csk_wrong')
     expect(await wrong.exited).toBe(1)
-    expect(wrong.output()).toContain('Not uploaded (unauthenticated)')
+    expect(wrong.output()).toContain('Upload failed (unauthenticated)')
     expect(await cli('upload', file, '--parallel', 'many').exited).toBe(2)
   })
 

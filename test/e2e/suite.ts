@@ -200,7 +200,7 @@ export function keepsItsPromises(start: () => Promise<Target>): void {
       const second = cli('resume', file, '--json')
       expect(await second.exited, second.output()).toBe(0)
 
-      expect(second.output()).toContain('Continuing upl_')
+      expect(second.output()).toContain('Resuming upl_')
       expect(Number(/(\d+)% /.exec(second.output())?.[1])).toBeGreaterThanOrEqual(50)
       await expectStored(second.result().id)
     },
@@ -218,7 +218,7 @@ export function keepsItsPromises(start: () => Promise<Target>): void {
     const second = cli('upload', file, ...PART_SIZE, '--json')
     expect(await second.exited, second.output() + target.output()).toBe(0)
 
-    expect(second.output()).toContain('Continuing upl_')
+    expect(second.output()).toContain('Resuming upl_')
     expect(Number(/(\d+)% /.exec(second.output())?.[1])).toBeGreaterThanOrEqual(50)
     await expectStored(second.result().id)
   })

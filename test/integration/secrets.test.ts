@@ -186,7 +186,7 @@ describe('countersign keys reseal', () => {
       said: [
         '2 of 2 …',
         'Sealed 2 secrets with the key "k2".',
-        'No other key is needed for secrets any more.',
+        'Secrets no longer need any other key.',
       ],
       code: 0,
     })

@@ -5,6 +5,7 @@ import { createHash } from 'node:crypto'
 import { chmod, cp, lchown, lstat, mkdir, mkdtemp, readdir, rename, stat } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join, relative } from 'node:path'
+import type { Log } from '../../core/ports/log.ts'
 import { outcome } from './process.ts'
 import type { Programs } from './programs.ts'
 
@@ -12,11 +13,6 @@ const NOBODY = 65534
 const UNSHARE = ['unshare', '--user', `--map-user=${NOBODY}`, `--map-group=${NOBODY}`, '--']
 
 export type RootMethod = 'unshare' | 'setuid'
-export type Log = (
-  level: 'debug' | 'info' | 'warn' | 'error',
-  message: string,
-  fields?: Record<string, unknown>,
-) => void
 
 export interface Launcher {
   /** The folder that holds the cluster. */

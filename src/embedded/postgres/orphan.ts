@@ -2,7 +2,7 @@
 // ever touched, whatever `postmaster.pid` says.
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Log } from './launcher.ts'
+import type { Log } from '../../core/ports/log.ts'
 import { commandLine, processGone, processStart, STOP_LIMIT_MS, STOP_SIGNALS } from './process.ts'
 
 /**

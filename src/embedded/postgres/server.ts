@@ -4,7 +4,8 @@ import type { ChildProcess } from 'node:child_process'
 import { createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Launcher, Log } from './launcher.ts'
+import type { Log } from '../../core/ports/log.ts'
+import type { Launcher } from './launcher.ts'
 import { STOP_LIMIT_MS, STOP_SIGNALS } from './process.ts'
 
 const START_LIMIT_MS = 60_000

@@ -1,8 +1,10 @@
 // One store per directory, because two would remove each other's data as leftovers. A file names the owner's address, and
 // a start asks there whether the owner is alive, so that neither a kill nor a reused process id blocks the directory.
 import { readFile, realpath, rm, writeFile } from 'node:fs/promises'
-import { get } from 'node:http'
 import { join } from 'node:path'
+import { fromUtf8 } from '../../bytes/encoding.ts'
+import { exchange } from '../../net/exchange.ts'
+import { nodeFetch } from '../../net/node-fetch.ts'
 import { isMissing } from './disk/layout.ts'
 
 export const OWNER_PATH = '/.store-owner'
@@ -45,18 +47,11 @@ async function readOwner(directory: string): Promise<Owner | undefined> {
 
 /** Undefined if nothing answers. */
 async function fetchOwnerId(url: string): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const request = get(`${url}${OWNER_PATH}`, { timeout: PROBE_MS, agent: false }, (response) => {
-      let text = ''
-      response.setEncoding('utf8')
-      response.on('data', (chunk: string) => {
-        text += chunk
-        if (text.length > 100) request.destroy()
-      })
-      response.on('end', () => resolve(text))
-    })
-    request.on('timeout', () => request.destroy())
-    request.on('error', () => resolve(undefined))
-    request.on('close', () => resolve(undefined))
-  })
+  try {
+    const limits = { timeoutMs: PROBE_MS, maxBytes: 100 }
+    const { body } = await exchange(nodeFetch(), `${url}${OWNER_PATH}`, {}, limits)
+    return fromUtf8(body())
+  } catch {
+    return undefined
+  }
 }

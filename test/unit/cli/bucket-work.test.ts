@@ -56,7 +56,7 @@ describe('apply', () => {
       failures: [],
       changes: [
         'CORS: added rule 1 for https://a.org',
-        'Lifecycle: wrote rule "countersign-abort-photos": uploads under photos/ are aborted after 8 days; the other rule is untouched',
+        'Lifecycle: wrote rule "countersign-abort-photos": uploads under photos/ are aborted after 8 days; the other rule is unchanged',
       ],
     })
     expect(await applyToBucket(settings, WANTED)).toMatchObject({ failures: [], changes: [] })
@@ -66,7 +66,7 @@ describe('apply', () => {
     const { settings, kept } = aBucket({ writeCors: denied })
     const { changes, failures } = await applyToBucket(settings, WANTED)
     expect(failures).toEqual([
-      'CORS was not written: the store answered AccessDenied. Allow this key oss:PutBucketCors.',
+      'CORS could not be written: the store answered AccessDenied. Allow this key oss:PutBucketCors.',
     ])
     expect(changes).toHaveLength(1)
     expect(kept.lifecycle).toContain('countersign-abort-photos')
@@ -92,7 +92,9 @@ describe('apply', () => {
 
     const { settings } = aBucket({ writeCors: async () => {} })
     const { changes, failures } = await applyToBucket(settings, WANTED)
-    expect(failures).toEqual(['CORS: what was written is not found when it is read back.'])
+    expect(failures).toEqual([
+      'CORS: the change was written, but reading it back does not show it.',
+    ])
     expect(changes.join()).not.toContain('CORS')
   })
 
@@ -104,7 +106,7 @@ describe('apply', () => {
       })
     }
     expect((await applyToBucket(settings, WANTED)).failures).toEqual([
-      'Lifecycle: a rule from before is not found any more. Look at it.',
+      'Lifecycle: an earlier rule has disappeared. Check the rules in the OSS console.',
     ])
   })
 })
