@@ -35,6 +35,7 @@ export const KIND = {
   noUpload: 'no-upload',
   exists: 'exists',
   refused: 'refused',
+  partsChanged: 'parts-changed',
   noSource: 'no-object',
   otherSource: 'no-object',
 } as const

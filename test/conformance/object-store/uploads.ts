@@ -66,7 +66,7 @@ export function uploads(bench: Bench) {
     await bench.putPart(upload, 1, text('second'))
 
     const withFirst = bench.store.complete(upload, [first!], OVERWRITE)
-    expect(await failureKind(withFirst)).toBe(KIND.refused)
+    expect(await failureKind(withFirst)).toBe(KIND.partsChanged)
     await bench.complete(upload)
 
     await bench.expectBytes(upload.key, text('second'))
@@ -95,7 +95,7 @@ export function uploads(bench: Bench) {
 
     const completion = bench.store.complete(upload, changed.length ? changed : parts, OVERWRITE)
 
-    expect(await failureKind(completion)).toBe(KIND.refused)
+    expect(await failureKind(completion)).toBe(KIND.partsChanged)
     await expectAbsent()
     expect(await bench.listParts(upload)).toHaveLength(count)
     await bench.store.complete(upload, [parts[0]!], OVERWRITE)
