@@ -1,4 +1,4 @@
-// Builds the page into dist/public: one script, the style, the document, and the headers that Workers serve them with.
+// Builds the page into dist/public: script, style, document, and the headers for Workers.
 import { copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { build } from 'esbuild'
 import { PAGE_HEADERS } from '../dist/ui/headers.js'

@@ -1,5 +1,5 @@
-// Builds dist/, unless it is there already: a stamp says of which sources it was made and what each of its files holds. A start
-// with nothing to build compiles nothing; a changed source is compiled with those that depend on it.
+// Builds dist/ if it is missing or out of date. A stamp records hashes of the sources and of every file written, so that a start
+// with nothing to build compiles nothing.
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
@@ -23,7 +23,7 @@ process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 const STAMP = '.build/stamp.json'
 const LOCK = '.build/lock'
 const MEMORY = '.build/dist.tsbuildinfo'
-/** No build takes so long: whoever holds the lock has another's process id by now. */
+/** No build takes this long. The lock is stale then, and its process id belongs to another process. */
 const LOCK_MS = 10 * 60_000
 const WAIT_MS = 100
 
@@ -53,7 +53,7 @@ function inputsHash() {
   return hash.digest('base64url')
 }
 
-/** What a build of these sources writes; dist/ may hold more, such as the bundle for Workers. */
+/** The files that a build writes. dist/ may hold others, such as the bundle for Workers. */
 function outputs() {
   const compiled = sources()
     .filter((path) => path.endsWith('.ts'))
@@ -68,7 +68,7 @@ function readStamp() {
   try {
     return JSON.parse(readFileSync(STAMP, 'utf8'))
   } catch {
-    return undefined // None yet, or a broken one: it is made anew.
+    return undefined // Missing or broken: the build writes it.
   }
 }
 
@@ -90,7 +90,7 @@ function isHeld() {
   }
 }
 
-/** Builds that begin together take turns. Should two ever pass, they write the same. */
+/** Makes builds take turns. If two ever pass, they write the same files. */
 async function lock() {
   const own = `${LOCK}.${process.pid}`
   mkdirSync('.build', { recursive: true })
@@ -124,7 +124,7 @@ async function compile() {
 async function build() {
   const before = readStamp()
   const inputs = inputsHash()
-  // The compiler writes only what has changed since it wrote last, so it must not remember what is no longer there.
+  // The compiler writes only what has changed since its last run, so it must forget files that are gone.
   if (!isWhole(before)) rmSync(MEMORY, { force: true })
   rmSync(STAMP, { force: true })
   if (!(await compile())) return

@@ -1,6 +1,5 @@
-// Writes the generated pages, docs/problems.md and docs/configuration.md, from the catalogue and the environment's schema,
-// and the code that docs/clients.md shows, from the programs that the tests run.
-// `--check` compares instead, and fails where a page is not up to date.
+// Writes docs/problems.md from the catalogue, docs/configuration.md from the environment's schema, and the code in
+// docs/clients.md from the programs that the tests run. `--check` compares instead, and fails if a page is out of date.
 import { readFile, writeFile } from 'node:fs/promises'
 import { VARIABLES } from '../dist/config.js'
 import { PROBLEMS } from '../dist/core/problem.js'
@@ -40,7 +39,7 @@ ${table(
 `,
 }
 
-/** Between `snippet: NAME` and `end`, in a comment of whatever language, without its indentation. */
+/** The lines between the comments `snippet: NAME` and `end`, without their common indentation. */
 async function snippet(path, name) {
   const lines = (await readFile(path, 'utf8')).split('\n')
   const from = lines.findIndex((line) => line.trim().endsWith(`snippet: ${name}`))
@@ -54,7 +53,7 @@ async function snippet(path, name) {
     .trim()
 }
 
-/** A page whose code blocks say where they come from: `<!-- snippet PATH NAME … -->` before one. */
+/** Fills the code blocks of a page. `<!-- snippet PATH NAME … -->` before each says where it comes from. */
 async function withSnippets(page) {
   const blocks = [...page.matchAll(/<!-- snippet (\S+) ([^>]+) -->\n```(\w+)\n.*?```/gs)]
   if (page.match(/^```\w+$/gm).length !== blocks.length) {

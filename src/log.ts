@@ -1,4 +1,4 @@
-// One JSON line per event. What looks like a secret, a token or a signed URL is dropped, wherever it stands.
+// Writes one JSON line per event, without anything that looks like a secret, a token or a signed URL.
 import type { Log, LogLevel } from './core/ports/log.ts'
 
 const ORDER: LogLevel[] = ['debug', 'info', 'warn', 'error']

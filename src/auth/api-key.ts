@@ -1,4 +1,4 @@
-// Api keys: `csk_<app>_<secret>`. The app is in the key, so that every lookup stays within one tenant; only a hash is stored.
+// Api keys: `csk_<app>_<secret>`. A key names its app, so that the lookup stays within one tenant. Only its hash is stored.
 import { base64url } from '../bytes/encoding.ts'
 import { sha256Hex } from '../bytes/sha256.ts'
 import type { AppsDb } from '../core/ports/apps.ts'
@@ -17,7 +17,7 @@ export function newApiKey(
 
 export const looksLikeApiKey = (token: string): boolean => token.startsWith('csk_')
 
-/** The secret has 256 bits, so a plain hash is enough, and its lookup tells nothing by its time. */
+/** The secret has 256 random bits, so a plain hash is enough, and the time of its lookup reveals nothing. */
 export async function verifyApiKey(
   apps: AppsDb,
   token: string,

@@ -1,4 +1,4 @@
-// A bearer token becomes a Credential. Which kinds a route takes is the route's to say; here it is only proved what came.
+// Verifies a bearer token and returns a Credential. Each route decides which kinds it accepts.
 import type { AppsDb } from '../core/ports/apps.ts'
 import type { Credential } from '../core/principal.ts'
 import { claimedKind, isExpired, openToken, type TokenKeys } from '../core/token.ts'
@@ -15,7 +15,7 @@ export interface Authentication {
 
 const MAX_TOKEN_LENGTH = 16_384
 
-/** Undefined for anything that could not be verified. An expired upload or completion token comes back as such. */
+/** Undefined for anything that cannot be verified. An expired grant or token is returned, marked as expired. */
 export async function verifyCredential(
   authentication: Authentication,
   token: string,
@@ -33,22 +33,14 @@ export async function verifyCredential(
     case 'upload': {
       const opened = await openToken(tokenKeys, 'upload', token)
       if (!opened) return undefined
-      return {
-        kind: 'upload',
-        appId: opened.app,
-        token: opened,
-        expired: isExpired(opened, clock()),
-      }
+      const expired = isExpired(opened, clock())
+      return { kind: 'upload', appId: opened.app, token: opened, expired }
     }
     case 'completion': {
       const opened = await openToken(tokenKeys, 'completion', token)
       if (!opened) return undefined
-      return {
-        kind: 'completion',
-        appId: opened.app,
-        token: opened,
-        expired: isExpired(opened, clock()),
-      }
+      const expired = isExpired(opened, clock())
+      return { kind: 'completion', appId: opened.app, token: opened, expired }
     }
     case undefined:
       return verifyJwt(authentication, token)

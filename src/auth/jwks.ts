@@ -1,5 +1,5 @@
-// Public keys of trusted issuers, by URL: kept five minutes, used up to a day longer while a fresh copy is fetched,
-// and fetched out of turn for an unknown key at most twice a minute per URL. Only a set with a usable key replaces another.
+// Caches the public keys of trusted issuers by URL. A copy is fresh for five minutes and serves for up to a day while it is
+// refreshed. An unknown key causes at most two fetches a minute per URL. Only a set with a usable key replaces another.
 // Why this is not jose's createRemoteJWKSet: docs/decisions/0012-jwks.md.
 import { createLocalJWKSet, importJWK, type JSONWebKeySet, type JWTVerifyGetKey } from 'jose'
 import { exchange } from '../net/exchange.ts'
@@ -18,16 +18,16 @@ interface Entry {
 
 interface Slot {
   entry?: Entry
-  /** When a fetch last ended, or, where there are keys to serve meanwhile, began. */
+  /** When a fetch last ended, or began while older keys still served. */
   triedAt: number
   running?: Promise<Entry | undefined>
 }
 
 export interface JwksOptions {
-  /** Refuses the URLs and addresses that are not allowed. */
+  /** Must refuse URLs and addresses that tenants may not name. */
   fetch: typeof fetch
   clock: () => Date
-  /** False where a promise may not be awaited by two requests: Workers. */
+  /** False on Workers, where two requests must not await one promise. */
   sharePromises: boolean
   timeoutMs?: number
 }
@@ -37,12 +37,12 @@ async function load({ fetch: fetchFrom, timeoutMs = FETCH_TIMEOUT_MS }: JwksOpti
   const answer = await exchange(fetchFrom, url, init, { timeoutMs, maxBytes: MAX_BYTES })
   if (answer.status !== 200) throw new Error(`The JWKS answered ${answer.status}`)
   const keySet: unknown = JSON.parse(new TextDecoder().decode(answer.body()))
-  const keys = createLocalJWKSet(keySet as JSONWebKeySet) // Throws for what is no key set.
+  const keys = createLocalJWKSet(keySet as JSONWebKeySet) // Throws if it is not a key set.
   if (!(await hasUsableKey(keys.jwks()))) throw new Error('The JWKS has no key that verifies')
   return keys
 }
 
-/** The algorithms that show whether a key of each kind can be imported; an issuer's own decide when a token is verified. */
+/** The algorithms to try an import with. When a token is verified, the issuer's own decide. */
 const ALGORITHM_OF: Record<string, string> = {
   RSA: 'RS256',
   'P-256': 'ES256',
@@ -51,7 +51,7 @@ const ALGORITHM_OF: Record<string, string> = {
   Ed25519: 'EdDSA',
 }
 
-/** Keys of other kinds may stand beside it (RFC 7517 §5). */
+/** The set may contain keys of other kinds as well (RFC 7517 §5). */
 async function hasUsableKey({ keys }: JSONWebKeySet): Promise<boolean> {
   for (const key of keys) {
     const algorithm = ALGORITHM_OF[(key.kty === 'RSA' ? key.kty : key.crv) ?? '']
@@ -62,7 +62,7 @@ async function hasUsableKey({ keys }: JSONWebKeySet): Promise<boolean> {
   return false
 }
 
-/** Lives as long as the process or isolate; what it answers looks keys up for one request, whose `background` it uses. */
+/** Lives as long as the process or isolate. The function that it returns is called once per request, with its `background`. */
 export function jwksCache(options: JwksOptions) {
   const slots = new Map<string, Slot>()
 
@@ -70,12 +70,12 @@ export function jwksCache(options: JwksOptions) {
     if (slot.running && options.sharePromises) return slot.running
     slot.running = (async () => {
       const began = options.clock().getTime()
-      // Without keys to serve meanwhile nobody is put off: the other request, unless it shares this one, fetches, too.
+      // Without older keys to serve, another request must not be turned away: it shares this fetch or begins its own.
       if (slot.entry && began - slot.entry.fetchedAt <= STALE_MS) slot.triedAt = began
       try {
         slot.entry = { keys: await load(options, url), fetchedAt: options.clock().getTime() }
       } catch {
-        // The old keys serve on; the next request after the interval tries again.
+        // The old keys still serve, and a request after the interval tries again.
       } finally {
         slot.triedAt = options.clock().getTime()
         slot.running = undefined
@@ -85,7 +85,7 @@ export function jwksCache(options: JwksOptions) {
     return slot.running
   }
 
-  /** Undefined where there is no key set to be had. `wanted: 'newer'` asks for an unknown key's sake. */
+  /** Undefined if no key set is available. `wanted: 'newer'` fetches because the token's key is unknown. */
   async function keysOf(
     background: (work: Promise<unknown>) => void,
     url: string,

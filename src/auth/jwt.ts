@@ -1,4 +1,4 @@
-// User JWTs of registered issuers. (iss, aud) finds the registration; its keys and algorithms alone verify the token.
+// Verifies user JWTs of registered issuers. (iss, aud) finds the registration, and only its keys and algorithms count.
 import {
   createLocalJWKSet,
   decodeJwt,
@@ -68,7 +68,7 @@ async function check(
   }
 }
 
-/** Undefined for whatever is not a valid token of exactly one registration. */
+/** Undefined unless the token is valid under exactly one registration. */
 export async function verifyJwt(
   services: JwtServices,
   token: string,
@@ -77,7 +77,7 @@ export async function verifyJwt(
     const unverified = decodeJwt(token)
     if (typeof unverified.iss !== 'string') return undefined
     const audiences = audiencesOf(unverified)
-    // Nothing is verified yet, and the database must not be asked for what it cannot hold.
+    // These claims are not verified yet, and PostgreSQL fails for a text that it cannot store.
     if (![unverified.iss, ...audiences].every(isStorable)) return undefined
     const found = await services.apps.findIssuers(unverified.iss, audiences)
     const [issuer] = found

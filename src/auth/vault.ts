@@ -1,4 +1,4 @@
-// Secrets at rest: AES-256-GCM under a key derived from the master keys. The first key seals, all open.
+// Seals secrets at rest with AES-256-GCM, under keys derived from the master keys. The first key seals; any of them opens.
 import { base64url, fromBase64url, fromUtf8, utf8 } from '../bytes/encoding.ts'
 import type { Vault } from '../core/ports/sealed.ts'
 import { deriveKey } from '../core/token.ts'

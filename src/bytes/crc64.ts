@@ -1,5 +1,5 @@
-// CRC-64/XZ, the CRC64 of OSS (reflected ECMA-182 polynomial, all-ones start
-// and end), and its combination over concatenated bytes. Portable: 32-bit halves, no BigInt per byte.
+// CRC-64/XZ (reflected ECMA-182 polynomial, all ones before and after), which OSS calls x-oss-hash-crc64ecma, and the
+// checksum of concatenated bytes from their checksums. It works on 32-bit halves, because a BigInt for each byte is slow.
 
 /** The reflected polynomial: bit 63 is x^0. */
 const POLYNOMIAL = 0xc96c5795d7870f42n
@@ -12,7 +12,7 @@ interface Tables {
 
 let built: Tables | undefined
 
-/** Slice k holds the effect of a byte followed by k zero bytes. Built at the first use, not at import. */
+/** Slice k holds the effect of a byte that k zero bytes follow. */
 function buildTables(): Tables {
   const low = new Int32Array(SLICES * 256)
   const high = new Int32Array(SLICES * 256)
@@ -32,8 +32,8 @@ function buildTables(): Tables {
 }
 
 /**
- * Checksum of the bytes, as an unsigned 64-bit number; OSS writes it in decimal. With `previous`, the finished
- * checksum of what came before, that of the whole: `crc64(b, crc64(a))` is the checksum of a then b.
+ * Checksum of the bytes as an unsigned 64-bit number, which OSS writes in decimal. `previous` is the checksum of the
+ * bytes before them: `crc64(b, crc64(a))` is the checksum of a followed by b.
  */
 export function crc64(bytes: Uint8Array, previous = 0n): bigint {
   built ??= buildTables()
@@ -65,8 +65,8 @@ export function crc64(bytes: Uint8Array, previous = 0n): bigint {
 }
 
 /**
- * Checksum of a then b, from the checksum of each and the length of b in bytes (an integer up to 2^53 - 1).
- * What zlib does with GF(2) matrices: a's checksum, times x^(8 · length) modulo the polynomial, plus b's.
+ * Checksum of a followed by b, from the checksum of each and the length of b in bytes (an integer up to 2^53 - 1):
+ * a's checksum, times x^(8 · length) modulo the polynomial, plus b's.
  */
 export function combineCrc64(a: bigint, b: bigint, lengthOfB: number): bigint {
   if (!Number.isSafeInteger(lengthOfB) || lengthOfB < 0) {
@@ -75,7 +75,7 @@ export function combineCrc64(a: bigint, b: bigint, lengthOfB: number): bigint {
   return multiply(shiftOf(lengthOfB), a) ^ b
 }
 
-/** Parts of one upload have one length, so the last shift nearly always serves again. */
+/** The last shift, because the parts of an upload have one length. */
 let lastShift = { length: 0, operator: 1n << 63n }
 
 /** x^(8 · length) modulo the polynomial. */
@@ -83,7 +83,7 @@ function shiftOf(length: number): bigint {
   if (lastShift.length === length) return lastShift.operator
   let operator = 1n << 63n
   let power = 1n << 55n
-  // Not with >>, which would cut the length to 32 bits.
+  // Not by >>, which would cut the length to 32 bits.
   for (let rest = length; rest > 0; rest = Math.floor(rest / 2)) {
     if (rest % 2 === 1) operator = multiply(operator, power)
     power = multiply(power, power)

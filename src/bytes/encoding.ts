@@ -1,4 +1,4 @@
-// Bytes and text: UTF-8, hex, base64, base64url, percent-encoding and a comparison in constant time.
+// Conversions between bytes and text (UTF-8, hex, base64, base64url, percent-encoding), and comparison in constant time.
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true })
@@ -18,7 +18,7 @@ export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuff
   return bytes
 }
 
-/** Each byte's two hex digits. */
+/** The two hex digits of each byte. */
 export const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
 
 export function hex(bytes: Uint8Array): string {
@@ -33,7 +33,7 @@ export function base64(bytes: Uint8Array): string {
   return btoa(binary)
 }
 
-/** Decodes standard base64, padded. Returns undefined where the text is not exactly that. */
+/** Decodes standard base64 with padding. Returns undefined for any other text. */
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
   if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined
   return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
@@ -42,14 +42,14 @@ export function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
 export const base64url = (bytes: Uint8Array): string =>
   base64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 
-/** Decodes unpadded base64url (RFC 4648 §5). Returns undefined where the text is not that. */
+/** Decodes base64url without padding (RFC 4648 §5). Returns undefined for any other text. */
 export function fromBase64url(text: string): Uint8Array<ArrayBuffer> | undefined {
   if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) return undefined
   const padded = text.replaceAll('-', '+').replaceAll('_', '/')
   return fromBase64(padded + '='.repeat((4 - (padded.length % 4)) % 4))
 }
 
-/** Compares two texts in a time that depends on their lengths only. */
+/** Compares two texts in a time that depends only on their lengths. */
 export function equalInConstantTime(left: string, right: string): boolean {
   const a = utf8(left)
   const b = utf8(right)
@@ -58,15 +58,15 @@ export function equalInConstantTime(left: string, right: string): boolean {
   return difference === 0
 }
 
-/** True where the text has no lone surrogate, so that it has a UTF-8 form (String.prototype.isWellFormed is newer than the target). */
+/** True if the text has a UTF-8 form: no lone surrogate. String.prototype.isWellFormed is newer than the target. */
 export function isWellFormed(text: string): boolean {
   return !/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/.test(text)
 }
 
-/** True where PostgreSQL can store the text: it takes neither U+0000 nor a lone surrogate, in text as in jsonb. */
+/** True if PostgreSQL can store the text. It refuses U+0000 and lone surrogates, in text and in jsonb. */
 export const isStorable = (text: string): boolean => isWellFormed(text) && !text.includes('\0')
 
-/** Percent-encodes all but the unreserved characters of RFC 3986 §2.3; encodeURIComponent leaves five more bare. */
+/** Percent-encodes all but the unreserved characters of RFC 3986 §2.3. encodeURIComponent spares five others. */
 export function percentEncode(text: string): string {
   return encodeURIComponent(text).replace(
     /[!'()*]/g,
@@ -74,7 +74,7 @@ export function percentEncode(text: string): string {
   )
 }
 
-/** As percentEncode, with slashes left alone: the form of an object key in a path. */
+/** Percent-encodes each segment and keeps the slashes, as for an object key in a path. */
 export const percentEncodePath = (text: string): string =>
   text.split('/').map(percentEncode).join('/')
 

@@ -1,4 +1,4 @@
-// SHA-256 and HMAC-SHA256, synchronous in every runtime, from @aws-crypto/sha256-js.
+// SHA-256 and HMAC-SHA256, synchronous in every runtime.
 import { Sha256 } from '@aws-crypto/sha256-js'
 import { hex } from './encoding.ts'
 

@@ -1,9 +1,9 @@
-// One request and its whole answer. It settles within its time-out whatever the other side sends or does not send: the
-// time-out is raced here, because an aborted fetch does not always settle. `fetch` is an argument.
+// Sends one request and reads its whole answer within limits. The time-out is a race, because an aborted fetch does not always
+// settle.
 import { concatBytes } from '../bytes/encoding.ts'
 
 export interface ExchangeLimits {
-  /** Bounds everything from the connection to the last byte of the body. */
+  /** From the connection to the last byte of the body. */
   timeoutMs: number
   maxBytes: number
 }
@@ -11,11 +11,11 @@ export interface ExchangeLimits {
 export interface Answer {
   status: number
   headers: Headers
-  /** The whole body. Throws if it was too long, broke off, or did not end in time. */
+  /** The whole body. Throws if it was too long, broke off or did not end in time. */
   body(): Uint8Array<ArrayBuffer>
 }
 
-/** Throws if no status arrives in time. Follows no redirect. */
+/** Rejects if no status arrives in time. Follows no redirect. */
 export async function exchange(
   fetchFrom: typeof fetch,
   url: string | URL,

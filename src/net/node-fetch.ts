@@ -1,24 +1,24 @@
-// `fetch` over node:http, for what the global one cannot do: check the resolved address at the moment of connecting, and
-// send a Host header that is not the URL's own. It settles for every way in which a request can end.
+// A `fetch` over node:http that can check the resolved address while it connects, and send a Host header other than the URL's.
+// The global one can do neither. It settles however a request ends.
 import * as http from 'node:http'
 import * as https from 'node:https'
 import type { LookupFunction } from 'node:net'
 
-/** Statuses that have no body, and whose Response takes none. */
+/** Statuses with which `new Response` accepts no body. */
 const BODILESS = [204, 205, 304]
-/** Interim answers cost time and prove nothing. */
+/** More interim answers than any honest server sends. */
 const MAX_INTERIM_ANSWERS = 100
 
 export interface NodeFetchOptions {
-  /** Resolves host names; one that it refuses is not connected to. IP addresses in URLs never reach it. */
+  /** Resolves host names, and may refuse them. It is not called for IP addresses in URLs. */
   lookup?: LookupFunction
-  /** One connection a call, unless given. */
+  /** Without agents, each call opens a connection of its own. */
   agents?: { 'http:': http.Agent; 'https:': https.Agent }
 }
 
 /**
- * Follows no redirects and decompresses nothing. Takes `method`, `headers`, a text or bytes as `body`, and `signal`, by which
- * the caller bounds the call in time.
+ * Takes `method`, `headers`, `signal` and a `body` of text or bytes. Follows no redirects, decompresses nothing, and has no
+ * time-out: the caller sets one by `signal`.
  */
 export const nodeFetch =
   ({ lookup, agents }: NodeFetchOptions = {}): typeof fetch =>
@@ -39,7 +39,7 @@ export const nodeFetch =
       })
       const fail = (message: string) => outgoing.destroy(new Error(message))
       outgoing.on('error', (error) => reject(signal?.aborted ? signal.reason : error))
-      // After an answer of 101 (Upgrade) Node drops the connection, and this is all that it emits.
+      // After 101 (Upgrade) Node drops the connection and emits nothing else.
       outgoing.on('close', () => reject(new Error('the connection ended without an answer')))
       outgoing.on('timeout', () => fail('no answer in time'))
       let interimAnswers = 0
@@ -50,14 +50,14 @@ export const nodeFetch =
         try {
           resolve(responseOf(incoming))
         } catch (error) {
-          reject(error) // Not thrown on: in an event handler it would end the process.
+          reject(error) // Thrown in an event handler, it would end the process.
           incoming.destroy()
         }
       })
       outgoing.end(init.body)
     })
 
-/** Throws RangeError or TypeError for a status or a header that a Response does not take. */
+/** Throws RangeError or TypeError for a status or header that `Response` does not accept. */
 function responseOf(incoming: http.IncomingMessage): Response {
   const status = incoming.statusCode ?? 0
   const headers = new Headers()
@@ -70,7 +70,7 @@ function responseOf(incoming: http.IncomingMessage): Response {
   return response
 }
 
-/** Not Readable.toWeb, which throws where nobody can catch it if data arrives after a cancel. */
+/** Replaces Readable.toWeb, which throws where nothing can catch it if data arrives after a cancel. */
 function bodyOf(incoming: http.IncomingMessage): ReadableStream<Uint8Array> {
   const chunks: AsyncIterator<Buffer> = incoming[Symbol.asyncIterator]()
   return new ReadableStream({

@@ -1,8 +1,7 @@
-// Bounds a promise by a time-out, because a single promise that never settles must not stop anything else.
+// Bounds a promise by a time-out, so that one that never settles stops nothing else.
 
 /**
- * Resolves or rejects as the work does. Where the work has not settled in time, it does so as `late` does instead; the work
- * itself is not stopped.
+ * Settles as `work` does, or as `late` does if `work` has not settled in time. The work itself goes on.
  */
 export async function withTimeout<Value, Late>(
   work: Promise<Value>,

@@ -1,5 +1,5 @@
-// The page at `/`: drop a file and watch its parts go. The credential is a grant from the URL's fragment, or, on the
-// machine where the embedded service runs, one that the page mints for itself.
+// The page at `/`, which uploads dropped files and shows their parts. Its credential is a grant from the URL's fragment, or, on
+// the machine of an embedded service, a grant that it requests itself.
 import { ApiProblem, api } from '../client/api.ts'
 import { type Progress, type Source, type UploadResult, upload } from '../client/index.ts'
 
@@ -19,7 +19,7 @@ function notice(text: string): void {
   place.hidden = false
 }
 
-/** Taken out of the address bar at once, so that it is neither shown nor shared. */
+/** Removes the grant from the address bar at once, so that nobody reads or shares it by accident. */
 function grantOfFragment(): string | undefined {
   const grant = new URLSearchParams(location.hash.slice(1)).get('grant') ?? undefined
   if (grant) history.replaceState(null, '', location.pathname)

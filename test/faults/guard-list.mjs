@@ -1,11 +1,19 @@
-// The guards that `npm run test:guards` breaks: where each stands, what it becomes, which suite has to notice, which test of it
-// and what its assertion says. The text has to be there exactly once: whoever changes a guard changes it here, too.
+// The guards that `npm run test:guards` breaks: the text of each, what replaces it, the suite to run, the test that must fail, and
+// the values that its assertion must compare. The text must occur exactly once: whoever changes a guard changes it here, too.
+// `got` and `wanted` see a value as the runner prints it, with each white space as one blank.
 
 const races = (tests, name = 'races-session') => ({ file: `test/faults/${name}.test.ts`, tests })
 const integration = (name, tests) => ({ file: `test/integration/${name}.test.ts`, tests })
 const conformance = (name, tests) => ({ file: `test/conformance/${name}.test.ts`, tests })
 const unit = (name, tests) => ({ file: `test/unit/${name}.test.ts`, tests })
 const matrix = (flow) => ({ file: 'test/faults/matrix.test.ts', tests: 'every single fault', flow })
+/** An answer has the status `got` instead of `wanted`. Keys are sorted, so the outermost status is last. */
+const answers = (got, wanted) => ({
+  got: new RegExp(`"status": ${got}, \\}$`),
+  wanted: new RegExp(`"status": ${wanted}, \\}$`),
+})
+/** A list of findings that should be empty has this one. */
+const finds = (got) => ({ got, wanted: /^\[\]$/ })
 const deliverers = (tests) => ({ file: 'test/faults/deliveries.test.ts', tests })
 
 export const GUARDS = [
@@ -16,7 +24,8 @@ export const GUARDS = [
     to: `or state = 'completing'`,
     suite: { file: 'test/faults/leases.test.ts' },
     by: /a completion is claimed by one/,
-    says: /expected \[ 1, 2, \w+ \]/,
+    got: /^\[ 1, 2, \w+, \]$/,
+    wanted: /^\[ 1, undefined, 2, \]$/,
   },
   {
     name: 'finish only from open or completing',
@@ -25,7 +34,8 @@ export const GUARDS = [
     to: 'guard: sql`true',
     suite: races('a callback that saw the object before the abort'),
     by: /a callback that saw the object before the abort/,
-    says: /to match object/,
+    got: /"state": "completed"/,
+    wanted: /"state": "aborted"/,
   },
   {
     name: 'an end only from its states',
@@ -34,7 +44,7 @@ export const GUARDS = [
     to: '    sql`true`,\n',
     suite: races('wins over an abort that saw the session open'),
     by: /a callback that is first wins/,
-    says: /expected \{ status: 200, .* to match object \{ status: 409/,
+    ...answers(200, 409),
   },
   {
     name: 'no end within the attempt window',
@@ -43,7 +53,7 @@ export const GUARDS = [
     to: 'sql`true`',
     suite: races('no abort while the store may be completing'),
     by: /no abort while the store may be completing/,
-    says: /expected \{ status: 200, .* to match object \{ status: 409/,
+    ...answers(200, 409),
   },
   {
     name: 'heal: compare and set on the storage upload id',
@@ -52,7 +62,8 @@ export const GUARDS = [
     to: 'and ${storageUploadId ?? null}::text is not distinct from ${storageUploadId ?? null} and',
     suite: races('begun first and is recorded last'),
     by: /begun first and is recorded last/,
-    says: /expected true to be undefined/,
+    got: /^true$/,
+    wanted: /^undefined$/,
   },
   {
     name: 'storage is released once',
@@ -61,7 +72,7 @@ export const GUARDS = [
     to: "guard: sql`state in ('aborted', 'expired', 'failed')`",
     suite: { file: 'test/faults/release.test.ts' },
     by: /settle the quota once/,
-    says: /schedule 1: expected \[ Array\(1\) \] to deeply equal \[\]/,
+    ...finds(/I5: the usage of ada says/),
   },
   {
     name: 'a reservation is taken over after its lease only',
@@ -70,7 +81,8 @@ export const GUARDS = [
     to: "guard: sql`state = 'initiating'`,",
     suite: { file: 'test/faults/leases.test.ts' },
     by: /a reservation is taken over by one/,
-    says: /expected \[ 'initiating', /,
+    got: /^\[ "initiating", /,
+    wanted: /^\[ undefined, "initiating", undefined, \]$/,
   },
   {
     name: 'one session for an Idempotency-Key',
@@ -79,7 +91,7 @@ export const GUARDS = [
     to: 'stored_key as (${false ? ',
     suite: matrix('Idempotency-Key'),
     by: /every single fault/,
-    says: /I8: ada key-1-parts was answered with upl_\w+ and upl_/,
+    ...finds(/I8: ada key-1-parts was answered with upl_\w+ and upl_/),
   },
   {
     name: 'quota: open uploads below the limit',
@@ -88,7 +100,8 @@ export const GUARDS = [
     to: 'coalesce(usage.open_uploads <= ${limit.open}::int, true)',
     suite: integration('quota', 'open uploads'),
     by: /open uploads never pass the limit/,
-    says: /expected \[ 8, .* to deeply equal \[ 7, /,
+    got: /^\[ 8, /,
+    wanted: /^\[ 7, /,
   },
   {
     name: 'a grant is used up to its count',
@@ -97,7 +110,8 @@ export const GUARDS = [
     to: 'used_uploads <= max_uploads',
     suite: integration('quota', 'a grant'),
     by: /a grant is used up to its count/,
-    says: /expected \[ 6, .* to deeply equal \[ 5, /,
+    got: /^\[ 6, /,
+    wanted: /^\[ 5, /,
   },
   {
     name: 'completion settles the quota',
@@ -106,7 +120,7 @@ export const GUARDS = [
     to: "settlement: 'keep',",
     suite: matrix('complete, empty'),
     by: /every single fault/,
-    says: /I5: the usage of ada says 1 open/,
+    ...finds(/I5: the usage of ada says 1 open/),
   },
   {
     name: 'event and deliveries in the same statement',
@@ -115,7 +129,7 @@ export const GUARDS = [
     to: '${sql``}',
     suite: matrix('complete, empty'),
     by: /every single fault/,
-    says: /I4: upl_\w+ is completed and has 0 terminal events/,
+    ...finds(/I4: upl_\w+ is completed and has 0 terminal events/),
   },
   {
     name: 'the stamp makes an object the session’s own',
@@ -124,7 +138,7 @@ export const GUARDS = [
     to: 'return true',
     suite: integration('sessions', 'whose object it is'),
     by: /two sessions with one key never finish for each other/,
-    says: /expected \{ status: 200, .* to match object \{ status: 409/,
+    ...answers(200, 409),
   },
   {
     name: 'orphans only under a key that holds the session’s id',
@@ -133,7 +147,8 @@ export const GUARDS = [
     to: "session.method === 'form')",
     suite: integration('sweep-storage', 'foreign uploads'),
     by: /under the key of a session that others could have chosen/,
-    says: /expected \[\] to deeply equal \[ '\w{32}' \]/,
+    got: /^\[\]$/,
+    wanted: /^\[ "\w{32}", \]$/,
   },
   {
     name: 'a policy that replaces names whose object it is',
@@ -142,7 +157,7 @@ export const GUARDS = [
     to: 'if (template) return undefined',
     suite: integration('object-keys', 'a policy'),
     by: /lets one subject replace another’s/,
-    says: /expected \{ status: 200, .* to match object \{ status: 400/,
+    ...answers(200, 400),
   },
   {
     name: 'two subjects have two segments',
@@ -151,7 +166,8 @@ export const GUARDS = [
     to: "segment += plain.test(character) ? character : '_'",
     suite: integration('object-keys', 'under a template without'),
     by: /have keys of their own/,
-    says: /not to be/,
+    got: /\/team_alice\//,
+    wanted: /\/team_alice\//,
   },
   {
     name: 'a callback is signed by the store',
@@ -160,7 +176,7 @@ export const GUARDS = [
     to: 'return true',
     suite: integration('callbacks', 'a forged callback'),
     by: /with a signature of nobody/,
-    says: /expected \{ status: 200, .* to match object \{ status: 403/,
+    ...answers(200, 403),
   },
   {
     name: 'a callback is about our bucket',
@@ -169,7 +185,7 @@ export const GUARDS = [
     to: 'if (false)',
     suite: integration('callbacks', 'really signed'),
     by: /about another customer’s bucket is refused/,
-    says: /expected \{ status: 200, .* to match object \{ status: 403/,
+    ...answers(200, 403),
   },
   {
     name: 'a callback is about the session’s own key',
@@ -178,7 +194,8 @@ export const GUARDS = [
     to: 'if (false)',
     suite: integration('callbacks', 'really signed'),
     by: /about another session’s key changes neither/,
-    says: /expected \{ status: 200, .* to match object \{ status: 200/,
+    got: /"state": "completed"/,
+    wanted: /"state": "completing"/,
   },
   {
     name: 'the embedded store takes a form’s callback from its policy only',
@@ -187,7 +204,7 @@ export const GUARDS = [
     to: 'if (false)',
     suite: conformance('embedded-store-form', 'the callback of a form'),
     by: /that its policy does not name is refused/,
-    says: /to match object \{ status: 403/,
+    ...answers(200, 403),
   },
   {
     name: 'the embedded store calls its own service only',
@@ -196,7 +213,7 @@ export const GUARDS = [
     to: 'if (outside || !outside) return',
     suite: conformance('embedded-store-callback', 'where a callback may go'),
     by: /the store’s own key does not name/,
-    says: /to match object \{ status: 403/,
+    ...answers(203, 403),
   },
   {
     name: 'temporary credentials reach no other address of this machine',
@@ -205,7 +222,7 @@ export const GUARDS = [
     to: '!isLoopback(url)',
     suite: conformance('embedded-store-callback', 'where a callback may go'),
     by: /temporary credentials name the service’s callback only/,
-    says: /to match object \{ status: 403/,
+    ...answers(200, 403),
   },
   {
     name: 'the embedded store waits for nobody whom it does not know',
@@ -214,7 +231,8 @@ export const GUARDS = [
     to: 'return await read()',
     suite: conformance('embedded-store-deadlines'),
     by: /a form before its file that does not come is given up/,
-    says: /to match/,
+    got: /^""$/,
+    wanted: /HTTP.* 400/,
   },
   {
     name: 'a misspelt setting is refused',
@@ -223,7 +241,8 @@ export const GUARDS = [
     to: 'return []',
     suite: { file: 'test/unit/config.test.ts', tests: 'a misspelt setting' },
     by: /STORE_DIALET is refused/,
-    says: /expected \[\] to deeply equal/,
+    got: /^\[\]$/,
+    wanted: /is STORE_DIALECT meant/,
   },
   {
     name: 'another subject’s session is not there',
@@ -232,7 +251,7 @@ export const GUARDS = [
     to: "case 'jwt':\n      return true",
     suite: integration('refusals', 'a user JWT'),
     by: /which nobody else sees/,
-    says: /expected \{ status: 200, .* to match object \{ status: 404/,
+    ...answers(200, 404),
   },
   {
     name: 'a delivery is claimed by one, by lease',
@@ -241,7 +260,8 @@ export const GUARDS = [
     to: '\n',
     suite: deliverers('whatever their order'),
     by: /two deliverers send each event once/,
-    says: /schedule 1: .* to have a length of 2 but got 4/,
+    got: /^4$/,
+    wanted: /^2$/,
   },
   {
     name: 'a claim passes over locked rows (skip locked)',
@@ -250,7 +270,8 @@ export const GUARDS = [
     to: 'limit ${limit} for update)',
     suite: deliverers('passes over'),
     by: /passes over what another claim/,
-    says: /expected 'it waited for the lock in vain' to deeply equal \[\]/,
+    got: /it waited for the lock in vain/,
+    wanted: /^\[\]$/,
   },
   {
     name: 'a late deliverer records nothing over another’s',
@@ -259,7 +280,8 @@ export const GUARDS = [
     to: '',
     suite: deliverers('whose lease was taken over'),
     by: /whose lease was taken over records nothing/,
-    says: /expected 'failed' to be 'delivered'/,
+    got: /^failed$/,
+    wanted: /^delivered$/,
   },
   {
     name: 'foreign uploads are aborted in an exclusive store only',
@@ -268,7 +290,7 @@ export const GUARDS = [
     to: 'if (!isOld) return seen',
     suite: matrix('expire, by the sweep'),
     by: /every single fault/,
-    says: /I6: the foreign storage upload \w+ was aborted/,
+    ...finds(/I6: the foreign storage upload \w+ was aborted/),
   },
   {
     name: 'storage is released when nothing can arrive any more',
@@ -277,7 +299,7 @@ export const GUARDS = [
     to: 'if (false) {',
     suite: matrix('arrives nevertheless'),
     by: /every single fault/,
-    says: /I6: the object \S+ belongs to no completed session/,
+    ...finds(/I6: the object \S+ belongs to no completed session/),
   },
   {
     name: 'only the session’s own object is deleted',
@@ -286,7 +308,7 @@ export const GUARDS = [
     to: 'if (!object) return true',
     suite: matrix('somebody else'),
     by: /every single fault/,
-    says: /I6: the object \S+ is gone/,
+    ...finds(/I6: the object \S+ is gone/),
   },
   {
     name: 'a callback carries a completion token of ours',
@@ -295,7 +317,7 @@ export const GUARDS = [
     to: "((await openToken(tokenKeys, 'completion', claimed)) ?? (await openToken(tokenKeys, 'upload', claimed)))",
     suite: integration('callbacks', 'a forged callback'),
     by: /with the upload token in place of the completion token/,
-    says: /expected \{ status: 200, .* to match object \{ status: 403/,
+    ...answers(200, 403),
   },
   {
     name: 'a direct completion has the CRC64 of parts that were checked',
@@ -304,7 +326,8 @@ export const GUARDS = [
     to: 'const checked = undefined',
     suite: integration('part-checksums', 'a part that changes after it was checked'),
     by: /fails a direct completion/,
-    says: /to match object/,
+    got: /"state": "open"/,
+    wanted: /"failure": "object-mismatch", "state": "failed"/,
   },
   {
     name: 'an object of parts is not judged by what another completion declares',
@@ -313,7 +336,7 @@ export const GUARDS = [
     to: '[declarationOf(session).checksum].map(',
     suite: races('that declares other bytes', 'races-declarations'),
     by: /that declares other bytes leaves the object of the direct one/,
-    says: /expected \{ status: 202, .* to match object \{ status: 422/,
+    ...answers(202, 422),
   },
   {
     name: 'no end for an object of parts that were checked meanwhile',
@@ -322,7 +345,8 @@ export const GUARDS = [
     to: '...(false && unlessChecked ?',
     suite: races('a GET that read the session before other parts', 'races-judgement'),
     by: /a GET that read the session before other parts were checked/,
-    says: /expected 'failed' to be 'completing'/,
+    got: /^failed$/,
+    wanted: /^completing$/,
   },
   {
     name: 'no finish with parts that were not checked, whatever was known of the session',
@@ -331,7 +355,8 @@ export const GUARDS = [
     to: 'and (true or not direct or (checked',
     suite: races('a GET that read the session before a direct completion', 'races-judgement'),
     by: /a GET that read the session before a direct completion was signed/,
-    says: /expected 'completed' to be 'open'/,
+    got: /^completed$/,
+    wanted: /^open$/,
   },
   {
     name: 'parts are checked against the checksum that binds the session',
@@ -340,7 +365,8 @@ export const GUARDS = [
     to: '`',
     suite: races('before another bound it', 'races-judgement'),
     by: /before another bound it to a checksum/,
-    says: /to match object/,
+    got: /"direct": \{/,
+    wanted: /"code": "checksum-mismatch"/,
   },
   {
     name: 'who takes over a completion does not change what it declares',
@@ -349,7 +375,8 @@ export const GUARDS = [
     to: '${declares(declared)},',
     suite: races('a checksum that the store does not tell', 'races-declarations'),
     by: /a checksum that the store does not tell: the object of the first stays/,
-    says: /expected 200 to be 422/,
+    got: /^200$/,
+    wanted: /^422$/,
   },
   {
     name: 'what an attempt came to stays open while the store is silent',
@@ -358,7 +385,8 @@ export const GUARDS = [
     to: 'if (false) {',
     suite: races('does not even hear of the parts', 'races-declarations'),
     by: /does not even hear of the parts/,
-    says: /to match object/,
+    got: /"state": "open"/,
+    wanted: /"state": "completing"/,
   },
   {
     name: 'nothing is judged by an answer without its length',
@@ -367,7 +395,7 @@ export const GUARDS = [
     to: 'if (isIncomplete) throw incompleteAnswer()',
     suite: integration('unknown-outcome', 'without Content-Length leaves a relayed'),
     by: /without Content-Length leaves a relayed completion open/,
-    says: /expected \{ status: 409, .* to match object \{ status: 202/,
+    ...answers(409, 202),
   },
   {
     name: 'nothing is deleted by an answer without its ETag',
@@ -376,7 +404,7 @@ export const GUARDS = [
     to: "if (etag === undefined) return { ...object, etag: '*' }",
     suite: integration('unknown-outcome', 'without ETag deletes nothing'),
     by: /without ETag deletes nothing/,
-    says: /expected \[ .* \] to deeply equal \[\]/,
+    ...finds(/late\.bin/),
   },
   {
     name: 'a wrong checksum of one attempt deletes nothing that went up whole',
@@ -385,7 +413,7 @@ export const GUARDS = [
     to: '(checked ?? [declarationOf(session).checksum]).map(',
     suite: integration('whole-object', 'a single PUT completed with a wrong checksum'),
     by: /stays open with its object/,
-    says: /expected \{ status: 409, .* to match object \{ status: 422/,
+    ...answers(409, 422),
   },
   {
     name: 'what went up whole is compared with what its completion declares',
@@ -394,7 +422,8 @@ export const GUARDS = [
     to: '',
     suite: integration('whole-object', 'a single PUT completed with a wrong checksum'),
     by: /stays open with its object/,
-    says: /expected \{ status: \d+, .* to match object \{ status: 422/,
+    got: /^\{ "body": \{ "code": "checksum-mismatch", "stored": /,
+    wanted: /"declared": "crc64:5"/,
   },
   {
     name: 'only the object that completed the session is read back',
@@ -403,7 +432,7 @@ export const GUARDS = [
     to: 'if (await store.head(key)) {',
     suite: integration('read-object', 'another session has replaced'),
     by: /nobody reads another’s/,
-    says: /expected \{ status: 302, .* to match object \{ status: 409/,
+    ...answers(302, 409),
   },
   {
     name: 'an encoding that the policy lacks makes another object',
@@ -412,7 +441,7 @@ export const GUARDS = [
     to: 'if (false) {',
     suite: integration('whole-object', 'a single PUT with an encoding that the policy lacks'),
     by: /with an encoding that the policy lacks fails/,
-    says: /expected \{ status: 200, .* to match object \{ status: 409/,
+    ...answers(200, 409),
   },
   {
     name: 'an absent stamp is unknown after our own completion',
@@ -421,7 +450,7 @@ export const GUARDS = [
     to: '',
     suite: integration('unknown-outcome', 'without the stamp leaves a relayed'),
     by: /without the stamp leaves a relayed completion open/,
-    says: /expected \{ status: 409, .* to match object \{ status: 202/,
+    ...answers(409, 202),
   },
   {
     name: 'parts are checked by a list that tells each CRC64',
@@ -430,7 +459,8 @@ export const GUARDS = [
     to: '',
     suite: integration('unknown-outcome', 'with no CRC64 is no check'),
     by: /with no CRC64 is no check/,
-    says: /to match object/,
+    got: /^\[ \{ "body": \{ "code": "object-mismatch"/,
+    wanted: /^\[ \{ "body": \{ "code": "storage-unavailable"/,
   },
   {
     name: 'a takeover that does not even list the parts is no attempt',
@@ -439,7 +469,8 @@ export const GUARDS = [
     to: '{ missing: false, wasAttempt: true }',
     suite: integration('unknown-outcome', 'at the end of a session'),
     by: /taken over, with its list refused for good/,
-    says: /to match object \{ state: 'expired' \}/,
+    got: /"state": "completing"/,
+    wanted: /"state": "expired"/,
   },
   {
     name: 'what nobody knows the outcome of is kept',
@@ -448,7 +479,8 @@ export const GUARDS = [
     to: '',
     suite: integration('unknown-outcome', 'at the end of a session'),
     by: /is not removed by a callback that comes even later/,
-    says: /expected undefined to match object/,
+    got: /^undefined$/,
+    wanted: /"uploadId": "upl_/,
   },
   {
     name: 'what a grant is used for ends with what was stored',
@@ -457,7 +489,7 @@ export const GUARDS = [
     to: 'const unused = sql`0`',
     suite: matrix('under a grant'),
     by: /every single fault/,
-    says: /I5: the grant grt_\w+ says 1 uploads, 10000000 bytes/,
+    ...finds(/I5: the grant grt_\w+ says 1 uploads, 10000000 bytes/),
   },
   {
     name: 'a slot is free when the session ends',
@@ -466,7 +498,8 @@ export const GUARDS = [
     to: "settlement: 'keep',",
     suite: integration('quota', 'is free with an abort'),
     by: /a slot is free with an abort/,
-    says: /expected \{ open: 1, .* to match object \{ open: \+?0, /,
+    got: /"open": 1,/,
+    wanted: /"open": 0,/,
   },
   {
     name: 'a grant that was revoked reaches nothing',
@@ -475,7 +508,8 @@ export const GUARDS = [
     to: 'and grant_id = ${grantId})`',
     suite: integration('grants', 'by a grant that is revoked'),
     by: /a session that is own and open, by a grant that is revoked/,
-    says: /to deeply equal \{/,
+    got: /"abort": "200"/,
+    wanted: /"abort": "403 grant-revoked"/,
   },
   {
     name: 'a grant reaches only unfinished sessions of others, of its policy',
@@ -484,7 +518,8 @@ export const GUARDS = [
     to: 'return true',
     suite: integration('grants', 'of another grant and completed, by a grant that is live'),
     by: /a session that is of another grant and completed, by a grant that is live/,
-    says: /to deeply equal \{/,
+    got: /"abort": "409 upload-not-open"/,
+    wanted: /"abort": "404 upload-not-found"/,
   },
   {
     name: 'a grant reads only objects that it created',
@@ -493,7 +528,8 @@ export const GUARDS = [
     to: 'true',
     suite: integration('grants', 'another grant’s of the same session go on'),
     by: /are those of whom they were handed to/,
-    says: /expected \[ '302', '302' \] to deeply equal/,
+    got: /^\[ "302", "302", \]$/,
+    wanted: /^\[ "403 forbidden", "302", \]$/,
   },
   {
     name: 'tokens end with the grant that they were handed to',
@@ -502,7 +538,8 @@ export const GUARDS = [
     to: '',
     suite: integration('grants', 'end with it, but for signing parts'),
     by: /end with it, but for signing parts/,
-    says: /to deeply equal \{ parts: '200', /,
+    got: /"complete": "200"/,
+    wanted: /"complete": "403 grant-revoked"/,
   },
   {
     name: 'an Idempotency-Key is one grant’s',
@@ -511,7 +548,8 @@ export const GUARDS = [
     to: 'JSON.stringify([input])',
     suite: integration('grants', 'of one grant is refused to another of the same policy'),
     by: /of one grant is refused to another of the same policy/,
-    says: /expected '200' to be '422 idempotency-key-reused'/,
+    got: /^200$/,
+    wanted: /^422 idempotency-key-reused$/,
   },
   {
     name: 'the URL of a single PUT ends with its token',
@@ -520,7 +558,8 @@ export const GUARDS = [
     to: 'Number.POSITIVE_INFINITY,',
     suite: integration('url-life', 'of a single PUT'),
     by: /of a single PUT ends with the upload token/,
-    says: /expected 900 to be less than or equal to 60/,
+    got: /^900$/,
+    wanted: /^60$/,
   },
   {
     name: 'reseal: compare and set on the sealed text',
@@ -529,7 +568,8 @@ export const GUARDS = [
     to: 'and issuer_id = ${id} and ${sealed}::text is not null',
     suite: integration('secrets', 'leaves alone what somebody else has sealed'),
     by: /leaves alone what somebody else has sealed anew/,
-    says: /expected true to be false/,
+    got: /^true$/,
+    wanted: /^false$/,
   },
   {
     name: 'no start without a key that rows name',
@@ -538,7 +578,8 @@ export const GUARDS = [
     to: 'if (false) throw',
     suite: integration('secrets', 'is missed at the start'),
     by: /is missed at the start, which is refused/,
-    says: /expected 'started' to deeply equal/,
+    got: /^"started"$/,
+    wanted: /^ConfigError .*SECRET_KEYS: lacks the key/,
   },
   {
     name: 'not ready without a key that rows name',
@@ -547,7 +588,7 @@ export const GUARDS = [
     to: 'if (false) throw',
     suite: integration('secrets', 'is missed by /readyz'),
     by: /is missed by \/readyz, until it is listed/,
-    says: /expected \{ status: 200, .* to match object \{ status: 503/,
+    ...answers(200, 503),
   },
   {
     name: 'the subject of a JWT is its issuer’s',
@@ -556,7 +597,8 @@ export const GUARDS = [
     to: 'issuerSubject',
     suite: integration('issuers', 'is the claim of its issuer only'),
     by: /the same claim of another issuer is another owner/,
-    says: /expected 'ada' to be 'iss_/,
+    got: /^ada$/,
+    wanted: /^iss_\w+:ada$/,
   },
   {
     name: 'no subject prefix begins another',
@@ -565,7 +607,7 @@ export const GUARDS = [
     to: '  return\n',
     suite: integration('issuers', 'are refused where one begins the other'),
     by: /are refused where one begins the other/,
-    says: /expected \{ status: 201, .* to match object \{ status: 422/,
+    ...answers(201, 422),
   },
   {
     name: 'subject prefixes are compared under the lock of their app',
@@ -574,7 +616,7 @@ export const GUARDS = [
     to: '`',
     suite: integration('issuers', 'is being registered at the same time'),
     by: /are compared with one that is being registered at the same time/,
-    says: /expected \{ status: 201, .* to match object \{ status: 422/,
+    ...answers(201, 422),
   },
   {
     name: 'a JWT meets every condition on its claims',
@@ -583,7 +625,8 @@ export const GUARDS = [
     to: '',
     suite: integration('issuers', 'must all be met by a token'),
     by: /must all be met by a token/,
-    says: /expected \[ 201, 201, 201/,
+    got: /^\[ 201, 201, 201, /,
+    wanted: /^\[ 201, 201, 401, /,
   },
   {
     name: 'a shared issuer names an owner',
@@ -592,7 +635,7 @@ export const GUARDS = [
     to: '\n',
     suite: integration('issuers', 'where everybody shares the issuer'),
     by: /must name the owner where everybody shares the issuer/,
-    says: /expected \{ status: 201, .* to match object \{ status: 422/,
+    ...answers(201, 422),
   },
   {
     name: 'a call ends in time, whatever its fetch does',
@@ -601,7 +644,8 @@ export const GUARDS = [
     to: 'await sent',
     suite: unit('core/exchange'),
     by: /ends where the answer never comes/,
-    says: /expected 'unsettled' to be 'TimeoutError'/,
+    got: /^unsettled$/,
+    wanted: /^TimeoutError$/,
   },
   {
     name: 'a body ends in time, whatever its fetch does',
@@ -610,7 +654,8 @@ export const GUARDS = [
     to: 'await readBounded(response, maxBytes)',
     suite: unit('core/exchange'),
     by: /keeps the status where the body never ends/,
-    says: /expected 'unsettled' to be 'answered'/,
+    got: /^unsettled$/,
+    wanted: /^answered$/,
   },
   {
     name: 'an answer of 101 ends the call on Node',
@@ -619,7 +664,7 @@ export const GUARDS = [
     to: "outgoing.on('never', ",
     suite: unit('hostile-receivers', 'fetch on Node rejects'),
     by: /rejects after 101 with Upgrade/,
-    says: /expected 'never settled' to be an instance of Error/,
+    got: /^never settled$/,
   },
   {
     name: 'an attempt that never settles is recorded before its lease ends',
@@ -628,7 +673,8 @@ export const GUARDS = [
     to: 'work(), 2 ** 31 - 1, () => {',
     suite: unit('delivery/deliver', 'an attempt that never settles'),
     by: /an attempt that never settles/,
-    says: /expected undefined to deeply equal \[ 'stuck', /,
+    got: /^undefined$/,
+    wanted: /^\[ "stuck", "pending", /,
   },
   {
     name: 'a run that does not end keeps no later one from its turn',
@@ -637,7 +683,8 @@ export const GUARDS = [
     to: 'if (running) {',
     suite: unit('node/stop'),
     by: /a run that does not end keeps no later one/,
-    says: /to be called 2 times, but got 1 times/,
+    got: /^1$/,
+    wanted: /^2$/,
   },
   {
     name: 'no app waits for another app’s batch',
@@ -646,7 +693,8 @@ export const GUARDS = [
     to: "repeat('delivery', DELIVER_EVERY_MS, () => begin().then(ended), log, QUESTION_MS)",
     suite: integration('stop', 'wait for no slow receiver'),
     by: /wait for no slow receiver of another/,
-    says: /expected 12 to be \+?0/,
+    got: /^12$/,
+    wanted: /^0$/,
   },
   {
     name: 'an app that has no slot gets one, however many are in use',
@@ -655,7 +703,8 @@ export const GUARDS = [
     to: 'share',
     suite: unit('delivery/deliver', 'an app always gets a slot'),
     by: /an app always gets a slot/,
-    says: /to have a length of 600 but got/,
+    got: /^500$/,
+    wanted: /^600$/,
   },
   {
     name: 'a target’s name is judged by the address that it resolves to',
@@ -664,7 +713,8 @@ export const GUARDS = [
     to: 'address',
     suite: unit('node/guarded-fetch', 'is not connected to'),
     by: /a name that resolves to 127.0.0.1 is not connected to/,
-    says: /to be 'the name resolves to no allowed/,
+    got: /ECONNREFUSED/,
+    wanted: /^the name resolves to no allowed address$/,
   },
   {
     name: 'key sets are fetched through the guard of tenants’ URLs',
@@ -673,7 +723,8 @@ export const GUARDS = [
     to: 'jwksCache({ fetch: fetchFrom,',
     suite: unit('services', 'go through what guards'),
     by: /webhooks and key sets go through what guards/,
-    says: /to deeply equal/,
+    got: /^\[ "https:\/\/app.example\/hook", \]$/,
+    wanted: /issuer.example/,
   },
   {
     name: 'a key set with no usable key replaces none',
@@ -682,7 +733,8 @@ export const GUARDS = [
     to: 'if (false)',
     suite: unit('auth/jwks', 'replaces no good one'),
     by: /replaces no good one, for example one that is empty/,
-    says: /to be \[AsyncFunction/,
+    got: /Function/,
+    wanted: /Function/,
   },
   {
     name: 'text that no database can store: bodies',
@@ -691,7 +743,8 @@ export const GUARDS = [
     to: 'validate(schema, parseJson(bytes))',
     suite: integration('every-route', 'anywhere in a body'),
     by: /U\+0000 anywhere in a body/,
-    says: /to deeply equal/,
+    got: /"pointers": \[ "", \]/,
+    wanted: /"pointers": \[ "\/a.b", \]/,
   },
   {
     name: 'text that no database can store: paths',
@@ -700,7 +753,7 @@ export const GUARDS = [
     to: '',
     suite: integration('every-route', 'in a path'),
     by: /U\+0000 in a path/,
-    says: /to deeply equal/,
+    ...answers(500, 400),
   },
   {
     name: 'text that no database can store: queries',
@@ -709,7 +762,7 @@ export const GUARDS = [
     to: '',
     suite: integration('every-route', 'in a query'),
     by: /U\+0000 in a query/,
-    says: /to deeply equal/,
+    ...answers(500, 400),
   },
   {
     name: 'text that no database can store: claims before they are verified',
@@ -718,7 +771,7 @@ export const GUARDS = [
     to: '',
     suite: integration('every-route', 'in the claim'),
     by: /in the claim iss of a JWT/,
-    says: /expected \{ status: 500/,
+    ...answers(500, 401),
   },
   {
     name: 'an unread body ends its connection in order',
@@ -727,7 +780,8 @@ export const GUARDS = [
     to: 'if (answer) return answer',
     suite: integration('connections', 'endless'),
     by: /too large, as it says and endless/,
-    says: /to deeply equal/,
+    got: /"keeps": true/,
+    wanted: /"keeps": false/,
   },
   {
     name: 'what is left of a cut body does not pass for the whole',
@@ -736,7 +790,8 @@ export const GUARDS = [
     to: '',
     suite: integration('connections', 'whose body was cut'),
     by: /a completion whose body was cut completes nothing/,
-    says: /to contain '"status":400'/,
+    got: /"status":200/,
+    wanted: /"status":400/,
   },
   {
     name: 'the wait for a connection ends',
@@ -745,7 +800,8 @@ export const GUARDS = [
     to: '',
     suite: integration('database-limits', 'while one table is stuck'),
     by: /who asks for something else is told to come again/,
-    says: /to deeply equal \[ 503/,
+    got: /^\[ 200, /,
+    wanted: /^\[ 503, /,
   },
   {
     name: 'a browser can read each refusal',
@@ -754,6 +810,7 @@ export const GUARDS = [
     to: "['/v1/*', '/openapi.json']",
     suite: integration('every-route', 'browser'),
     by: /can read each refusal for a fault of ours/,
-    says: /to deeply equal/,
+    got: /"readable": null/,
+    wanted: /"readable": "\*"/,
   },
 ]
