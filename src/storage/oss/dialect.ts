@@ -3,7 +3,6 @@
 import type { Checksums } from '../../core/checksum.ts'
 import { GiB, KiB } from '../../core/part-plan.ts'
 import type { Dialect } from '../rest/dialect.ts'
-import { crc64 } from '../rest/values.ts'
 import { textOf } from '../rest/xml.ts'
 import {
   completeHeaders,
@@ -13,10 +12,9 @@ import {
   STAMP_HEADER,
 } from './headers.ts'
 
-function checksums(text: string | null | undefined): Checksums {
-  const value = crc64(text)
-  return value === undefined ? {} : { crc64: value }
-}
+/** CRC64 is an unsigned decimal. One that is unreadable is left out. */
+const checksums = (crc64: string | null | undefined): Checksums =>
+  crc64 && /^\d{1,20}$/.test(crc64) ? { crc64: BigInt(crc64).toString() } : {}
 
 export const ossDialect: Dialect = {
   name: 'oss',
