@@ -5,7 +5,6 @@ import { GiB, KiB } from '../../core/part-plan.ts'
 import type { StoreFailureKind } from '../../core/ports/store-failure.ts'
 import { isTransient } from '../aliyun/api.ts'
 import type { Dialect } from '../rest/dialect.ts'
-import { crc64 } from '../rest/values.ts'
 import { textOf } from '../rest/xml.ts'
 import {
   completeHeaders,
@@ -29,10 +28,9 @@ const KINDS: ReadonlyMap<string, StoreFailureKind> = new Map([
   ['InvalidCRC64', 'parts-changed'],
 ])
 
-function checksums(text: string | null | undefined): Checksums {
-  const value = crc64(text)
-  return value === undefined ? {} : { crc64: value }
-}
+/** CRC64 is an unsigned decimal. One that is unreadable is left out. */
+const checksums = (crc64: string | null | undefined): Checksums =>
+  crc64 && /^\d{1,20}$/.test(crc64) ? { crc64: BigInt(crc64).toString() } : {}
 
 export const ossDialect: Dialect = {
   limits: {

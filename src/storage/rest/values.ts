@@ -7,11 +7,7 @@ type Text = string | null | undefined
 export const wholeNumber = (text: Text): number | undefined =>
   text && /^\d{1,15}$/.test(text) ? Number(text) : undefined
 
-/** CRC64 as OSS writes it, an unsigned decimal, without leading zeros. */
-export const crc64 = (text: Text): string | undefined =>
-  text && /^\d{1,20}$/.test(text) ? BigInt(text).toString() : undefined
-
-/** Without double quotes. A weak ETag is of a proxy that changed the answer, so it is ignored. */
+/** Without its double quotes. A weak ETag comes from a proxy that changed the answer, so it names no bytes of the store. */
 export const etag = (text: Text): string | undefined =>
   text && !text.startsWith('W/') ? text.replace(/^"|"$/g, '') || undefined : undefined
 
