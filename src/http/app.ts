@@ -99,17 +99,19 @@ export function httpApp(options: HttpOptions) {
 
   // Large, and the same for everybody: made at the first request.
   let document: { publicUrl: string; json: string } | undefined
-  route(
-    api,
-    { method: 'get', path: '/openapi.json', credentials: 'none', undocumented: true },
-    (c, { services }) => {
+  route(api, {
+    method: 'get',
+    path: '/openapi.json',
+    credentials: 'none',
+    undocumented: true,
+    handle: (c, { services }) => {
       const publicUrl = services.publicUrl()
       if (document?.publicUrl !== publicUrl) {
         document = { publicUrl, json: openApiJson(api, publicUrl) }
       }
       return c.body(document.json, 200, { 'content-type': 'application/json' })
     },
-  )
+  })
   documentRoutes(api)
   return api
 }

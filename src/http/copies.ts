@@ -4,17 +4,14 @@ import { copyParts } from '../uploads/copies.ts'
 import { type Api, route } from './route.ts'
 
 export function copyRoutes(api: Api): void {
-  route(
-    api,
-    {
-      method: 'post',
-      path: '/v1/uploads/{id}/copies',
-      summary: 'Copy parts from a completed upload of the same owner',
-      credentials: ['owner'],
-      body: contract.copyParts,
-      answers: { 200: contract.copiedParts },
-    },
-    async (c, { services, credential, params, body }) =>
+  route(api, {
+    method: 'post',
+    path: '/v1/uploads/{id}/copies',
+    summary: 'Copy parts from a completed upload of the same owner',
+    credentials: ['owner'],
+    body: contract.copyParts,
+    answers: { 200: contract.copiedParts },
+    handle: async (c, { services, credential, params, body }) =>
       c.json(await copyParts(services, credential, params.id, body.source, body.parts)),
-  )
+  })
 }
