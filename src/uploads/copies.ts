@@ -30,8 +30,6 @@ interface Copy {
   source: CopySource
 }
 
-type CopyServices = Pick<Services, 'uploads' | 'clock' | 'storeNamed'>
-
 const noSource = () =>
   new Problem('upload-not-found', {
     detail: 'The source is no upload of the same owner. Check its id and whose it is.',
@@ -45,7 +43,7 @@ const invalid = (pointer: string, detail: string) =>
  * without asking the store, `object-mismatch` if the source has changed, `storage-upload-lost` if a GET has to heal.
  */
 export async function copyParts(
-  services: CopyServices,
+  services: Services,
   principal: Principal,
   targetId: string,
   sourceId: string,
@@ -66,16 +64,12 @@ export async function copyParts(
   }
 }
 
-async function findSource({ uploads, clock }: CopyServices, principal: Principal, id: string) {
+async function findSource({ uploads, clock }: Services, principal: Principal, id: string) {
   const source = await uploads.find(principal.appId, id)
   return source && mayCopyFrom(principal, source, clock()) ? source : undefined
 }
 
-function checkTarget(
-  { clock }: CopyServices,
-  store: ObjectStore,
-  target: UploadSession,
-): StoredUpload {
+function checkTarget({ clock }: Services, store: ObjectStore, target: UploadSession): StoredUpload {
   if (!store.copyPart || target.policy.delta !== true) {
     throw new Problem('forbidden', {
       detail: store.copyPart
@@ -170,7 +164,7 @@ const sourceChanged = (cause?: StoreFailure) =>
 
 /** Answers the copies that the store confirmed. Throws the first failure if there are none. */
 async function copyAll(
-  { clock }: CopyServices,
+  { clock }: Services,
   store: ObjectStore,
   upload: StoredUpload,
   copies: readonly Copy[],

@@ -11,7 +11,7 @@ import { grantOf, noSuchUpload, reaches } from '../core/reach.ts'
 import { hasEnded, objectSpec, type UploadSession } from '../core/upload-session.ts'
 import { type CreateInput, type Decision, decide } from './decide.ts'
 import { abortOrphans, abortUntilGone } from './ending/release.ts'
-import { type HandOutServices, type Handout, handOut } from './hand-out.ts'
+import { type Handout, handOut } from './hand-out.ts'
 import { listUploads } from './list.ts'
 import { failReservation, LEASE_MS, newUpload, reserve } from './new-upload.ts'
 import { presignParts, type SignedParts } from './parts.ts'
@@ -23,9 +23,6 @@ const POLL_MS = 100
 
 /** Parts that come signed with a new session. Clients ask for more when they need them. */
 const FIRST_WINDOW = 20
-
-export type CreateServices = HandOutServices &
-  Pick<Services, 'uploads' | 'newId' | 'nudgeDeliveries' | 'budget' | 'hasStore' | 'delay' | 'log'>
 
 interface Found {
   kind: 'created' | 'repeated' | 'resumed'
@@ -57,7 +54,7 @@ function firstNumbers(
 
 /** Creates an upload or finds it again, and hands out all that its client needs to send the file. */
 export async function createUpload(
-  services: CreateServices,
+  services: Services,
   principal: Principal,
   input: CreateInput,
   idempotencyKey?: string,
@@ -76,7 +73,7 @@ export async function createUpload(
 
 /** The owner's unfinished session for the same file under the same policy, newest first. */
 async function findResumable(
-  services: CreateServices,
+  services: Services,
   { app, principal, input, subject, policyName, plan, method, contentType }: Decision,
 ): Promise<UploadSession | undefined> {
   const { resume, fingerprint, checksum } = input
@@ -105,7 +102,7 @@ const hashOf = ({ principal, input, policyName }: Decision) =>
   digestHex(JSON.stringify([input, policyName, grantOf(principal)]))
 
 async function findOrCreate(
-  services: CreateServices,
+  services: Services,
   decision: Decision,
   key: string | undefined,
 ): Promise<Found> {
@@ -136,7 +133,7 @@ async function findOrCreate(
 }
 
 /** Begins the storage upload and opens the session, unless another request or the sweep has moved the session on. */
-async function begin(services: CreateServices, session: UploadSession): Promise<UploadSession> {
+async function begin(services: Services, session: UploadSession): Promise<UploadSession> {
   const { uploads, clock, newId, nudgeDeliveries, storeNamed } = services
   const store = storeNamed(session.store)
   const parts = session.method === 'multipart' && session.plan.sizeBytes !== 0
@@ -174,7 +171,7 @@ async function begin(services: CreateServices, session: UploadSession): Promise<
 }
 
 /** A repeat waits for the first request, and takes over if that one has died. */
-async function awaitFirst(services: CreateServices, first: UploadSession): Promise<UploadSession> {
+async function awaitFirst(services: Services, first: UploadSession): Promise<UploadSession> {
   const { uploads, clock, delay } = services
   let session = first
   for (let waited = 0; session.state === 'initiating'; waited += POLL_MS) {

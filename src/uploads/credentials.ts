@@ -13,7 +13,6 @@ import type { GrantPrincipal, Principal } from '../core/principal.ts'
 import { invalidField, Problem } from '../core/problem.ts'
 import { CREDENTIAL_SECONDS } from '../core/sweep-rules.ts'
 import type { UploadSession } from '../core/upload-session.ts'
-import type { CreateServices } from './create.ts'
 import {
   applyPolicy,
   type CreateInput,
@@ -76,7 +75,7 @@ async function issue(store: CanIssue, scope: CredentialScope, id: string, field:
 
 /** Issues credentials to a principal, with the tokens of the session if there is one. */
 export async function issueCredentials(
-  services: CreateServices,
+  services: Services,
   principal: Principal,
   { prefix, uploadId, filename, ...input }: CredentialsInput,
 ): Promise<IssuedToPrincipal> {
@@ -92,7 +91,7 @@ export async function issueCredentials(
 
 /** Creates a session with `method: credentials`, and issues credentials for its key. */
 async function create(
-  services: CreateServices,
+  services: Services,
   principal: Principal,
   input: CreateInput,
 ): Promise<IssuedToPrincipal> {
@@ -119,7 +118,7 @@ async function create(
   return { ...issued, session, scope, store, tokens }
 }
 
-async function open(services: CreateServices, reserved: UploadSession): Promise<UploadSession> {
+async function open(services: Services, reserved: UploadSession): Promise<UploadSession> {
   const { uploads, clock, newId, nudgeDeliveries } = services
   const now = clock()
   const event = uploadEvent('upload.created', newId('evt'), now, { ...reserved, state: 'open' })
@@ -150,7 +149,7 @@ async function renew(
 
 /** Issues credentials to the App's own backend for everything below one folder of the App. No session stands behind them. */
 async function issueForPrefix(
-  services: CreateServices,
+  services: Services,
   principal: Principal,
   prefix: string,
   policyName: string | undefined,

@@ -89,7 +89,7 @@ export async function reserve(
 
 /** Ends a reservation that the store or the issuer of credentials refused. Nothing was begun at the store. */
 export async function failReservation(
-  services: Parameters<typeof endSession>[0] & Parameters<typeof releaseStorage>[0],
+  services: Services,
   session: UploadSession,
   { code: failure }: Problem,
 ): Promise<void> {

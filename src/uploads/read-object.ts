@@ -13,14 +13,12 @@ import { validityFor } from './validity.ts'
 
 const URL_SECONDS = 300
 
-type ReadServices = Pick<Services, 'uploads' | 'storeNamed' | 'clock'>
-
 /**
  * The URL of the object. Throws `upload-not-found`, `grant-revoked`, `forbidden`, `upload-not-open`, `object-mismatch`, and
  * `storage-unavailable` where the store does not answer.
  */
 export async function readObject(
-  services: ReadServices,
+  services: Services,
   credential: Credential,
   uploadId: string,
 ): Promise<string> {
@@ -35,7 +33,7 @@ export async function readObject(
 }
 
 async function signObject(
-  { storeNamed, clock }: ReadServices,
+  { storeNamed, clock }: Services,
   session: UploadSession,
 ): Promise<string> {
   const { state, key, filename } = session

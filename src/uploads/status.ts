@@ -15,11 +15,6 @@ import { checkObject } from './ending/own-object.ts'
 import { abortUntilGone } from './ending/release.ts'
 import { notOpen, refusal, uploadExpired } from './problems.ts'
 
-export type StatusServices = Pick<
-  Services,
-  'uploads' | 'clock' | 'newId' | 'nudgeDeliveries' | 'storeNamed' | 'budget' | 'log'
->
-
 export interface PartPage {
   after: number
   limit: number
@@ -54,7 +49,7 @@ const partCountOf = (plan: PartPlan, { object }: UploadSession): number =>
 
 /** Throws `upload-completing` while a lost storage upload must not be begun anew yet. */
 export async function uploadStatus(
-  services: StatusServices,
+  services: Services,
   session: UploadSession,
   page?: PartPage,
 ): Promise<UploadStatus> {
@@ -69,7 +64,7 @@ export async function uploadStatus(
 
 /** Throws StoreFailure. */
 async function storedStatus(
-  services: StatusServices,
+  services: Services,
   session: UploadSession,
   page: PartPage | undefined,
 ): Promise<UploadStatus> {
@@ -84,7 +79,7 @@ async function storedStatus(
 }
 
 async function listed(
-  { storeNamed }: StatusServices,
+  { storeNamed }: Services,
   session: UploadSession,
   page: PartPage | undefined,
 ): Promise<UploadStatus> {
@@ -111,10 +106,7 @@ async function listed(
   }
 }
 
-async function singleStatus(
-  services: StatusServices,
-  session: UploadSession,
-): Promise<UploadStatus> {
+async function singleStatus(services: Services, session: UploadSession): Promise<UploadStatus> {
   const check = await checkObject(services, session)
   if (check.kind !== 'own') return storedNothing(session)
   const { sizeBytes } = check.object
@@ -122,7 +114,7 @@ async function singleStatus(
 }
 
 /** The storage upload is gone. It may have been completed, so HEAD comes before another one is begun. */
-async function lost(services: StatusServices, session: UploadSession): Promise<UploadStatus> {
+async function lost(services: Services, session: UploadSession): Promise<UploadStatus> {
   const check = await checkObject(services, session)
   if (check.kind === 'own') {
     const finished = await finish(services, session, check.object)
@@ -141,7 +133,7 @@ async function lost(services: StatusServices, session: UploadSession): Promise<U
   return heal(services, session)
 }
 
-async function heal(services: StatusServices, session: UploadSession): Promise<UploadStatus> {
+async function heal(services: Services, session: UploadSession): Promise<UploadStatus> {
   const { uploads, storeNamed, clock, log } = services
   if (!(await uploads.beginHeal(session, clock()))) return currentStatus(services, session)
   const store = storeNamed(session.store)
@@ -161,10 +153,10 @@ async function heal(services: StatusServices, session: UploadSession): Promise<U
   return currentStatus(services, session)
 }
 
-const currentStatus = async (services: StatusServices, session: UploadSession) =>
+const currentStatus = async (services: Services, session: UploadSession) =>
   storedNothing(await currentSession(services, session))
 
-async function giveUp(services: StatusServices, session: UploadSession): Promise<UploadSession> {
+async function giveUp(services: Services, session: UploadSession): Promise<UploadSession> {
   const failed = await endSession(services, session, 'failed', {
     failure: 'storage-upload-lost',
     from: ['open'],

@@ -15,18 +15,13 @@ import { checkParts, listToCheck } from './stored-parts.ts'
 
 const URL_SECONDS = 15 * 60
 
-type DirectServices = Pick<
-  Services,
-  'uploads' | 'clock' | 'storeNamed' | 'tokenKeys' | 'callbackUrls'
->
-
 export interface DirectCompletion extends SignedRequest {
   expiresAt: Date
 }
 
 /** Throws `forbidden` if direct completion is not offered, and every problem that a relayed completion finds before it. */
 export async function signDirectCompletion(
-  services: DirectServices,
+  services: Services,
   session: UploadSession,
   input: Declaration,
   holder: Holder,
