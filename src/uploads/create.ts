@@ -1,7 +1,6 @@
 // Creates an upload: decides, reserves, and begins it at the store. A repeat with the same Idempotency-Key finds the first one,
 // and a resume finds the unfinished one of the same file.
 import { digestHex } from '../bytes/encoding.ts'
-import { uploadEvent } from '../core/event.ts'
 import { lastPartNumber } from '../core/part-plan.ts'
 import type { Services } from '../core/ports/services.ts'
 import { ignoreStoreFailure, isStoreFailure } from '../core/ports/store-failure.ts'
@@ -13,9 +12,9 @@ import { type CreateInput, type Decision, decide } from './decide.ts'
 import { abortOrphans, abortUntilGone } from './ending/release.ts'
 import { type Handout, handOut } from './hand-out.ts'
 import { listUploads } from './list.ts'
-import { failReservation, LEASE_MS, newUpload, reserve } from './new-upload.ts'
+import { failReservation, LEASE_MS, newUpload, openSession, reserve } from './new-upload.ts'
 import { presignParts, type SignedParts } from './parts.ts'
-import { refusal } from './problems.ts'
+import { refusal, throwRefusal } from './problems.ts'
 import { type UploadStatus, uploadStatus } from './status.ts'
 
 const WAIT_MS = 5_000
@@ -134,7 +133,7 @@ async function findOrCreate(
 
 /** Begins the storage upload and opens the session, unless another request or the sweep has moved the session on. */
 async function begin(services: Services, session: UploadSession): Promise<UploadSession> {
-  const { uploads, clock, newId, nudgeDeliveries, storeNamed } = services
+  const { uploads, clock, storeNamed } = services
   const store = storeNamed(session.store)
   const parts = session.method === 'multipart' && session.plan.sizeBytes !== 0
   let storageUploadId: string | undefined
@@ -148,13 +147,8 @@ async function begin(services: Services, session: UploadSession): Promise<Upload
     else await uploads.releaseReservation(session, clock())
     throw problem
   }
-  const now = clock()
-  const event = uploadEvent('upload.created', newId('evt'), now, { ...session, state: 'open' })
-  const opened = await uploads.open(session, storageUploadId, event, now)
-  if (opened) {
-    nudgeDeliveries()
-    return opened
-  }
+  const opened = await openSession(services, session, storageUploadId)
+  if (opened) return opened
   // If this abort does not reach the store, the sweep finds the storage upload by its key.
   if (storageUploadId) {
     await abortUntilGone(services, session.store, { key: session.key, storageUploadId }).catch(
@@ -179,9 +173,7 @@ async function awaitFirst(services: Services, first: UploadSession): Promise<Upl
     const lease = new Date(now.getTime() + LEASE_MS)
     const taken = await uploads.takeOver(session.appId, session.id, now, lease)
     if (taken) {
-      await abortOrphans(services, taken).catch((failure: unknown) => {
-        throw isStoreFailure(failure) ? refusal(failure) : failure
-      })
+      await abortOrphans(services, taken).catch(throwRefusal)
       return begin(services, taken)
     }
     if (waited >= WAIT_MS) {

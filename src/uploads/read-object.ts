@@ -2,13 +2,12 @@
 // share a key, so the object there now may be another subject's.
 import { isRecorded } from '../core/own-object.ts'
 import type { Services } from '../core/ports/services.ts'
-import { isStoreFailure } from '../core/ports/store-failure.ts'
 import type { Credential } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import { mayReadObject } from '../core/reach.ts'
 import type { UploadSession } from '../core/upload-session.ts'
 import { findUpload } from './find.ts'
-import { refusal } from './problems.ts'
+import { throwRefusal } from './problems.ts'
 import { validityFor } from './validity.ts'
 
 const URL_SECONDS = 300
@@ -44,12 +43,8 @@ async function signObject(
     })
   }
   const store = storeNamed(session.store)
-  try {
-    if (isRecorded(session, await store.head(key))) {
-      return store.presignGet(key, filename, validityFor(store, clock(), URL_SECONDS)).url
-    }
-  } catch (failure) {
-    throw isStoreFailure(failure) ? refusal(failure) : failure
+  if (isRecorded(session, await store.head(key).catch(throwRefusal))) {
+    return store.presignGet(key, filename, validityFor(store, clock(), URL_SECONDS)).url
   }
   throw new Problem('object-mismatch', {
     detail: 'The object of this upload is gone or was replaced since. Upload the file again.',

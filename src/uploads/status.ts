@@ -1,5 +1,5 @@
 // Reports which parts are stored and which are missing. A session whose storage upload is gone is finished or healed.
-import { missingParts, type PartPlan } from '../core/part-plan.ts'
+import { missingParts } from '../core/part-plan.ts'
 import type { Services } from '../core/ports/services.ts'
 import { ignoreStoreFailure, isStoreFailure } from '../core/ports/store-failure.ts'
 import type { StoredPart } from '../core/stored.ts'
@@ -13,9 +13,9 @@ import { currentSession, endSession } from './ending/end.ts'
 import { failMismatch, finish } from './ending/finish.ts'
 import { checkObject } from './ending/own-object.ts'
 import { abortUntilGone } from './ending/release.ts'
-import { notOpen, refusal, uploadExpired } from './problems.ts'
+import { notOpen, throwRefusal, uploadExpired } from './problems.ts'
 
-export interface PartPage {
+interface PartPage {
   after: number
   limit: number
 }
@@ -37,15 +37,12 @@ const storedNothing = (session: UploadSession, healed = false): UploadStatus => 
   healed,
 })
 
-const completed = (session: UploadSession): UploadStatus => ({
-  session,
-  storedParts: { count: partCountOf(session.plan, session), bytes: session.object?.sizeBytes ?? 0 },
-  missing: [],
-  healed: false,
-})
-
-const partCountOf = (plan: PartPlan, { object }: UploadSession): number =>
-  plan.partCount ?? Math.ceil((object?.sizeBytes ?? 0) / plan.partSizeBytes)
+function completed(session: UploadSession): UploadStatus {
+  const { plan, object } = session
+  const bytes = object?.sizeBytes ?? 0
+  const count = plan.partCount ?? Math.ceil(bytes / plan.partSizeBytes)
+  return { session, storedParts: { count, bytes }, missing: [], healed: false }
+}
 
 /** Throws `upload-completing` while a lost storage upload must not be begun anew yet. */
 export async function uploadStatus(
@@ -55,11 +52,7 @@ export async function uploadStatus(
 ): Promise<UploadStatus> {
   if (session.state === 'completed') return completed(session)
   if (session.state !== 'open' && session.state !== 'completing') return storedNothing(session)
-  try {
-    return await storedStatus(services, session, page)
-  } catch (failure) {
-    throw isStoreFailure(failure) ? refusal(failure) : failure
-  }
+  return storedStatus(services, session, page).catch(throwRefusal)
 }
 
 /** Throws StoreFailure. */
