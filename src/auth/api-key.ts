@@ -17,7 +17,7 @@ export function newApiKey(
 
 export const looksLikeApiKey = (token: string): boolean => token.startsWith('csk_')
 
-/** The secret has 256 bits, so a plain hash is enough, and its lookup tells nothing by its time. */
+/** The secret has 256 bits, so a plain hash is enough, and the time of its lookup reveals nothing. */
 export async function verifyApiKey(
   apps: AppsDb,
   token: string,

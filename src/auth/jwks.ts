@@ -18,7 +18,7 @@ interface Entry {
 
 interface Slot {
   entry?: Entry
-  /** When a fetch last ended, or, where there are keys to serve meanwhile, began. */
+  /** When the last fetch ended; when it began, if older keys serve until then. */
   triedAt: number
   running?: Promise<Entry | undefined>
 }
@@ -27,7 +27,7 @@ export interface JwksOptions {
   /** Refuses the URLs and addresses that are not allowed. */
   fetch: typeof fetch
   clock: () => Date
-  /** False where a promise may not be awaited by two requests: Workers. */
+  /** False on Workers, where a request must not wait for a promise of another. */
   sharePromises: boolean
   timeoutMs?: number
 }
@@ -37,12 +37,12 @@ async function load({ fetch: fetchFrom, timeoutMs = FETCH_TIMEOUT_MS }: JwksOpti
   const answer = await exchange(fetchFrom, url, init, { timeoutMs, maxBytes: MAX_BYTES })
   if (answer.status !== 200) throw new Error(`The JWKS answered ${answer.status}`)
   const keySet: unknown = JSON.parse(new TextDecoder().decode(answer.body()))
-  const keys = createLocalJWKSet(keySet as JSONWebKeySet) // Throws for what is no key set.
+  const keys = createLocalJWKSet(keySet as JSONWebKeySet) // Throws if it is no key set.
   if (!(await hasUsableKey(keys.jwks()))) throw new Error('The JWKS has no key that verifies')
   return keys
 }
 
-/** The algorithms that show whether a key of each kind can be imported; an issuer's own decide when a token is verified. */
+/** Algorithms to try to import a key with. A token is verified by its issuer's own algorithms. */
 const ALGORITHM_OF: Record<string, string> = {
   RSA: 'RS256',
   'P-256': 'ES256',
@@ -51,7 +51,7 @@ const ALGORITHM_OF: Record<string, string> = {
   Ed25519: 'EdDSA',
 }
 
-/** Keys of other kinds may stand beside it (RFC 7517 §5). */
+/** The set may also have keys of other kinds (RFC 7517 §5). */
 async function hasUsableKey({ keys }: JSONWebKeySet): Promise<boolean> {
   for (const key of keys) {
     const algorithm = ALGORITHM_OF[(key.kty === 'RSA' ? key.kty : key.crv) ?? '']
@@ -62,7 +62,7 @@ async function hasUsableKey({ keys }: JSONWebKeySet): Promise<boolean> {
   return false
 }
 
-/** Lives as long as the process or isolate; what it answers looks keys up for one request, whose `background` it uses. */
+/** Lives as long as the process or isolate. Call the result with a request's `background` to look up keys for that request. */
 export function jwksCache(options: JwksOptions) {
   const slots = new Map<string, Slot>()
 
@@ -70,12 +70,12 @@ export function jwksCache(options: JwksOptions) {
     if (slot.running && options.sharePromises) return slot.running
     slot.running = (async () => {
       const began = options.clock().getTime()
-      // Without keys to serve meanwhile nobody is put off: the other request, unless it shares this one, fetches, too.
+      // Without keys to serve meanwhile, another request that cannot share this fetch makes its own.
       if (slot.entry && began - slot.entry.fetchedAt <= STALE_MS) slot.triedAt = began
       try {
         slot.entry = { keys: await load(options, url), fetchedAt: options.clock().getTime() }
       } catch {
-        // The old keys serve on; the next request after the interval tries again.
+        // The old keys stay in use. The first request after the interval tries again.
       } finally {
         slot.triedAt = options.clock().getTime()
         slot.running = undefined
@@ -85,7 +85,7 @@ export function jwksCache(options: JwksOptions) {
     return slot.running
   }
 
-  /** Undefined where there is no key set to be had. `wanted: 'newer'` asks for an unknown key's sake. */
+  /** Returns undefined if there is no key set. `newer` asks for another copy, because a key is unknown. */
   async function keysOf(
     background: (work: Promise<unknown>) => void,
     url: string,
@@ -99,8 +99,7 @@ export function jwksCache(options: JwksOptions) {
       slots.set(url, slot)
     }
     const mayTry = now - slot.triedAt >= REFRESH_INTERVAL_MS
-    const ageOf = (entry: Entry | undefined) =>
-      entry ? now - entry.fetchedAt : Number.POSITIVE_INFINITY
+    const ageOf = (entry?: Entry) => (entry ? now - entry.fetchedAt : Number.POSITIVE_INFINITY)
     const age = ageOf(slot.entry)
     if (age > STALE_MS || wanted === 'newer') {
       const mayJoin = slot.running && options.sharePromises
