@@ -8,6 +8,10 @@ const MAX_METADATA_BYTES = 2048
 // biome-ignore lint/suspicious/noControlCharactersInRegex: this pattern refuses control characters.
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f]/
 
+/** The schema of an answer, under its name in the OpenAPI document. */
+export const named = <Shape extends z.ZodRawShape>(name: string, shape: Shape) =>
+  z.object(shape).openapi(name)
+
 export const plain = (max: number, min = 1) =>
   z
     .string()

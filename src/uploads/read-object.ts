@@ -28,7 +28,7 @@ export async function readObject(
         'A grant or an upload token reads an object only where the policy says readBack and the grant created the upload.',
     })
   }
-  return signObject(services, session)
+  return signObject(services, session).catch(throwRefusal)
 }
 
 async function signObject(
@@ -43,7 +43,7 @@ async function signObject(
     })
   }
   const store = storeNamed(session.store)
-  if (isRecorded(session, await store.head(key).catch(throwRefusal))) {
+  if (isRecorded(session, await store.head(key))) {
     return store.presignGet(key, filename, validityFor(store, clock(), URL_SECONDS)).url
   }
   throw new Problem('object-mismatch', {
