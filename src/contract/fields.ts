@@ -19,6 +19,15 @@ export const plain = (max: number, min = 1) =>
     .max(max)
     .refine((text) => !CONTROLS.test(text), 'must not have control characters')
 
+export const textWithout = (max: number, faultOf: (text: string) => string | undefined) =>
+  z
+    .string()
+    .max(max)
+    .superRefine((text, context) => {
+      const fault = faultOf(text)
+      if (fault) context.addIssue({ code: 'custom', message: fault })
+    })
+
 /** A header value in printable ASCII, so that every HTTP client can send it as it was signed. */
 export const headerValue = (max: number) =>
   z

@@ -7,7 +7,6 @@ import { getPath } from 'hono/utils/url'
 import { grantForLog } from '../core/token.ts'
 import { appRoutes } from './apps.ts'
 import { callbackRoutes } from './callbacks.ts'
-import { copyRoutes } from './copies.ts'
 import { credentialRoutes } from './credentials.ts'
 import { deliveryRoutes } from './deliveries.ts'
 import type { Environment, Request, RequestServices } from './environment.ts'
@@ -91,7 +90,6 @@ export function httpApp(options: HttpOptions) {
   healthRoutes(api, { isReady })
   appRoutes(api)
   uploadRoutes(api)
-  copyRoutes(api)
   callbackRoutes(api)
   credentialRoutes(api)
   deliveryRoutes(api)

@@ -5,6 +5,7 @@ import { holderOf } from '../core/reach.ts'
 import { abortUpload } from '../uploads/abort.ts'
 import { completeUpload } from '../uploads/completion/complete.ts'
 import { signDirectCompletion } from '../uploads/completion/direct.ts'
+import { copyParts } from '../uploads/copies.ts'
 import { createUpload } from '../uploads/create.ts'
 import { findToComplete, findUpload } from '../uploads/find.ts'
 import { handOut } from '../uploads/hand-out.ts'
@@ -70,6 +71,18 @@ export function uploadRoutes(api: Api): void {
     headers: NO_STORE,
     handle: (c, { services, credential, params, body }) =>
       c.json(presentSigned(presignPartsFor(services, credential, params.id, body))),
+  })
+
+  // For the owner's own credential only, never an upload token.
+  route(api, {
+    method: 'post',
+    path: '/v1/uploads/{id}/copies',
+    summary: 'Copy parts from a completed upload of the same owner',
+    credentials: ['owner'],
+    body: contract.copyParts,
+    answers: { 200: contract.copiedParts },
+    handle: async (c, { services, credential, params, body }) =>
+      c.json(await copyParts(services, credential, params.id, body.source, body.parts)),
   })
 
   route(api, {

@@ -21,14 +21,14 @@ export interface Handout {
   form?: UploadForm
 }
 
-/** The App's origins, which tokens name unless any is allowed. An upload token passes its own on. */
+/** The App's origins, or undefined if it allows any. For an upload token, the token's own. */
 async function originsFor({ apps }: Services, credential: Credential, app?: App) {
   if (credential.kind === 'upload') return credential.token.origins
   const allowed = (app ?? (await apps.findApp(credential.appId)))?.allowedOrigins
   return allowed?.includes('*') ? undefined : allowed
 }
 
-/** `app` saves a query where the caller has it. */
+/** A caller that has the App passes it to save a query. */
 export async function handOut(
   services: Services,
   credential: Credential,
