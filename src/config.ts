@@ -1,14 +1,13 @@
-// The environment, parsed once. Every variable has its default and description here, but for those of stores. All faults are
-// reported together, by name.
+// Parses the environment once. Declares every variable with its default and description, except those of stores. Reports all
+// faults together, by name.
 import { z } from 'zod'
 import { callbackUrls } from './config/callback-urls.ts'
 import { ConfigError, inWords, misspeltFaults, type Variables } from './config/faults.ts'
-import { type OperationConfig, operationOf, operationVariables } from './config/operation.ts'
+import { operationOf, operationVariables } from './config/operation.ts'
 import { parseStores, STORE_VARIABLES } from './config/stores.ts'
 import { flag, port, secretKeys } from './config/values.ts'
 import { LEAST_RUN } from './core/ports/budget.ts'
 import { httpUrl } from './net/http-url.ts'
-import type { StoreConfig } from './storage/settings.ts'
 
 export { ConfigError, type Variables } from './config/faults.ts'
 export type { StoreConfig } from './storage/settings.ts'
@@ -72,26 +71,7 @@ export const VARIABLES = [
   ...STORE_VARIABLES,
 ]
 
-export interface Config extends OperationConfig {
-  port: number
-  host: string
-  dataDirectory: string
-  databaseUrl: string | undefined
-  publicUrl: string | undefined
-  callbackUrls: readonly string[] | undefined
-  adminKey: string | undefined
-  secretKeys: ReadonlyArray<{ kid: string; secret: Uint8Array<ArrayBuffer> }> | undefined
-  allowPrivateTargets: boolean
-  logLevel: 'debug' | 'info' | 'warn' | 'error'
-  storePort: number
-  stores: readonly StoreConfig[]
-  embeddedCallbackKey: string | undefined
-  runRequests: number
-  /** True if the store "default" is the embedded one. */
-  embeddedStore: boolean
-  /** Embedded store on a loopback host: keys are generated, and a demo app. */
-  embedded: boolean
-}
+export type Config = ReturnType<typeof parseConfig>
 
 /** `given` are the variables that are not empty. `faults` are those of stores; it throws if there is any other. */
 function parseEnvironment(variables: Variables) {
@@ -117,20 +97,14 @@ function parseEnvironment(variables: Variables) {
 const portAfter = (number: number) => (number === 0 || number === 65_535 ? 0 : number + 1)
 
 /** For a tool that needs no keys of the service. An empty list means the embedded store. */
-export function parseStoreConfigs(variables: Variables): {
-  stores: readonly StoreConfig[]
-  dataDirectory: string
-} {
+export function parseStoreConfigs(variables: Variables) {
   const { env, stores, faults } = parseEnvironment(variables)
   if (faults.length) throw new ConfigError(faults.join('\n'))
   return { stores, dataDirectory: env.DATA_DIR }
 }
 
 /** For a tool that seals the database's secrets anew. */
-export function parseSecretKeys(variables: Variables): {
-  databaseUrl: string
-  secretKeys: NonNullable<Config['secretKeys']>
-} {
+export function parseSecretKeys(variables: Variables) {
   const { DATABASE_URL, SECRET_KEYS } = parseEnvironment({
     DATABASE_URL: variables.DATABASE_URL,
     SECRET_KEYS: variables.SECRET_KEYS,
@@ -143,7 +117,7 @@ export function parseSecretKeys(variables: Variables): {
 export type Needed = 'DATABASE_URL' | 'PUBLIC_URL' | 'STORE_DIALECT'
 
 /** Throws ConfigError with every missing or wrong variable. `needed` are required because the caller embeds nothing. */
-export function parseConfig(variables: Variables, needed: readonly Needed[] = []): Config {
+export function parseConfig(variables: Variables, needed: readonly Needed[] = []) {
   const { env, given, stores, faults } = parseEnvironment(variables)
   const embeddedStore = !given.STORE_DIALECT && !given.STORES
   const embedded = embeddedStore && LOOPBACK.test(env.HOST) && !needed.length
@@ -185,7 +159,9 @@ export function parseConfig(variables: Variables, needed: readonly Needed[] = []
     stores,
     embeddedCallbackKey: env.EMBEDDED_CALLBACK_KEY,
     runRequests: env.RUN_REQUESTS,
+    /** True if the store "default" is the embedded one. */
     embeddedStore,
+    /** Embedded store on a loopback host: keys are generated, and a demo app. */
     embedded,
   })
 }

@@ -25,14 +25,12 @@ import { checkedFetch } from './delivery/url-guard.ts'
 import type { RequestServices } from './http/environment.ts'
 import { openStore } from './storage/open.ts'
 
-export interface ProcessOptions {
-  secretKeys: ReadonlyArray<{ kid: string; secret: Uint8Array<ArrayBuffer> }>
-  adminKey: string | undefined
+export interface ProcessOptions
+  extends Pick<Config, 'adminKey' | 'allowPrivateTargets' | 'embedded'> {
+  secretKeys: NonNullable<Config['secretKeys']>
   publicUrl: () => string
   /** Where stores report uploads, in order; at publicUrl unless given. */
   callbackUrls?: readonly string[]
-  allowPrivateTargets: boolean
-  embedded: boolean
   stores: readonly StoreConfig[]
   /** The embedded store's own callback key, trusted for the store "default" only. */
   embeddedCallbackKey?: string
@@ -52,14 +50,10 @@ export interface ProcessOptions {
 
 /** For a process that embeds nothing, whose keys and public URL `parseConfig` has required. */
 export const configured = (config: Config) => ({
+  ...config,
   secretKeys: config.secretKeys!,
-  adminKey: config.adminKey,
   publicUrl: () => config.publicUrl!,
-  callbackUrls: config.callbackUrls,
-  allowPrivateTargets: config.allowPrivateTargets,
   embedded: false,
-  stores: config.stores,
-  embeddedCallbackKey: config.embeddedCallbackKey,
 })
 
 /** Of one request or one scheduled run. */

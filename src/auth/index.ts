@@ -1,21 +1,23 @@
-// Verifies a bearer token and returns a Credential. Each route decides which kinds it accepts.
-import type { AppsDb } from '../core/ports/apps.ts'
+// Verifies a bearer token of any kind. The route decides which kinds of credential it accepts.
 import type { Credential } from '../core/principal.ts'
-import { claimedKind, isExpired, openToken, type TokenKeys } from '../core/token.ts'
+import {
+  type CompletionToken,
+  claimedKind,
+  isExpired,
+  openToken,
+  type TokenKeys,
+  type UploadToken,
+} from '../core/token.ts'
 import { looksLikeApiKey, verifyApiKey } from './api-key.ts'
-import type { JwksCache } from './jwks.ts'
-import { verifyJwt } from './jwt.ts'
+import { type JwtServices, verifyJwt } from './jwt.ts'
 
-export interface Authentication {
-  apps: AppsDb
+export interface Authentication extends JwtServices {
   tokenKeys: TokenKeys
-  jwks: JwksCache
-  clock: () => Date
 }
 
 const MAX_TOKEN_LENGTH = 16_384
 
-/** Undefined for anything that cannot be verified. An expired grant or token is returned, marked as expired. */
+/** Returns undefined for an invalid token. Expired grants, upload tokens and completion tokens are returned with `expired`. */
 export async function verifyCredential(
   authentication: Authentication,
   token: string,
@@ -32,17 +34,19 @@ export async function verifyCredential(
     }
     case 'upload': {
       const opened = await openToken(tokenKeys, 'upload', token)
-      if (!opened) return undefined
-      const expired = isExpired(opened, clock())
-      return { kind: 'upload', appId: opened.app, token: opened, expired }
+      return opened && { kind: 'upload', ...ofSession(opened, clock()) }
     }
     case 'completion': {
       const opened = await openToken(tokenKeys, 'completion', token)
-      if (!opened) return undefined
-      const expired = isExpired(opened, clock())
-      return { kind: 'completion', appId: opened.app, token: opened, expired }
+      return opened && { kind: 'completion', ...ofSession(opened, clock()) }
     }
     case undefined:
       return verifyJwt(authentication, token)
   }
 }
+
+const ofSession = <Token extends UploadToken | CompletionToken>(token: Token, now: Date) => ({
+  appId: token.app,
+  token,
+  expired: isExpired(token, now),
+})

@@ -99,8 +99,7 @@ export function jwksCache(options: JwksOptions) {
       slots.set(url, slot)
     }
     const mayTry = now - slot.triedAt >= REFRESH_INTERVAL_MS
-    const ageOf = (entry: Entry | undefined) =>
-      entry ? now - entry.fetchedAt : Number.POSITIVE_INFINITY
+    const ageOf = (entry?: Entry) => (entry ? now - entry.fetchedAt : Number.POSITIVE_INFINITY)
     const age = ageOf(slot.entry)
     if (age > STALE_MS || wanted === 'newer') {
       const mayJoin = slot.running && options.sharePromises

@@ -43,7 +43,8 @@ async function check(
     clockTolerance: CLOCK_TOLERANCE_SECONDS,
     currentDate: clock(),
   }
-  const by = async (keys: JWTVerifyGetKey) => (await jwtVerify(token, keys, options)).payload
+  const verifyWith = async (keys: JWTVerifyGetKey) =>
+    (await jwtVerify(token, keys, options)).payload
   if (issuer.secret !== undefined) {
     return (await jwtVerify(token, utf8(issuer.secret), options)).payload
   }
@@ -53,22 +54,22 @@ async function check(
       const key = await importJWK({ ...only, alg: only.alg ?? issuer.algorithms[0] })
       return (await jwtVerify(token, key, options)).payload
     }
-    return by(createLocalJWKSet({ keys: issuer.publicKeys as JWK[] }))
+    return verifyWith(createLocalJWKSet({ keys: issuer.publicKeys as JWK[] }))
   }
   const url = issuer.jwksUrl!
   const keys = await jwks(url)
   if (!keys) throw new errors.JWKSNoMatchingKey()
   try {
-    return await by(keys)
+    return await verifyWith(keys)
   } catch (error) {
     if (!(error instanceof errors.JWKSNoMatchingKey)) throw error
     const newer = await jwks(url, 'newer')
     if (!newer) throw error
-    return by(newer)
+    return verifyWith(newer)
   }
 }
 
-/** Undefined unless the token is valid under exactly one registration. */
+/** Returns undefined unless the token is valid for exactly one registration. */
 export async function verifyJwt(
   services: JwtServices,
   token: string,
@@ -77,7 +78,7 @@ export async function verifyJwt(
     const unverified = decodeJwt(token)
     if (typeof unverified.iss !== 'string') return undefined
     const audiences = audiencesOf(unverified)
-    // These claims are not verified yet, and PostgreSQL fails for a text that it cannot store.
+    // Nothing is verified yet, and the database refuses a query with text that it cannot store.
     if (![unverified.iss, ...audiences].every(isStorable)) return undefined
     const found = await services.apps.findIssuers(unverified.iss, audiences)
     const [issuer] = found

@@ -1,6 +1,5 @@
 // The variables of one process among many: connections, time-outs, drain, retention.
 import { z } from 'zod'
-import type { Retention } from '../core/retention.ts'
 
 /** A load balancer that asks every other second takes the process out in this time. */
 const DRAIN_SECONDS = 5
@@ -55,17 +54,9 @@ export const operationVariables = {
     ),
 }
 
-export interface OperationConfig {
-  databasePoolSize: number
-  databaseStatementMs: number
-  databaseWaitMs: number
-  drainSeconds: number
-  retention: Retention
-}
-
 type Environment = z.infer<z.ZodObject<typeof operationVariables>>
 
-export function operationOf(env: Environment, embedded: boolean): OperationConfig {
+export function operationOf(env: Environment, embedded: boolean) {
   const daysOf = (given = env.RETENTION_DAYS) => given || undefined
   return {
     databasePoolSize: env.DATABASE_POOL_SIZE,

@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi'
 import { WEBHOOK_EVENT_TYPES } from '../core/event.ts'
 import { MAX_UPLOADS_OF_A_GRANT } from '../core/principal.ts'
-import { count, cursor, isoDate, limit, plain, policyNameSchema, subject } from './fields.ts'
+import { count, cursor, isoDate, limit, named, plain, policyNameSchema, subject } from './fields.ts'
 import { policySchema } from './policy.ts'
 
 export const createApp = z
@@ -18,27 +18,26 @@ export const createApp = z
   })
   .openapi('CreateApp')
 
-export const createdApp = z
-  .object({ id: z.string(), name: z.string(), keyPrefix: z.string(), apiKey: z.string() })
-  .openapi('App')
+export const createdApp = named('App', {
+  id: z.string(),
+  name: z.string(),
+  keyPrefix: z.string(),
+  apiKey: z.string(),
+})
 
-export const appList = z
-  .object({
-    apps: z.array(
-      z.object({
-        id: z.string(),
-        name: z.string(),
-        keyPrefix: z.string(),
-        allowedOrigins: z.array(z.string()),
-      }),
-    ),
-    nextCursor: z.string().optional(),
-  })
-  .openapi('AppList')
+export const appList = named('AppList', {
+  apps: z.array(
+    z.object({
+      id: z.string(),
+      name: z.string(),
+      keyPrefix: z.string(),
+      allowedOrigins: z.array(z.string()),
+    }),
+  ),
+  nextCursor: z.string().optional(),
+})
 
-export const storedPolicy = z
-  .object({ name: z.string(), policy: policySchema })
-  .openapi('NamedPolicy')
+export const storedPolicy = named('NamedPolicy', { name: z.string(), policy: policySchema })
 
 const algorithm = z.enum([
   'RS256',
@@ -112,19 +111,17 @@ export const createIssuer = z
   )
   .openapi('CreateIssuer')
 
-export const createdIssuer = z
-  .object({
-    id: z.string(),
-    issuer: z.string(),
-    audience: z.string(),
-    algorithms: z.array(z.string()),
-    policies: z.array(z.string()),
-    subjectClaim: z.string(),
-    subjectPrefix: z.string(),
-    policyClaim: z.string().optional(),
-    claims: z.record(z.string(), z.array(z.string())).optional(),
-  })
-  .openapi('Issuer')
+export const createdIssuer = named('Issuer', {
+  id: z.string(),
+  issuer: z.string(),
+  audience: z.string(),
+  algorithms: z.array(z.string()),
+  policies: z.array(z.string()),
+  subjectClaim: z.string(),
+  subjectPrefix: z.string(),
+  policyClaim: z.string().optional(),
+  claims: z.record(z.string(), z.array(z.string())).optional(),
+})
 
 export const createEndpoint = z
   .strictObject({
@@ -133,14 +130,12 @@ export const createEndpoint = z
   })
   .openapi('CreateWebhookEndpoint')
 
-export const createdEndpoint = z
-  .object({
-    id: z.string(),
-    url: z.string(),
-    events: z.array(z.string()).optional(),
-    secret: z.string().openapi({ example: 'whsec_…' }),
-  })
-  .openapi('WebhookEndpoint')
+export const createdEndpoint = named('WebhookEndpoint', {
+  id: z.string(),
+  url: z.string(),
+  events: z.array(z.string()).optional(),
+  secret: z.string().openapi({ example: 'whsec_…' }),
+})
 
 export const createGrant = z
   .strictObject({
@@ -158,9 +153,11 @@ export const createGrant = z
   })
   .openapi('CreateGrant')
 
-export const createdGrant = z
-  .object({ id: z.string(), grant: z.string(), expiresAt: isoDate })
-  .openapi('Grant')
+export const createdGrant = named('Grant', {
+  id: z.string(),
+  grant: z.string(),
+  expiresAt: isoDate,
+})
 
 export const revokeGrantQuery = z.strictObject({
   abort: z.enum(['true', 'false']).optional().openapi({
@@ -168,8 +165,10 @@ export const revokeGrantQuery = z.strictObject({
   }),
 })
 
-export const revokedGrant = z
-  .object({ id: z.string(), revoked: z.literal(true), aborted: z.int().optional() })
-  .openapi('RevokedGrant')
+export const revokedGrant = named('RevokedGrant', {
+  id: z.string(),
+  revoked: z.literal(true),
+  aborted: z.int().optional(),
+})
 
 export const pageQuery = z.strictObject({ limit, cursor })

@@ -1,6 +1,6 @@
 // Copying parts from an earlier upload of the same owner.
 import { z } from '@hono/zod-openapi'
-import { partNumber } from './fields.ts'
+import { named, partNumber } from './fields.ts'
 
 const MOST_COPIES = 100
 
@@ -19,9 +19,7 @@ export const copyParts = z
   })
   .openapi('CopyParts')
 
-export const copiedParts = z
-  .object({
-    copied: z.array(partNumber),
-    storedParts: z.object({ count: z.int(), bytes: z.int() }),
-  })
-  .openapi('CopiedParts')
+export const copiedParts = named('CopiedParts', {
+  copied: z.array(partNumber),
+  storedParts: z.object({ count: z.int(), bytes: z.int() }),
+})

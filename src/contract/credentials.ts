@@ -1,6 +1,14 @@
 // Temporary credentials, in our format and in the one of the mobile SDKs.
 import { z } from '@hono/zod-openapi'
-import { contentType, isoDate, plain, policyNameSchema, sizeBytes, subject } from './fields.ts'
+import {
+  contentType,
+  isoDate,
+  named,
+  plain,
+  policyNameSchema,
+  sizeBytes,
+  subject,
+} from './fields.ts'
 import { completeLink } from './uploads.ts'
 
 export const createCredentials = z
@@ -20,32 +28,28 @@ export const createCredentials = z
   )
   .openapi('CreateCredentials')
 
-export const createdCredentials = z
-  .object({
-    uploadId: z.string().optional(),
-    accessKeyId: z.string(),
-    secretAccessKey: z.string(),
-    sessionToken: z.string(),
-    expiresAt: isoDate,
-    endpoint: z.string(),
-    region: z.string(),
-    bucket: z.string(),
-    key: z.string().optional(),
-    prefix: z.string().optional(),
-    uploadToken: z.string().optional(),
-    completionToken: z.string().optional(),
-    complete: completeLink.optional(),
-  })
-  .openapi('Credentials')
+export const createdCredentials = named('Credentials', {
+  uploadId: z.string().optional(),
+  accessKeyId: z.string(),
+  secretAccessKey: z.string(),
+  sessionToken: z.string(),
+  expiresAt: isoDate,
+  endpoint: z.string(),
+  region: z.string(),
+  bucket: z.string(),
+  key: z.string().optional(),
+  prefix: z.string().optional(),
+  uploadToken: z.string().optional(),
+  completionToken: z.string().optional(),
+  complete: completeLink.optional(),
+})
 
-export const mobileCredentials = z
-  .object({
-    StatusCode: z.int(),
-    AccessKeyId: z.string().optional(),
-    AccessKeySecret: z.string().optional(),
-    SecurityToken: z.string().optional(),
-    Expiration: z.string().optional(),
-    ErrorCode: z.string().optional(),
-    ErrorMessage: z.string().optional(),
-  })
-  .openapi('MobileCredentials')
+export const mobileCredentials = named('MobileCredentials', {
+  StatusCode: z.int(),
+  AccessKeyId: z.string().optional(),
+  AccessKeySecret: z.string().optional(),
+  SecurityToken: z.string().optional(),
+  Expiration: z.string().optional(),
+  ErrorCode: z.string().optional(),
+  ErrorMessage: z.string().optional(),
+})

@@ -8,12 +8,25 @@ const MAX_METADATA_BYTES = 2048
 // biome-ignore lint/suspicious/noControlCharactersInRegex: this pattern refuses control characters.
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f]/
 
+/** The schema of an answer, under its name in the OpenAPI document. */
+export const named = <Shape extends z.ZodRawShape>(name: string, shape: Shape) =>
+  z.object(shape).openapi(name)
+
 export const plain = (max: number, min = 1) =>
   z
     .string()
     .min(min)
     .max(max)
     .refine((text) => !CONTROLS.test(text), 'must not have control characters')
+
+export const textWithout = (max: number, faultOf: (text: string) => string | undefined) =>
+  z
+    .string()
+    .max(max)
+    .superRefine((text, context) => {
+      const fault = faultOf(text)
+      if (fault) context.addIssue({ code: 'custom', message: fault })
+    })
 
 /** A header value in printable ASCII, so that every HTTP client can send it as it was signed. */
 export const headerValue = (max: number) =>

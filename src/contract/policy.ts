@@ -2,23 +2,16 @@
 import { z } from '@hono/zod-openapi'
 import { OBJECT_HEADER_RULES, objectHeaderFaults } from '../core/object-headers.ts'
 import { replacedTemplateFault, templateFault } from '../core/object-key.ts'
-import { contentTypePattern, count, headerValue, plain } from './fields.ts'
+import { contentTypePattern, count, headerValue, plain, textWithout } from './fields.ts'
 import { processingRules } from './processing.ts'
 
 export const policySchema = z
   .strictObject({
     maxSizeBytes: z.int().min(0),
     contentTypes: z.array(contentTypePattern).max(100),
-    keyTemplate: z
-      .string()
-      .max(512)
-      .superRefine((template, context) => {
-        const fault = templateFault(template)
-        if (fault) context.addIssue({ code: 'custom', message: fault })
-      })
-      .describe(
-        'Key below the app’s prefix. {subject} fills a segment alone and is different for every subject; with overwrite "replace" it or {uploadId} is needed',
-      ),
+    keyTemplate: textWithout(512, templateFault).describe(
+      'Key below the app’s prefix. {subject} fills a segment alone and is different for every subject; with overwrite "replace" it or {uploadId} is needed',
+    ),
     minPartSizeBytes: z.int().min(1),
     partSizeBytes: z.int().min(1),
     singleMaxBytes: z.int().min(0),

@@ -7,19 +7,10 @@ import {
   type ProcessingTarget,
   savedTemplateFault,
 } from '../core/processing.ts'
-import { contentTypePattern, plain } from './fields.ts'
+import { contentTypePattern, plain, policyNameSchema, textWithout } from './fields.ts'
 
 const MAX_OPERATION = 1024
 const MAX_WAIT_SECONDS = 7 * 86_400
-
-const textWithout = (max: number, faultOf: (text: string) => string | undefined) =>
-  z
-    .string()
-    .max(max)
-    .superRefine((text, context) => {
-      const fault = faultOf(text)
-      if (fault) context.addIssue({ code: 'custom', message: fault })
-    })
 
 const keyTemplate = textWithout(512, savedTemplateFault)
 const maxSeconds = z.int().min(60).max(MAX_WAIT_SECONDS).optional()
@@ -49,10 +40,7 @@ const target = z.discriminatedUnion('type', [
 ]) satisfies z.ZodType<ProcessingTarget>
 
 const rule = z.strictObject({
-  name: z
-    .string()
-    .regex(/^[a-z0-9][a-z0-9_-]{0,63}$/)
-    .optional(),
+  name: policyNameSchema.optional(),
   when: z
     .strictObject({
       contentTypes: z.array(contentTypePattern).min(1).max(100),

@@ -8,6 +8,7 @@ import {
   isoDate,
   limit,
   metadata,
+  named,
   partNumber,
   plain,
   policyNameSchema,
@@ -62,51 +63,43 @@ export const presignParts = z
   )
   .openapi('PresignParts')
 
-const signedPart = z
-  .object({
-    partNumber,
-    method: z.literal('PUT'),
-    url: z.string(),
-    headers: z.record(z.string(), z.string()),
-    sizeBytes: z.int(),
-  })
-  .openapi('SignedPart')
+const signedPart = named('SignedPart', {
+  partNumber,
+  method: z.literal('PUT'),
+  url: z.string(),
+  headers: z.record(z.string(), z.string()),
+  sizeBytes: z.int(),
+})
 
-export const signedParts = z
-  .object({ parts: z.array(signedPart), expiresAt: isoDate })
-  .openapi('SignedParts')
+export const signedParts = named('SignedParts', { parts: z.array(signedPart), expiresAt: isoDate })
 
-const plan = z
-  .object({
-    sizeBytes: z.int().nullable(),
-    partSizeBytes: z.int(),
-    partCount: z.int().nullable(),
-    maxPartCount: z.int().optional(),
-  })
-  .openapi('PartPlan')
+const plan = named('PartPlan', {
+  sizeBytes: z.int().nullable(),
+  partSizeBytes: z.int(),
+  partCount: z.int().nullable(),
+  maxPartCount: z.int().optional(),
+})
 
-const completedObject = z
-  .object({
-    key: z.string(),
-    sizeBytes: z.int(),
-    etag: z.string(),
-    versionId: z.string().optional(),
-    checksums: z.record(z.string(), z.string()),
-    declared: z.string().optional(),
-    headers: z
-      .object({
-        cacheControl: z.string().optional(),
-        contentDisposition: z.string().optional(),
-        contentLanguage: z.string().optional(),
-        expires: z.string().optional(),
-      })
-      .optional()
-      .openapi({
-        description:
-          'Of a single PUT, a form or an upload by one’s own SDK: headers that its client set beside the policy, as HEAD shows them',
-      }),
-  })
-  .openapi('CompletedObject')
+const completedObject = named('CompletedObject', {
+  key: z.string(),
+  sizeBytes: z.int(),
+  etag: z.string(),
+  versionId: z.string().optional(),
+  checksums: z.record(z.string(), z.string()),
+  declared: z.string().optional(),
+  headers: z
+    .object({
+      cacheControl: z.string().optional(),
+      contentDisposition: z.string().optional(),
+      contentLanguage: z.string().optional(),
+      expires: z.string().optional(),
+    })
+    .optional()
+    .openapi({
+      description:
+        'Of a single PUT, a form or an upload by one’s own SDK: headers that its client set beside the policy, as HEAD shows them',
+    }),
+})
 
 const sessionView = z.object({
   id: z.string(),
@@ -170,9 +163,10 @@ export const uploadStatus = sessionView
   })
   .openapi('UploadStatus')
 
-export const uploadList = z
-  .object({ uploads: z.array(sessionView), nextCursor: z.string().optional() })
-  .openapi('UploadList')
+export const uploadList = named('UploadList', {
+  uploads: z.array(sessionView),
+  nextCursor: z.string().optional(),
+})
 
 export const completeUpload = z
   .strictObject({
@@ -197,9 +191,7 @@ export const completedUpload = z
   ])
   .openapi('CompletionResult')
 
-export const abortedUpload = z
-  .object({ id: z.string(), state: z.literal('aborted') })
-  .openapi('AbortedUpload')
+export const abortedUpload = named('AbortedUpload', { id: z.string(), state: z.literal('aborted') })
 
 export const listUploadsQuery = z
   .strictObject({

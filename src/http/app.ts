@@ -7,7 +7,6 @@ import { getPath } from 'hono/utils/url'
 import { grantForLog } from '../core/token.ts'
 import { appRoutes } from './apps.ts'
 import { callbackRoutes } from './callbacks.ts'
-import { copyRoutes } from './copies.ts'
 import { credentialRoutes } from './credentials.ts'
 import { deliveryRoutes } from './deliveries.ts'
 import type { Environment, Request, RequestServices } from './environment.ts'
@@ -91,7 +90,6 @@ export function httpApp(options: HttpOptions) {
   healthRoutes(api, { isReady })
   appRoutes(api)
   uploadRoutes(api)
-  copyRoutes(api)
   callbackRoutes(api)
   credentialRoutes(api)
   deliveryRoutes(api)
@@ -99,17 +97,19 @@ export function httpApp(options: HttpOptions) {
 
   // Large, and the same for everybody: made at the first request.
   let document: { publicUrl: string; json: string } | undefined
-  route(
-    api,
-    { method: 'get', path: '/openapi.json', credentials: 'none', undocumented: true },
-    (c, { services }) => {
+  route(api, {
+    method: 'get',
+    path: '/openapi.json',
+    credentials: 'none',
+    undocumented: true,
+    handle: (c, { services }) => {
       const publicUrl = services.publicUrl()
       if (document?.publicUrl !== publicUrl) {
         document = { publicUrl, json: openApiJson(api, publicUrl) }
       }
       return c.body(document.json, 200, { 'content-type': 'application/json' })
     },
-  )
+  })
   documentRoutes(api)
   return api
 }

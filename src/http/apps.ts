@@ -9,6 +9,7 @@ import { checkUrl } from '../delivery/url-guard.ts'
 import { createGrant } from '../uploads/grant.ts'
 import { revokeGrant } from '../uploads/revoke.ts'
 import type { RequestServices } from './environment.ts'
+import { noSuch } from './problem.ts'
 import { type Api, route } from './route.ts'
 
 const WEBHOOK_SECRET_BYTES = 32
@@ -39,20 +40,15 @@ function checkStore(
   }
 }
 
-const noSuch = (what: string) => new Problem('not-found', { detail: `There is no such ${what}.` })
-
 export function appRoutes(api: Api): void {
-  route(
-    api,
-    {
-      method: 'post',
-      path: '/v1/apps',
-      summary: 'Create an app and its first api key',
-      credentials: 'admin',
-      body: contract.createApp,
-      answers: { 201: contract.createdApp },
-    },
-    async (c, { services, body }) => {
+  route(api, {
+    method: 'post',
+    path: '/v1/apps',
+    summary: 'Create an app and its first api key',
+    credentials: 'admin',
+    body: contract.createApp,
+    answers: { 201: contract.createdApp },
+    handle: async (c, { services, body }) => {
       if (body.policy) checkStore(services, body.policy, '/policy')
       const { apps, newId, randomBytes, clock, embedded } = services
       const id = newId('app')
@@ -64,19 +60,16 @@ export function appRoutes(api: Api): void {
       await apps.createApp(app, { keyId: newId('key'), hash }, policy, clock())
       return c.json({ id, name, keyPrefix, apiKey }, 201)
     },
-  )
+  })
 
-  route(
-    api,
-    {
-      method: 'get',
-      path: '/v1/apps',
-      summary: 'Apps with their key prefixes and origins, newest first',
-      credentials: 'admin',
-      query: contract.pageQuery,
-      answers: { 200: contract.appList },
-    },
-    async (c, { services, query }) => {
+  route(api, {
+    method: 'get',
+    path: '/v1/apps',
+    summary: 'Apps with their key prefixes and origins, newest first',
+    credentials: 'admin',
+    query: contract.pageQuery,
+    answers: { 200: contract.appList },
+    handle: async (c, { services, query }) => {
       const found = await services.apps.listApps(query)
       return c.json({
         apps: found.map(({ id, name, keyPrefix, allowedOrigins }) => ({
@@ -88,38 +81,32 @@ export function appRoutes(api: Api): void {
         nextCursor: found.length === query.limit ? found.at(-1)?.id : undefined,
       })
     },
-  )
+  })
 
-  route(
-    api,
-    {
-      method: 'put',
-      path: '/v1/apps/{id}/policies/{name}',
-      summary: 'Set a policy of an app',
-      credentials: 'admin',
-      params: { name: contract.policyNameSchema },
-      body: contract.policySchema,
-      answers: { 200: contract.storedPolicy },
-    },
-    async (c, { services, params: { id, name }, body: policy }) => {
+  route(api, {
+    method: 'put',
+    path: '/v1/apps/{id}/policies/{name}',
+    summary: 'Set a policy of an app',
+    credentials: 'admin',
+    params: { name: contract.policyNameSchema },
+    body: contract.policySchema,
+    answers: { 200: contract.storedPolicy },
+    handle: async (c, { services, params: { id, name }, body: policy }) => {
       checkStore(services, policy)
       const stored = await services.apps.putPolicy(id, name, policy, services.clock())
       if (!stored) throw noSuch('app')
       return c.json({ name, policy })
     },
-  )
+  })
 
-  route(
-    api,
-    {
-      method: 'post',
-      path: '/v1/apps/{id}/issuers',
-      summary: 'Trust an issuer of user JWTs',
-      credentials: 'admin',
-      body: contract.createIssuer,
-      answers: { 201: contract.createdIssuer },
-    },
-    async (c, { services, params: { id: appId }, body }) => {
+  route(api, {
+    method: 'post',
+    path: '/v1/apps/{id}/issuers',
+    summary: 'Trust an issuer of user JWTs',
+    credentials: 'admin',
+    body: contract.createIssuer,
+    answers: { 201: contract.createdIssuer },
+    handle: async (c, { services, params: { id: appId }, body }) => {
       if (body.jwksUrl !== undefined) checkTarget(services, body.jwksUrl)
       requireOwner(body.issuer, body.claims)
       const { apps, clock, newId } = services
@@ -130,53 +117,44 @@ export function appRoutes(api: Api): void {
       const { secret: _, publicKeys: __, jwksUrl: ___, ...shown } = body
       return c.json({ id: issuerId, ...shown, subjectPrefix }, 201)
     },
-  )
+  })
 
-  route(
-    api,
-    {
-      method: 'post',
-      path: '/v1/grants',
-      summary: 'Mint a grant for a client',
-      credentials: ['apiKey'],
-      body: contract.createGrant,
-      answers: { 201: contract.createdGrant },
-    },
-    async (c, { services, credential, body: { policy = 'default', ...terms } }) => {
+  route(api, {
+    method: 'post',
+    path: '/v1/grants',
+    summary: 'Mint a grant for a client',
+    credentials: ['apiKey'],
+    body: contract.createGrant,
+    answers: { 201: contract.createdGrant },
+    handle: async (c, { services, credential, body: { policy = 'default', ...terms } }) => {
       const created = await createGrant(services, credential.appId, { policy, ...terms })
       return c.json({ ...created, expiresAt: created.expiresAt.toISOString() }, 201)
     },
-  )
+  })
 
-  route(
-    api,
-    {
-      method: 'delete',
-      path: '/v1/grants/{id}',
-      summary: 'Revoke a grant, and abort what is open under it where asked',
-      credentials: ['apiKey'],
-      query: contract.revokeGrantQuery,
-      answers: { 200: contract.revokedGrant },
-    },
-    async (c, { services, credential, params: { id }, query }) => {
+  route(api, {
+    method: 'delete',
+    path: '/v1/grants/{id}',
+    summary: 'Revoke a grant, and abort what is open under it where asked',
+    credentials: ['apiKey'],
+    query: contract.revokeGrantQuery,
+    answers: { 200: contract.revokedGrant },
+    handle: async (c, { services, credential, params: { id }, query }) => {
       const abort = query.abort === 'true'
       const aborted = await revokeGrant(services, credential.appId, id, { abort })
       if (aborted === undefined) throw noSuch('grant')
       return c.json({ id, revoked: true, ...(abort ? { aborted } : {}) })
     },
-  )
+  })
 
-  route(
-    api,
-    {
-      method: 'post',
-      path: '/v1/webhook-endpoints',
-      summary: 'Register a webhook endpoint',
-      credentials: ['apiKey'],
-      body: contract.createEndpoint,
-      answers: { 201: contract.createdEndpoint },
-    },
-    async (c, { services, credential: { appId }, body: { url, events } }) => {
+  route(api, {
+    method: 'post',
+    path: '/v1/webhook-endpoints',
+    summary: 'Register a webhook endpoint',
+    credentials: ['apiKey'],
+    body: contract.createEndpoint,
+    answers: { 201: contract.createdEndpoint },
+    handle: async (c, { services, credential: { appId }, body: { url, events } }) => {
       checkTarget(services, url)
       const { deliveries, newId, randomBytes, clock } = services
       const id = newId('whe')
@@ -184,5 +162,5 @@ export function appRoutes(api: Api): void {
       await deliveries.createEndpoint({ appId, id, url, events, secret }, clock())
       return c.json({ id, url, events, secret }, 201)
     },
-  )
+  })
 }

@@ -8,7 +8,7 @@ import type { Request } from './environment.ts'
 
 type Kind = Credential['kind']
 
-/** The security schemes of the OpenAPI document, each with the kinds of credential that it stands for. */
+/** The security schemes of the OpenAPI document, and the kinds of credential that each accepts. */
 export const SCHEMES = {
   apiKey: ['api-key'],
   owner: ['jwt', 'grant', 'api-key'],
@@ -46,9 +46,7 @@ const unauthenticated = (detail: string) => new Problem('unauthenticated', { det
 function bearer(c: Request): string {
   const header = c.req.header('authorization')
   const token = header && /^Bearer +([^\s]+)$/i.exec(header)?.[1]
-  if (!token) {
-    throw unauthenticated('Send a credential as "Authorization: Bearer …".')
-  }
+  if (!token) throw unauthenticated('Send a credential as "Authorization: Bearer …".')
   return token
 }
 

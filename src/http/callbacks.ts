@@ -23,16 +23,13 @@ function signedTargets(url: string, addresses: readonly string[]) {
 }
 
 export function callbackRoutes(api: Api): void {
-  route(
-    api,
-    {
-      method: 'post',
-      path: `${CALLBACKS_PATH}{store}`,
-      summary: 'Upload callbacks of a store: signed by it, authorised by our completion token',
-      credentials: 'none',
-      answers: { 200: 'What the store relays to the uploader' },
-    },
-    async (c, { services, params }) => {
+  route(api, {
+    method: 'post',
+    path: `${CALLBACKS_PATH}{store}`,
+    summary: 'Upload callbacks of a store: signed by it, authorised by our completion token',
+    credentials: 'none',
+    answers: { 200: 'What the store relays to the uploader' },
+    handle: async (c, { services, params }) => {
       const session = await receiveCallback(services, params.store, {
         method: c.req.method,
         ...signedTargets(c.req.raw.url, services.callbackUrls()),
@@ -50,5 +47,5 @@ export function callbackRoutes(api: Api): void {
         'cache-control': 'no-store, no-transform',
       })
     },
-  )
+  })
 }

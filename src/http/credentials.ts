@@ -15,37 +15,31 @@ function present({ session, scope, store, expiresAt, tokens, ...keys }: IssuedTo
 }
 
 export function credentialRoutes(api: Api): void {
-  route(
-    api,
-    {
-      method: 'post',
-      path: '/v1/credentials',
-      summary: 'Temporary credentials for one key (or, with an api key, for a prefix)',
-      credentials: ['owner'],
-      grantUse: 'credentials',
-      body: contract.createCredentials,
-      answers: { 201: contract.createdCredentials },
-      headers: { 'cache-control': 'no-store' },
-    },
-    async (c, { services, credential, body }) =>
+  route(api, {
+    method: 'post',
+    path: '/v1/credentials',
+    summary: 'Temporary credentials for one key (or, with an api key, for a prefix)',
+    credentials: ['owner'],
+    grantUse: 'credentials',
+    body: contract.createCredentials,
+    answers: { 201: contract.createdCredentials },
+    headers: { 'cache-control': 'no-store' },
+    handle: async (c, { services, credential, body }) =>
       c.json(present(await issueCredentials(services, credential, body)), 201),
-  )
+  })
 
-  route(
-    api,
-    {
-      method: 'get',
-      path: '/oss/credentials/{grant}',
-      summary: 'As the auth-server providers of the Android and iOS SDKs read it',
-      credentials: 'grantInPath',
-      grantUse: 'credentials',
-      answers: { 200: contract.mobileCredentials },
-      headers: { 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' },
-      // The SDKs read the body of 2xx answers only, so a refusal is 200, too.
-      refuse: (c, { code, message }) =>
-        c.json({ StatusCode: 500, ErrorCode: code, ErrorMessage: message }),
-    },
-    async (c, { services, credential }) => {
+  route(api, {
+    method: 'get',
+    path: '/oss/credentials/{grant}',
+    summary: 'As the auth-server providers of the Android and iOS SDKs read it',
+    credentials: 'grantInPath',
+    grantUse: 'credentials',
+    answers: { 200: contract.mobileCredentials },
+    headers: { 'cache-control': 'no-store', 'referrer-policy': 'no-referrer' },
+    // The SDKs read the body of 2xx answers only, so a refusal is 200, too.
+    refuse: (c, { code, message }) =>
+      c.json({ StatusCode: 500, ErrorCode: code, ErrorMessage: message }),
+    handle: async (c, { services, credential }) => {
       const issued = await issueForGrant(services, credential)
       return c.json({
         StatusCode: 200,
@@ -55,5 +49,5 @@ export function credentialRoutes(api: Api): void {
         Expiration: issued.expiresAt.toISOString().replace('.000Z', 'Z'),
       })
     },
-  )
+  })
 }

@@ -3,6 +3,7 @@ import * as contract from '../contract.ts'
 import type { Attempt, Delivery } from '../core/ports/deliveries.ts'
 import { Problem } from '../core/problem.ts'
 import type { ProcessingTask } from '../core/processing.ts'
+import { noSuch } from './problem.ts'
 import { type Api, route } from './route.ts'
 
 type Listed = Delivery & { attempts: Attempt[] }
@@ -29,60 +30,50 @@ const present = (found: Listed[], limit: number) => ({
 })
 
 export function deliveryRoutes(api: Api): void {
-  route(
-    api,
-    {
-      method: 'get',
-      path: '/v1/webhook-endpoints/{id}/deliveries',
-      summary: 'Deliveries of an endpoint with their attempts, newest first',
-      credentials: ['apiKey'],
-      query: contract.pageQuery,
-      answers: { 200: contract.deliveryList },
-    },
-    async (c, { services: { deliveries }, credential: { appId }, params, query }) => {
+  route(api, {
+    method: 'get',
+    path: '/v1/webhook-endpoints/{id}/deliveries',
+    summary: 'Deliveries of an endpoint with their attempts, newest first',
+    credentials: ['apiKey'],
+    query: contract.pageQuery,
+    answers: { 200: contract.deliveryList },
+    handle: async (c, { services: { deliveries }, credential: { appId }, params, query }) => {
       const endpointId = params.id
-      if (!(await deliveries.findEndpoint(appId, endpointId))) {
-        throw new Problem('not-found', { detail: 'There is no such webhook endpoint.' })
-      }
+      if (!(await deliveries.findEndpoint(appId, endpointId))) throw noSuch('webhook endpoint')
       return c.json(present(await deliveries.list(appId, { endpointId }, query), query.limit))
     },
-  )
+  })
 
-  route(
-    api,
-    {
-      method: 'get',
-      path: '/v1/uploads/{id}/deliveries',
-      summary: 'What an upload is owed, webhooks and processing, with all attempts, newest first',
-      credentials: ['apiKey'],
-      query: contract.pageQuery,
-      answers: { 200: contract.deliveryList },
-    },
-    async (c, { services: { deliveries, uploads }, credential: { appId }, params, query }) => {
+  route(api, {
+    method: 'get',
+    path: '/v1/uploads/{id}/deliveries',
+    summary: 'What an upload is owed, webhooks and processing, with all attempts, newest first',
+    credentials: ['apiKey'],
+    query: contract.pageQuery,
+    answers: { 200: contract.deliveryList },
+    handle: async (
+      c,
+      { services: { deliveries, uploads }, credential: { appId }, params, query },
+    ) => {
       const uploadId = params.id
       if (!(await uploads.find(appId, uploadId))) {
         throw new Problem('upload-not-found', { detail: 'There is no such upload of this app.' })
       }
       return c.json(present(await deliveries.list(appId, { uploadId }, query), query.limit))
     },
-  )
+  })
 
-  route(
-    api,
-    {
-      method: 'post',
-      path: '/v1/deliveries/{id}/replay',
-      summary: 'Deliver an event once more (same id, same bytes), or process once more',
-      credentials: ['apiKey'],
-      answers: { 202: contract.replayed },
-    },
-    async (c, { services, credential: { appId }, params: { id } }) => {
+  route(api, {
+    method: 'post',
+    path: '/v1/deliveries/{id}/replay',
+    summary: 'Deliver an event once more (same id, same bytes), or process once more',
+    credentials: ['apiKey'],
+    answers: { 202: contract.replayed },
+    handle: async (c, { services, credential: { appId }, params: { id } }) => {
       const { deliveries, clock, nudgeDeliveries } = services
-      if (!(await deliveries.replay(appId, id, clock()))) {
-        throw new Problem('not-found', { detail: 'There is no such delivery.' })
-      }
+      if (!(await deliveries.replay(appId, id, clock()))) throw noSuch('delivery')
       nudgeDeliveries()
       return c.json({ id }, 202)
     },
-  )
+  })
 }

@@ -3,7 +3,7 @@ import { MAX_UPLOADS_OF_A_GRANT } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import { createGrant } from '../uploads/grant.ts'
 import type { Request } from './environment.ts'
-import { type Api, route } from './route.ts'
+import { type Api, type RouteDescription, route } from './route.ts'
 
 const DEMO_GRANT_SECONDS = 900
 const LOOPBACK_HOST = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?$/i
@@ -15,12 +15,13 @@ export interface DemoApp {
 const open = { credentials: 'none', undocumented: true } as const
 
 export function healthRoutes(api: Api, { isReady }: { isReady: () => boolean }): void {
-  route(api, { method: 'get', path: '/healthz', ...open }, (c) => c.json({ status: 'ok' }))
+  const probe = (path: string, handle: RouteDescription['handle']) =>
+    route(api, { method: 'get', path, ...open, handle })
+
+  probe('/healthz', (c) => c.json({ status: 'ok' }))
   // Receipts are not signed yet, so there is no public key to verify them with.
-  route(api, { method: 'get', path: '/.well-known/jwks.json', ...open }, (c) =>
-    c.json({ keys: [] }),
-  )
-  route(api, { method: 'get', path: '/readyz', ...open }, async (c, { services }) => {
+  probe('/.well-known/jwks.json', (c) => c.json({ keys: [] }))
+  probe('/readyz', async (c, { services }) => {
     const notReady = (detail: string, cause?: unknown) =>
       new Problem('not-ready', { detail, cause, retryAfterSeconds: 5 })
     if (!isReady()) throw notReady('The service is shutting down.')
@@ -55,13 +56,13 @@ function isFromOwnPage(c: Request): boolean {
 }
 
 export function demoRoutes(api: Api, { appId }: DemoApp): void {
-  route(api, { method: 'post', path: '/demo/grant', ...open }, async (c, { services }) => {
+  async function mintDemoGrant(c: Request): Promise<Response> {
     if (!isFromOwnPage(c)) {
       throw new Problem('not-found', {
         detail: 'Demo grants are for the page on this machine only.',
       })
     }
-    const { grant, expiresAt } = await createGrant(services, appId, {
+    const { grant, expiresAt } = await createGrant(c.get('services'), appId, {
       subject: 'demo',
       policy: 'default',
       use: 'api',
@@ -69,5 +70,6 @@ export function demoRoutes(api: Api, { appId }: DemoApp): void {
       ttlSeconds: DEMO_GRANT_SECONDS,
     })
     return c.json({ grant, expiresAt: expiresAt.toISOString() }, 201)
-  })
+  }
+  route(api, { method: 'post', path: '/demo/grant', ...open, handle: mintDemoGrant })
 }

@@ -67,7 +67,7 @@ function documentRoute(api: Api, description: RouteDescription): void {
   })
 }
 
-/** Call it once, when every route is declared. */
+/** Call it once, after every route is declared. */
 export function documentRoutes(api: Api): void {
   for (const description of routesOf(api)) documentRoute(api, description)
   for (const [name, description] of Object.entries(SCHEME_DESCRIPTIONS)) {

@@ -78,5 +78,9 @@ function databaseProblem(error: Error): Problem | undefined {
 
 const problemIsOurs = ({ status }: Problem) => status >= 500
 
+/** @example noSuch('grant') */
+export const noSuch = (what: string) =>
+  new Problem('not-found', { detail: `There is no such ${what}.` })
+
 export const noSuchRoute = () =>
   new Problem('not-found', { detail: 'There is no such route. See /openapi.json.' })

@@ -52,12 +52,14 @@ ${Object.entries(PROBLEMS).map(section).join('')}
 
 export function problemsPage(api: Api): void {
   let made: string | undefined
-  route(
-    api,
-    { method: 'get', path: PROBLEMS_PATH, credentials: 'none', undocumented: true },
-    (c) => {
+  route(api, {
+    method: 'get',
+    path: PROBLEMS_PATH,
+    credentials: 'none',
+    undocumented: true,
+    handle(c) {
       made ??= page()
       return c.body(made, 200, HEADERS)
     },
-  )
+  })
 }

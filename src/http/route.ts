@@ -45,6 +45,8 @@ interface Declaration<
   headers?: Record<string, string>
   /** Answers a refusal of the credential or the handler, for clients that read no problems. */
   refuse?: (c: Request, problem: Problem) => Response
+  /** Called with verified input. */
+  handle(c: Request, given: Given<Path, Declared, Body, Query>): Response | Promise<Response>
 }
 
 export type RouteDescription<
@@ -54,8 +56,7 @@ export type RouteDescription<
   Query extends z.ZodObject = z.ZodObject,
 > = Declaration<Path, Declared, Body, Query> & (Documented | Undocumented)
 
-/** What a handler is called with, all of it verified. */
-export interface Given<
+interface Given<
   Path extends string,
   Declared extends Credentials,
   Body extends z.ZodType,
@@ -77,38 +78,39 @@ export const routesOf = (api: Api): readonly RouteDescription[] => declarations.
  * Checks in this order: storable text in path and query, credential, path, query, body. The first that fails answers.
  *
  * @example
- * route(
- *   api,
- *   { method: 'get', path: '/v1/things/{id}', summary: '…', credentials: ['apiKey'], answers: { 200: contract.thing } },
- *   async (c, { services, credential, params }) => c.json(await findThing(services, credential.appId, params.id)),
- * )
+ * route(api, {
+ *   method: 'get',
+ *   path: '/v1/things/{id}',
+ *   summary: '…',
+ *   credentials: ['apiKey'],
+ *   answers: { 200: contract.thing },
+ *   handle: async (c, { services, credential, params }) =>
+ *     c.json(await findThing(services, credential.appId, params.id)),
+ * })
  */
 export function route<
   const Path extends string,
   const Declared extends Credentials,
   Body extends z.ZodType = z.ZodUndefined,
   Query extends z.ZodObject = z.ZodObject<Record<never, never>>,
->(
-  api: Api,
-  description: RouteDescription<Path, Declared, Body, Query>,
-  handler: (c: Request, given: Given<Path, Declared, Body, Query>) => Response | Promise<Response>,
-): void {
+>(api: Api, declared: RouteDescription<Path, Declared, Body, Query>): void {
+  const description = declared as RouteDescription
   const { method, path, credentials, grantUse = 'api', headers = {}, refuse } = description
-  const { params = {}, query, body, bodyIsOptional } = description as RouteDescription
-  declarations.set(api, [...routesOf(api), description as RouteDescription])
+  const { params = {}, query, body, bodyIsOptional } = description
+  declarations.set(api, [...routesOf(api), description])
 
   const answer = async (c: Request) => {
     const credential = await authenticate(c, credentials, grantUse)
     for (const [name, schema] of Object.entries<z.ZodType>(params)) {
       validate(schema, c.req.param(name))
     }
-    return handler(c, {
+    return description.handle(c, {
       services: c.get('services'),
       credential,
       params: c.req.param(),
       query: query && validate(query, c.req.query()),
       body: body && (await readJson(c, body, { optional: bodyIsOptional })),
-    } as Given<Path, Declared, Body, Query>)
+    } as Parameters<RouteDescription['handle']>[1])
   }
 
   api.on(method.toUpperCase(), path.replace(/\{(\w+)\}/g, ':$1'), async (context) => {

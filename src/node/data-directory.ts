@@ -31,18 +31,13 @@ export async function openDataDirectory(directory: string): Promise<void> {
   await chmod(directory, process.getuid?.() === 0 ? 0o711 : 0o700)
 }
 
-export interface Keys {
-  adminKey: string
-  secretKeys: Array<{ kid: string; secret: Uint8Array<ArrayBuffer> }>
-}
-
 interface KeyFile {
   adminKey: string
   secretKeys: Array<{ kid: string; secret: string }>
 }
 
 /** Reads the keys of an embedded service, and generates them the first time. */
-export async function embeddedKeys(directory: string): Promise<Keys> {
+export async function embeddedKeys(directory: string) {
   const path = join(directory, 'keys.json')
   let file = await readJson<KeyFile>(path)
   if (!file) {

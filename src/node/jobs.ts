@@ -1,13 +1,13 @@
 // The scheduled work of a Node process: deliveries each second, the sweep each minute, housekeeping each hour.
 import type { Budget } from '../core/ports/budget.ts'
 import type { Log } from '../core/ports/log.ts'
+import type { Services } from '../core/ports/services.ts'
 import type { Retention } from '../core/retention.ts'
-import { type DeliverServices, deliverer } from '../delivery/deliver.ts'
+import { deliverer } from '../delivery/deliver.ts'
 import { withTimeout } from '../net/with-timeout.ts'
 import { type HousekeepingServices, keepHouse } from '../schedule/housekeeping.ts'
 import { runScheduled } from '../schedule/run.ts'
-import type { SweepServices } from '../uploads/sweep/sweep.ts'
-import { type Repeated, repeat } from './timers.ts'
+import { repeat } from './timers.ts'
 
 const DELIVER_EVERY_MS = 1_000
 /** A run of deliveries only asks what is due; it does not wait for the deliveries themselves. */
@@ -17,16 +17,7 @@ export const HOUSEKEEPING_EVERY_MS = 3_600_000
 /** Twice the time-out of a webhook. A call to a store may take longer; its lease expires then. */
 const STOP_MS = 30_000
 
-export interface Jobs {
-  deliveries: Repeated
-  /** Sweeps and keeps house now, so that leftovers of an earlier process do not wait for an hour. */
-  begin(): void
-  /**
-   * Begins no further run and, within a run, no further batch, session or page. Resolves when the current work is over, and after
-   * half a minute in any case: work that was claimed and not finished is due again when its lease ends.
-   */
-  stop(): Promise<void>
-}
+export type Jobs = ReturnType<typeof startJobs>
 
 /** The budget, but empty once the signal aborts, so that a stopped run ends like one that has spent its budget. */
 const until = (signal: AbortSignal, budget: Budget): Budget => ({
@@ -37,11 +28,11 @@ const until = (signal: AbortSignal, budget: Budget): Budget => ({
 })
 
 export function startJobs(
-  services: DeliverServices & SweepServices,
+  services: Services,
   housekeepingServices: HousekeepingServices,
   keep: Retention,
   log: Log,
-): Jobs {
+) {
   const ending = new AbortController()
   const { signal } = ending
   const work = { ...services, budget: until(signal, services.budget) }
@@ -68,10 +59,15 @@ export function startJobs(
   }
   return {
     deliveries,
+    /** Sweeps and keeps house now, so that leftovers of an earlier process do not wait for an hour. */
     begin() {
       sweeping.nudge()
       housekeeping.nudge()
     },
+    /**
+     * Begins no further run and, within a run, no further batch, session or page. Resolves when the current work is over, and
+     * after half a minute in any case: work that was claimed and not finished is due again when its lease ends.
+     */
     stop() {
       stopping ??= end()
       return stopping

@@ -18,19 +18,14 @@ export async function requireKeys(
   if (missing) throw new ConfigError(`${listedIn}: ${missing}`)
 }
 
-export interface Resealed {
-  kid: string
-  resealed: number
-  unreadable: number
-  /** What to do, if rows name keys that SECRET_KEYS lacks. */
-  missing: string | undefined
-}
-
-/** Seals every secret with the first key while the service runs on. Throws ConfigError for a bad DATABASE_URL or SECRET_KEYS. */
+/**
+ * Seals every secret with the first key while the service runs. `missing` says what to do if rows name keys that SECRET_KEYS
+ * lacks. Throws ConfigError for a bad DATABASE_URL or SECRET_KEYS.
+ */
 export async function resealAll(
   variables: Variables,
   { log, progress }: { log: Log; progress: (done: number, all: number) => void },
-): Promise<Resealed> {
+) {
   const { databaseUrl, secretKeys } = parseSecretKeys(variables)
   const { database, close } = connect(databaseUrl, { maxConnections: 1 })
   try {

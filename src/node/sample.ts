@@ -1,6 +1,7 @@
 // Uploads an 8 MiB sample through the whole service at the first start, and prints how long each step takes.
 import { createHash, randomBytes } from 'node:crypto'
-import { access, writeFile } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MiB } from '../core/part-plan.ts'
 
@@ -20,13 +21,7 @@ export async function sendSample(
   say: (line: string) => void,
 ): Promise<void> {
   const marker = join(directory, 'sample-sent')
-  if (
-    await access(marker).then(
-      () => true,
-      () => false,
-    )
-  )
-    return
+  if (existsSync(marker)) return
   const bytes = new Uint8Array(randomBytes(SAMPLE_BYTES))
   const json = (path: string, token: string, body: unknown) =>
     fetch(`${url}${path}`, {

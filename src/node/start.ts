@@ -139,7 +139,7 @@ async function startStore(
   log: Log,
   stops: Stop[],
   serviceUrls: () => readonly string[],
-): Promise<{ config: StoreConfig; url: string; callbackKey: string }> {
+) {
   const credentials = await embeddedStoreCredentials(config.dataDirectory)
   const { host, storePort: port } = config
   const store = await startEmbeddedStore({
@@ -157,18 +157,15 @@ async function startStore(
   stops.push(() => store.close())
   const access = { ...credentials, endpoint: store.url }
   await writeSecret(join(config.dataDirectory, 'store.json'), access)
-  return {
-    url: store.url,
-    callbackKey: store.callbackPublicKeyPem,
-    config: {
-      ...access,
-      name: 'default',
-      dialect: 'oss',
-      addressing: 'path',
-      roleArn: 'acs:ram::1000000000000000:role/embedded',
-      stsEndpoint: store.url,
-      mpsEndpoint: store.url,
-      bindLength: true,
-    },
+  const storeConfig: StoreConfig = {
+    ...access,
+    name: 'default',
+    dialect: 'oss',
+    addressing: 'path',
+    roleArn: 'acs:ram::1000000000000000:role/embedded',
+    stsEndpoint: store.url,
+    mpsEndpoint: store.url,
+    bindLength: true,
   }
+  return { url: store.url, callbackKey: store.callbackPublicKeyPem, config: storeConfig }
 }

@@ -6,20 +6,13 @@ import type { Log } from '../core/ports/log.ts'
 /** After this long, another run may begin beside one that has not ended. */
 const PATIENCE_MS = 15 * 60_000
 
-export interface Repeated {
-  /** Runs now, or once more after the current run. */
-  nudge(): void
-  /** Begins no further run. Resolves when the last one is over. */
-  stop(): Promise<void>
-}
-
 export function repeat(
   name: string,
   intervalMs: number,
   run: () => Promise<unknown>,
   log: Log,
   patienceMs = PATIENCE_MS,
-): Repeated {
+) {
   let running: { since: number; over: Promise<void> } | undefined
   let again = false
   let stopped = false
@@ -50,7 +43,9 @@ export function repeat(
 
   const timer = setInterval(start, intervalMs)
   return {
+    /** Runs now, or once more after the current run. */
     nudge: start,
+    /** Begins no further run. Resolves when the last one is over. */
     async stop() {
       stopped = true
       clearInterval(timer)

@@ -7,10 +7,7 @@ import { notOpen } from './problems.ts'
 
 /** Idempotent. Throws `upload-completing`, `upload-not-open` and `upload-expired`. */
 export async function abortUpload(
-  services: Pick<
-    Services,
-    'uploads' | 'clock' | 'newId' | 'nudgeDeliveries' | 'storeNamed' | 'budget' | 'log'
-  >,
+  services: Services,
   session: UploadSession,
 ): Promise<UploadSession> {
   const { uploads, clock } = services

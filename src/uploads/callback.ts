@@ -10,22 +10,6 @@ import { hasEnded, type UploadSession } from '../core/upload-session.ts'
 import { finish } from './ending/finish.ts'
 import { checkObject } from './ending/own-object.ts'
 
-export type CallbackServices = Pick<
-  Services,
-  | 'uploads'
-  | 'callbacks'
-  | 'clock'
-  | 'newId'
-  | 'nudgeDeliveries'
-  | 'storeNamed'
-  | 'budget'
-  | 'hasStore'
-  | 'tokenKeys'
-  | 'delay'
-  | 'background'
-  | 'log'
->
-
 /** A store waits a few seconds for the answer (OSS five) and relays it to the uploader. */
 const ANSWER_MS = 3_000
 const MAX_REQUEST_ID_LENGTH = 128
@@ -42,7 +26,7 @@ export interface ReceivedCallback extends Omit<RawRequest, 'rawPath'> {
  * All three count: any customer can have the store sign a body, and the uploader can read the token.
  */
 async function authorise(
-  { storeNamed, hasStore, tokenKeys, clock }: CallbackServices,
+  { storeNamed, hasStore, tokenKeys, clock }: Services,
   storeName: string,
   { rawPaths, ...request }: ReceivedCallback,
 ): Promise<{ callback: StoreCallback; appId: string; uploadId: string }> {
@@ -68,7 +52,7 @@ function checkRequestId({ requestId: id }: StoreCallback): string {
 
 /** Answers the session as it is after three seconds at most. Throws no Problem once the callback is in the inbox. */
 export async function receiveCallback(
-  services: CallbackServices,
+  services: Services,
   storeName: string,
   request: ReceivedCallback,
 ): Promise<UploadSession> {
@@ -105,7 +89,7 @@ function strayOutcome({ reported }: CallbackRow, session: UploadSession): string
 
 /** Looks for the session's own object, because the callback proves nothing. Throws StoreFailure. */
 export async function processCallback(
-  services: CallbackServices,
+  services: Services,
   row: CallbackRow,
   session: UploadSession,
 ): Promise<UploadSession> {

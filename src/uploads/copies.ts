@@ -1,17 +1,17 @@
 // Delta uploads: the store copies ranges of an earlier object of the same owner into parts. OSS copies the whole object if a
 // range is invalid, so ranges are computed here and the copied parts are checked.
 import { isRecorded } from '../core/own-object.ts'
-import { type PartPlan, partSizeAt, partsAt } from '../core/part-plan.ts'
+import { type Part, type PartPlan, partSizeAt, partsAt } from '../core/part-plan.ts'
 import type { CopySource, ObjectStore } from '../core/ports/object-store.ts'
 import type { Services } from '../core/ports/services.ts'
 import { isStoreFailure, type StoreFailure } from '../core/ports/store-failure.ts'
 import type { Principal } from '../core/principal.ts'
-import { Problem } from '../core/problem.ts'
+import { invalidField, Problem } from '../core/problem.ts'
 import { mayCopyFrom } from '../core/reach.ts'
 import type { StoredUpload } from '../core/stored.ts'
 import type { CompletedObject, UploadSession } from '../core/upload-session.ts'
 import { findUpload } from './find.ts'
-import { notOpen, refusal, uploadExpired } from './problems.ts'
+import { refusal, requireOpen } from './problems.ts'
 
 const CONCURRENCY = 5
 /** No copy begins later. The answer names the copied parts, and the client asks for the rest. */
@@ -24,28 +24,21 @@ export interface Copied {
   storedParts: { count: number; bytes: number }
 }
 
-interface Copy {
-  partNumber: number
-  sizeBytes: number
+interface Copy extends Part {
   source: CopySource
 }
-
-type CopyServices = Pick<Services, 'uploads' | 'clock' | 'storeNamed'>
 
 const noSource = () =>
   new Problem('upload-not-found', {
     detail: 'The source is no upload of the same owner. Check its id and whose it is.',
   })
 
-const invalid = (pointer: string, detail: string) =>
-  new Problem('invalid-request', { detail, members: { errors: [{ pointer, detail }] } })
-
 /**
  * Throws `forbidden`, `upload-not-found`, `upload-not-open`, `upload-expired`, `part-out-of-range` and `parts-mismatch`
  * without asking the store, `object-mismatch` if the source has changed, `storage-upload-lost` if a GET has to heal.
  */
 export async function copyParts(
-  services: CopyServices,
+  services: Services,
   principal: Principal,
   targetId: string,
   sourceId: string,
@@ -66,16 +59,12 @@ export async function copyParts(
   }
 }
 
-async function findSource({ uploads, clock }: CopyServices, principal: Principal, id: string) {
+async function findSource({ uploads, clock }: Services, principal: Principal, id: string) {
   const source = await uploads.find(principal.appId, id)
   return source && mayCopyFrom(principal, source, clock()) ? source : undefined
 }
 
-function checkTarget(
-  { clock }: CopyServices,
-  store: ObjectStore,
-  target: UploadSession,
-): StoredUpload {
+function checkTarget({ clock }: Services, store: ObjectStore, target: UploadSession): StoredUpload {
   if (!store.copyPart || target.policy.delta !== true) {
     throw new Problem('forbidden', {
       detail: store.copyPart
@@ -83,11 +72,7 @@ function checkTarget(
         : 'This store does not copy parts. Upload them instead.',
     })
   }
-  const now = clock()
-  if (target.state !== 'open') throw notOpen(target, now)
-  if (target.expiresAt <= now) {
-    throw uploadExpired()
-  }
+  requireOpen(target, clock())
   if (target.method !== 'multipart' || target.storageUploadId === undefined) {
     throw new Problem('forbidden', {
       detail: `Parts are copied into multipart uploads; this one is "${target.method}". Send the file.`,
@@ -105,7 +90,7 @@ function checkSource(target: UploadSession, source: UploadSession | undefined): 
     })
   }
   if (source.store !== target.store) {
-    throw invalid('/source', 'The source is in another store. Upload the parts instead.')
+    throw invalidField('/source', 'is in another store: upload the parts instead')
   }
   return source.object
 }
@@ -144,11 +129,7 @@ function planCopies(
   throw wrongSizes(wrongSize, 'These parts of the source are not as long as what they would become')
 }
 
-const wrongSizes = (
-  parts: ReadonlyArray<{ partNumber: number; sizeBytes: number }>,
-  what: string,
-  members: Record<string, unknown> = {},
-) =>
+const wrongSizes = (parts: readonly Part[], what: string, members: Record<string, unknown> = {}) =>
   new Problem('parts-mismatch', {
     detail: `${what}. Upload the named parts instead.`,
     members: {
@@ -170,7 +151,7 @@ const sourceChanged = (cause?: StoreFailure) =>
 
 /** Answers the copies that the store confirmed. Throws the first failure if there are none. */
 async function copyAll(
-  { clock }: CopyServices,
+  { clock }: Services,
   store: ObjectStore,
   upload: StoredUpload,
   copies: readonly Copy[],

@@ -1,7 +1,6 @@
 // Creates an upload: decides, reserves, and begins it at the store. A repeat with the same Idempotency-Key finds the first one,
 // and a resume finds the unfinished one of the same file.
 import { digestHex } from '../bytes/encoding.ts'
-import { uploadEvent } from '../core/event.ts'
 import { lastPartNumber } from '../core/part-plan.ts'
 import type { Services } from '../core/ports/services.ts'
 import { ignoreStoreFailure, isStoreFailure } from '../core/ports/store-failure.ts'
@@ -11,11 +10,11 @@ import { grantOf, noSuchUpload, reaches } from '../core/reach.ts'
 import { hasEnded, objectSpec, type UploadSession } from '../core/upload-session.ts'
 import { type CreateInput, type Decision, decide } from './decide.ts'
 import { abortOrphans, abortUntilGone } from './ending/release.ts'
-import { type HandOutServices, type Handout, handOut } from './hand-out.ts'
+import { type Handout, handOut } from './hand-out.ts'
 import { listUploads } from './list.ts'
-import { failReservation, LEASE_MS, newUpload, reserve } from './new-upload.ts'
+import { failReservation, LEASE_MS, newUpload, openSession, reserve } from './new-upload.ts'
 import { presignParts, type SignedParts } from './parts.ts'
-import { refusal } from './problems.ts'
+import { refusal, throwRefusal } from './problems.ts'
 import { type UploadStatus, uploadStatus } from './status.ts'
 
 const WAIT_MS = 5_000
@@ -23,9 +22,6 @@ const POLL_MS = 100
 
 /** Parts that come signed with a new session. Clients ask for more when they need them. */
 const FIRST_WINDOW = 20
-
-export type CreateServices = HandOutServices &
-  Pick<Services, 'uploads' | 'newId' | 'nudgeDeliveries' | 'budget' | 'hasStore' | 'delay' | 'log'>
 
 interface Found {
   kind: 'created' | 'repeated' | 'resumed'
@@ -57,7 +53,7 @@ function firstNumbers(
 
 /** Creates an upload or finds it again, and hands out all that its client needs to send the file. */
 export async function createUpload(
-  services: CreateServices,
+  services: Services,
   principal: Principal,
   input: CreateInput,
   idempotencyKey?: string,
@@ -76,7 +72,7 @@ export async function createUpload(
 
 /** The owner's unfinished session for the same file under the same policy, newest first. */
 async function findResumable(
-  services: CreateServices,
+  services: Services,
   { app, principal, input, subject, policyName, plan, method, contentType }: Decision,
 ): Promise<UploadSession | undefined> {
   const { resume, fingerprint, checksum } = input
@@ -105,7 +101,7 @@ const hashOf = ({ principal, input, policyName }: Decision) =>
   digestHex(JSON.stringify([input, policyName, grantOf(principal)]))
 
 async function findOrCreate(
-  services: CreateServices,
+  services: Services,
   decision: Decision,
   key: string | undefined,
 ): Promise<Found> {
@@ -136,8 +132,8 @@ async function findOrCreate(
 }
 
 /** Begins the storage upload and opens the session, unless another request or the sweep has moved the session on. */
-async function begin(services: CreateServices, session: UploadSession): Promise<UploadSession> {
-  const { uploads, clock, newId, nudgeDeliveries, storeNamed } = services
+async function begin(services: Services, session: UploadSession): Promise<UploadSession> {
+  const { uploads, clock, storeNamed } = services
   const store = storeNamed(session.store)
   const parts = session.method === 'multipart' && session.plan.sizeBytes !== 0
   let storageUploadId: string | undefined
@@ -151,13 +147,8 @@ async function begin(services: CreateServices, session: UploadSession): Promise<
     else await uploads.releaseReservation(session, clock())
     throw problem
   }
-  const now = clock()
-  const event = uploadEvent('upload.created', newId('evt'), now, { ...session, state: 'open' })
-  const opened = await uploads.open(session, storageUploadId, event, now)
-  if (opened) {
-    nudgeDeliveries()
-    return opened
-  }
+  const opened = await openSession(services, session, storageUploadId)
+  if (opened) return opened
   // If this abort does not reach the store, the sweep finds the storage upload by its key.
   if (storageUploadId) {
     await abortUntilGone(services, session.store, { key: session.key, storageUploadId }).catch(
@@ -174,7 +165,7 @@ async function begin(services: CreateServices, session: UploadSession): Promise<
 }
 
 /** A repeat waits for the first request, and takes over if that one has died. */
-async function awaitFirst(services: CreateServices, first: UploadSession): Promise<UploadSession> {
+async function awaitFirst(services: Services, first: UploadSession): Promise<UploadSession> {
   const { uploads, clock, delay } = services
   let session = first
   for (let waited = 0; session.state === 'initiating'; waited += POLL_MS) {
@@ -182,9 +173,7 @@ async function awaitFirst(services: CreateServices, first: UploadSession): Promi
     const lease = new Date(now.getTime() + LEASE_MS)
     const taken = await uploads.takeOver(session.appId, session.id, now, lease)
     if (taken) {
-      await abortOrphans(services, taken).catch((failure: unknown) => {
-        throw isStoreFailure(failure) ? refusal(failure) : failure
-      })
+      await abortOrphans(services, taken).catch(throwRefusal)
       return begin(services, taken)
     }
     if (waited >= WAIT_MS) {

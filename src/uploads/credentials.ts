@@ -1,6 +1,5 @@
 // Temporary credentials for a client's own SDK: for one key, behind a session, or for a prefix.
 // Such a client sets no stamp, so the session's key must hold its id: the exact key stands in for the stamp.
-import { uploadEvent } from '../core/event.ts'
 import { keyFault } from '../core/object-key.ts'
 import type {
   CredentialScope,
@@ -13,7 +12,6 @@ import type { GrantPrincipal, Principal } from '../core/principal.ts'
 import { invalidField, Problem } from '../core/problem.ts'
 import { CREDENTIAL_SECONDS } from '../core/sweep-rules.ts'
 import type { UploadSession } from '../core/upload-session.ts'
-import type { CreateServices } from './create.ts'
 import {
   applyPolicy,
   type CreateInput,
@@ -21,10 +19,11 @@ import {
   decide,
   grantExpired,
 } from './decide.ts'
+import { currentSession } from './ending/end.ts'
 import { findUpload } from './find.ts'
 import { handOut, type SessionTokens } from './hand-out.ts'
-import { failReservation, newUpload, reserve } from './new-upload.ts'
-import { notOpen, refusal, uploadExpired } from './problems.ts'
+import { failReservation, newUpload, openSession, reserve } from './new-upload.ts'
+import { notOpen, refusal, requireOpen } from './problems.ts'
 
 /** What is asked for: exactly one of `filename`, `uploadId` and `prefix`. */
 export interface CredentialsInput
@@ -76,7 +75,7 @@ async function issue(store: CanIssue, scope: CredentialScope, id: string, field:
 
 /** Issues credentials to a principal, with the tokens of the session if there is one. */
 export async function issueCredentials(
-  services: CreateServices,
+  services: Services,
   principal: Principal,
   { prefix, uploadId, filename, ...input }: CredentialsInput,
 ): Promise<IssuedToPrincipal> {
@@ -92,7 +91,7 @@ export async function issueCredentials(
 
 /** Creates a session with `method: credentials`, and issues credentials for its key. */
 async function create(
-  services: CreateServices,
+  services: Services,
   principal: Principal,
   input: CreateInput,
 ): Promise<IssuedToPrincipal> {
@@ -114,19 +113,10 @@ async function create(
     if (problem instanceof Problem) await failReservation(services, reserved, problem)
     throw problem
   })
-  const session = await open(services, reserved)
+  const session = await openSession(services, reserved)
+  if (!session) throw notOpen(await currentSession(services, reserved), services.clock())
   const { tokens } = await handOut(services, principal, session, app)
   return { ...issued, session, scope, store, tokens }
-}
-
-async function open(services: CreateServices, reserved: UploadSession): Promise<UploadSession> {
-  const { uploads, clock, newId, nudgeDeliveries } = services
-  const now = clock()
-  const event = uploadEvent('upload.created', newId('evt'), now, { ...reserved, state: 'open' })
-  const opened = await uploads.open(reserved, undefined, event, now)
-  if (!opened) throw notOpen((await uploads.find(reserved.appId, reserved.id)) ?? reserved, now)
-  nudgeDeliveries()
-  return opened
 }
 
 /** Issues fresh credentials for a session that was begun with some. */
@@ -137,11 +127,7 @@ async function renew(
   if (session.method !== 'credentials') {
     throw notOffered('This upload goes by signed URLs: ask for its parts.')
   }
-  const now = clock()
-  if (session.state !== 'open') throw notOpen(session, now)
-  if (session.expiresAt <= now) {
-    throw uploadExpired()
-  }
+  requireOpen(session, clock())
   const store = storeNamed(session.store)
   checkIssuer(store)
   const scope = { key: session.key }
@@ -150,7 +136,7 @@ async function renew(
 
 /** Issues credentials to the App's own backend for everything below one folder of the App. No session stands behind them. */
 async function issueForPrefix(
-  services: CreateServices,
+  services: Services,
   principal: Principal,
   prefix: string,
   policyName: string | undefined,

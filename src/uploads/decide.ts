@@ -49,8 +49,6 @@ export interface Decision extends AppliedPolicy {
   plan: PartPlan
 }
 
-type DecideServices = Pick<Services, 'apps' | 'storeNamed' | 'hasStore'>
-
 export const grantExpired = () =>
   new Problem('unauthenticated', { detail: 'The grant has expired. Ask the app for a new one.' })
 
@@ -117,7 +115,7 @@ function planUpload(policy: Policy, store: ObjectStore, input: CreateInput): Par
 
 /** Throws `policy-not-found`, `forbidden`, `storage-unavailable`, and the policy's own refusals of the content. */
 export async function applyPolicy(
-  { apps, storeNamed, hasStore }: DecideServices,
+  { apps, storeNamed, hasStore }: Services,
   principal: Principal,
   requested: string | undefined,
   content: ContentPolicyRequest,
@@ -146,7 +144,7 @@ export async function applyPolicy(
 
 /** Throws what `applyPolicy` throws, `unauthenticated` for an expired grant, and `invalid-request`. */
 export async function decide(
-  services: DecideServices,
+  services: Services,
   principal: Principal,
   input: CreateInput,
 ): Promise<Decision> {

@@ -13,14 +13,12 @@ export interface UploadForm extends SignedForm {
   expiresAt: Date
 }
 
-type FormServices = Pick<Services, 'clock' | 'storeNamed' | 'tokenKeys' | 'callbackUrls'>
-
 /**
  * Undefined for other methods, and where the session is not open. If the policy offers direct completion, the form carries the
  * completion token, which its owner has anyway, so that the store can report the object.
  */
 export async function signUploadForm(
-  services: FormServices,
+  services: Services,
   session: UploadSession,
   holder: Holder,
 ): Promise<UploadForm | undefined> {
@@ -42,7 +40,7 @@ export async function signUploadForm(
   return { ...form, expiresAt: new Date(now.getTime() + validity.seconds * 1000) }
 }
 
-async function callbackFor(services: FormServices, session: UploadSession, holder: Holder) {
+async function callbackFor(services: Services, session: UploadSession, holder: Holder) {
   if (session.policy.direct !== true) return undefined
   const completionToken = await mintCompletionToken(services, session, holder)
   return completionToken === undefined

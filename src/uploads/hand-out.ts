@@ -8,11 +8,6 @@ import type { UploadSession } from '../core/upload-session.ts'
 import { signUploadForm, type UploadForm } from './form.ts'
 import { backendCompletes, mintCompletionToken, offersDirect, uploadClaims } from './tokens.ts'
 
-export type HandOutServices = Pick<
-  Services,
-  'apps' | 'clock' | 'storeNamed' | 'tokenKeys' | 'publicUrl' | 'callbackUrls'
->
-
 export interface SessionTokens {
   uploadToken: string
   completionToken?: string
@@ -26,16 +21,16 @@ export interface Handout {
   form?: UploadForm
 }
 
-/** The App's origins, which tokens name unless any is allowed. An upload token passes its own on. */
-async function originsFor({ apps }: HandOutServices, credential: Credential, app?: App) {
+/** The App's origins, or undefined if it allows any. For an upload token, the token's own. */
+async function originsFor({ apps }: Services, credential: Credential, app?: App) {
   if (credential.kind === 'upload') return credential.token.origins
   const allowed = (app ?? (await apps.findApp(credential.appId)))?.allowedOrigins
   return allowed?.includes('*') ? undefined : allowed
 }
 
-/** `app` saves a query where the caller has it. */
+/** A caller that has the App passes it to save a query. */
 export async function handOut(
-  services: HandOutServices,
+  services: Services,
   credential: Credential,
   session: UploadSession,
   app?: App,

@@ -1,4 +1,5 @@
-// Turns a decision into the row that reserves an upload, and reserves it.
+// Turns a decision into the row that reserves an upload, reserves it, and opens it or gives it up.
+import { uploadEvent } from '../core/event.ts'
 import { DEFAULT_KEY_TEMPLATE, renderKey, subjectSegment } from '../core/object-key.ts'
 import { largestSize, POLICY_DEFAULTS } from '../core/policy.ts'
 import type { Services } from '../core/ports/services.ts'
@@ -87,9 +88,22 @@ export async function reserve(
   }
 }
 
+/** Opens a reserved session. Returns undefined if it is no longer reserved. */
+export async function openSession(
+  { uploads, clock, newId, nudgeDeliveries }: Services,
+  reserved: UploadSession,
+  storageUploadId?: string,
+): Promise<UploadSession | undefined> {
+  const now = clock()
+  const event = uploadEvent('upload.created', newId('evt'), now, { ...reserved, state: 'open' })
+  const opened = await uploads.open(reserved, storageUploadId, event, now)
+  if (opened) nudgeDeliveries()
+  return opened
+}
+
 /** Ends a reservation that the store or the issuer of credentials refused. Nothing was begun at the store. */
 export async function failReservation(
-  services: Parameters<typeof endSession>[0] & Parameters<typeof releaseStorage>[0],
+  services: Services,
   session: UploadSession,
   { code: failure }: Problem,
 ): Promise<void> {
@@ -98,6 +112,5 @@ export async function failReservation(
     from: ['initiating'],
     nothingBegun: true,
   })
-  if (!failed) return
-  await releaseStorage(services, failed)
+  if (failed) await releaseStorage(services, failed)
 }

@@ -1,5 +1,5 @@
 // Problems that several flows answer with: a failure of the store, a key that is taken, a session that is not open.
-import type { StoreFailure } from '../core/ports/store-failure.ts'
+import { isStoreFailure, type StoreFailure } from '../core/ports/store-failure.ts'
 import { Problem } from '../core/problem.ts'
 import { ATTEMPT_WINDOW_MS, type UploadSession } from '../core/upload-session.ts'
 
@@ -25,6 +25,11 @@ export function refusal(failure: StoreFailure): Problem {
   })
 }
 
+/** Rethrows a failure of the store as its Problem, and anything else as it is. */
+export function throwRefusal(failure: unknown): never {
+  throw isStoreFailure(failure) ? refusal(failure) : failure
+}
+
 export const uploadLost = (cause?: StoreFailure) =>
   new Problem('storage-upload-lost', {
     detail: 'The store no longer knows this upload. GET it: it is begun anew, then send the parts.',
@@ -44,6 +49,12 @@ export const tokenExpired = () =>
   new Problem('unauthenticated', {
     detail: 'The token has expired. GET the upload for a fresh one.',
   })
+
+/** Throws `upload-not-open`, `upload-completing` and `upload-expired`. */
+export function requireOpen(session: UploadSession, now: Date): void {
+  if (session.state !== 'open') throw notOpen(session, now)
+  if (session.expiresAt <= now) throw uploadExpired()
+}
 
 /** Says why a session cannot be changed, or not yet. */
 export function notOpen(session: UploadSession, now: Date): Problem {

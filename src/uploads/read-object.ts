@@ -2,25 +2,22 @@
 // share a key, so the object there now may be another subject's.
 import { isRecorded } from '../core/own-object.ts'
 import type { Services } from '../core/ports/services.ts'
-import { isStoreFailure } from '../core/ports/store-failure.ts'
 import type { Credential } from '../core/principal.ts'
 import { Problem } from '../core/problem.ts'
 import { mayReadObject } from '../core/reach.ts'
 import type { UploadSession } from '../core/upload-session.ts'
 import { findUpload } from './find.ts'
-import { refusal } from './problems.ts'
+import { throwRefusal } from './problems.ts'
 import { validityFor } from './validity.ts'
 
 const URL_SECONDS = 300
-
-type ReadServices = Pick<Services, 'uploads' | 'storeNamed' | 'clock'>
 
 /**
  * The URL of the object. Throws `upload-not-found`, `grant-revoked`, `forbidden`, `upload-not-open`, `object-mismatch`, and
  * `storage-unavailable` where the store does not answer.
  */
 export async function readObject(
-  services: ReadServices,
+  services: Services,
   credential: Credential,
   uploadId: string,
 ): Promise<string> {
@@ -31,11 +28,11 @@ export async function readObject(
         'A grant or an upload token reads an object only where the policy says readBack and the grant created the upload.',
     })
   }
-  return signObject(services, session)
+  return signObject(services, session).catch(throwRefusal)
 }
 
 async function signObject(
-  { storeNamed, clock }: ReadServices,
+  { storeNamed, clock }: Services,
   session: UploadSession,
 ): Promise<string> {
   const { state, key, filename } = session
@@ -46,12 +43,8 @@ async function signObject(
     })
   }
   const store = storeNamed(session.store)
-  try {
-    if (isRecorded(session, await store.head(key))) {
-      return store.presignGet(key, filename, validityFor(store, clock(), URL_SECONDS)).url
-    }
-  } catch (failure) {
-    throw isStoreFailure(failure) ? refusal(failure) : failure
+  if (isRecorded(session, await store.head(key))) {
+    return store.presignGet(key, filename, validityFor(store, clock(), URL_SECONDS)).url
   }
   throw new Problem('object-mismatch', {
     detail: 'The object of this upload is gone or was replaced since. Upload the file again.',

@@ -5,14 +5,12 @@ import type { Services } from '../core/ports/services.ts'
 /** Sessions to abort in one statement. */
 const AT_ONCE = 100
 
-type RevokeServices = Pick<Services, 'uploads' | 'clock' | 'newId' | 'nudgeDeliveries'>
-
 /**
  * The number of aborted sessions; undefined if there is no such grant. A revoked grant creates nothing, so the search after the
  * revocation finds every session that was created before it.
  */
 export async function revokeGrant(
-  { uploads, clock, newId, nudgeDeliveries }: RevokeServices,
+  { uploads, clock, newId, nudgeDeliveries }: Services,
   appId: string,
   grantId: string,
   { abort }: { abort: boolean },

@@ -1,5 +1,5 @@
 // Reports which parts are stored and which are missing. A session whose storage upload is gone is finished or healed.
-import { missingParts, type PartPlan } from '../core/part-plan.ts'
+import { missingParts } from '../core/part-plan.ts'
 import type { Services } from '../core/ports/services.ts'
 import { ignoreStoreFailure, isStoreFailure } from '../core/ports/store-failure.ts'
 import type { StoredPart } from '../core/stored.ts'
@@ -13,14 +13,9 @@ import { currentSession, endSession } from './ending/end.ts'
 import { failMismatch, finish } from './ending/finish.ts'
 import { checkObject } from './ending/own-object.ts'
 import { abortUntilGone } from './ending/release.ts'
-import { notOpen, refusal, uploadExpired } from './problems.ts'
+import { notOpen, throwRefusal, uploadExpired } from './problems.ts'
 
-export type StatusServices = Pick<
-  Services,
-  'uploads' | 'clock' | 'newId' | 'nudgeDeliveries' | 'storeNamed' | 'budget' | 'log'
->
-
-export interface PartPage {
+interface PartPage {
   after: number
   limit: number
 }
@@ -42,34 +37,27 @@ const storedNothing = (session: UploadSession, healed = false): UploadStatus => 
   healed,
 })
 
-const completed = (session: UploadSession): UploadStatus => ({
-  session,
-  storedParts: { count: partCountOf(session.plan, session), bytes: session.object?.sizeBytes ?? 0 },
-  missing: [],
-  healed: false,
-})
-
-const partCountOf = (plan: PartPlan, { object }: UploadSession): number =>
-  plan.partCount ?? Math.ceil((object?.sizeBytes ?? 0) / plan.partSizeBytes)
+function completed(session: UploadSession): UploadStatus {
+  const { plan, object } = session
+  const bytes = object?.sizeBytes ?? 0
+  const count = plan.partCount ?? Math.ceil(bytes / plan.partSizeBytes)
+  return { session, storedParts: { count, bytes }, missing: [], healed: false }
+}
 
 /** Throws `upload-completing` while a lost storage upload must not be begun anew yet. */
 export async function uploadStatus(
-  services: StatusServices,
+  services: Services,
   session: UploadSession,
   page?: PartPage,
 ): Promise<UploadStatus> {
   if (session.state === 'completed') return completed(session)
   if (session.state !== 'open' && session.state !== 'completing') return storedNothing(session)
-  try {
-    return await storedStatus(services, session, page)
-  } catch (failure) {
-    throw isStoreFailure(failure) ? refusal(failure) : failure
-  }
+  return storedStatus(services, session, page).catch(throwRefusal)
 }
 
 /** Throws StoreFailure. */
 async function storedStatus(
-  services: StatusServices,
+  services: Services,
   session: UploadSession,
   page: PartPage | undefined,
 ): Promise<UploadStatus> {
@@ -84,7 +72,7 @@ async function storedStatus(
 }
 
 async function listed(
-  { storeNamed }: StatusServices,
+  { storeNamed }: Services,
   session: UploadSession,
   page: PartPage | undefined,
 ): Promise<UploadStatus> {
@@ -111,10 +99,7 @@ async function listed(
   }
 }
 
-async function singleStatus(
-  services: StatusServices,
-  session: UploadSession,
-): Promise<UploadStatus> {
+async function singleStatus(services: Services, session: UploadSession): Promise<UploadStatus> {
   const check = await checkObject(services, session)
   if (check.kind !== 'own') return storedNothing(session)
   const { sizeBytes } = check.object
@@ -122,7 +107,7 @@ async function singleStatus(
 }
 
 /** The storage upload is gone. It may have been completed, so HEAD comes before another one is begun. */
-async function lost(services: StatusServices, session: UploadSession): Promise<UploadStatus> {
+async function lost(services: Services, session: UploadSession): Promise<UploadStatus> {
   const check = await checkObject(services, session)
   if (check.kind === 'own') {
     const finished = await finish(services, session, check.object)
@@ -141,7 +126,7 @@ async function lost(services: StatusServices, session: UploadSession): Promise<U
   return heal(services, session)
 }
 
-async function heal(services: StatusServices, session: UploadSession): Promise<UploadStatus> {
+async function heal(services: Services, session: UploadSession): Promise<UploadStatus> {
   const { uploads, storeNamed, clock, log } = services
   if (!(await uploads.beginHeal(session, clock()))) return currentStatus(services, session)
   const store = storeNamed(session.store)
@@ -161,10 +146,10 @@ async function heal(services: StatusServices, session: UploadSession): Promise<U
   return currentStatus(services, session)
 }
 
-const currentStatus = async (services: StatusServices, session: UploadSession) =>
+const currentStatus = async (services: Services, session: UploadSession) =>
   storedNothing(await currentSession(services, session))
 
-async function giveUp(services: StatusServices, session: UploadSession): Promise<UploadSession> {
+async function giveUp(services: Services, session: UploadSession): Promise<UploadSession> {
   const failed = await endSession(services, session, 'failed', {
     failure: 'storage-upload-lost',
     from: ['open'],

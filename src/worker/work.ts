@@ -23,20 +23,10 @@ function openSocket({ host, port }: { host: string[]; port: number[] }): Promise
   })
 }
 
-export interface Work {
-  services: RequestServices
-  /** Removes what is past its retention, as far as the run's budget allows. */
-  keepHouse(): Promise<unknown>
-  /** Resolves when the background work is over and the connection is closed. */
-  end(): Promise<void>
-}
+export type Work = ReturnType<typeof openWork>
 
 /** `budget` bounds a scheduled run. A request needs none: its flow bounds it. */
-export function openWork(
-  { services, config, log }: Isolate,
-  bindings: Bindings,
-  budget?: Budget,
-): Work {
+export function openWork({ services, config, log }: Isolate, bindings: Bindings, budget?: Budget) {
   let spent = budget ?? unbounded
   const { database, close } = connect(bindings.HYPERDRIVE!.connectionString, {
     maxConnections: MAX_CONNECTIONS,
@@ -66,8 +56,10 @@ export function openWork(
 
   return {
     services: requestServices,
+    /** Removes rows past their retention, as far as the run's budget allows. */
     keepHouse: () =>
       keepHouse(services.housekeepingFor(database, budget), { keep: config.retention }),
+    /** Resolves when the background work is over and the connection is closed. */
     async end() {
       try {
         await finishBackground()

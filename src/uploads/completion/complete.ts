@@ -30,14 +30,9 @@ const LEASE_MS = 90_000
 const WAIT_MS = 25_000
 const POLL_MS = 250
 
-export type CompleteServices = Pick<
-  Services,
-  'uploads' | 'clock' | 'newId' | 'nudgeDeliveries' | 'storeNamed' | 'budget' | 'delay' | 'log'
->
-
 /** Returns the session `completed`, or as it is after the longest wait. Any other outcome is a Problem. Safe to repeat. */
 export async function completeUpload(
-  services: CompleteServices,
+  services: Services,
   session: UploadSession,
   input: Declaration,
 ): Promise<UploadSession> {
@@ -50,7 +45,7 @@ export async function completeUpload(
 
 /** Makes an attempt, or waits for the one under way and takes the next turn if that one came to nothing. */
 async function completeUnfinished(
-  services: CompleteServices,
+  services: Services,
   session: UploadSession,
   input: Declaration,
 ): Promise<UploadSession> {
@@ -74,7 +69,7 @@ async function completeUnfinished(
 
 /** Makes one attempt. Returns undefined if the session cannot be claimed now, or if it is open again for another attempt. */
 export async function attemptCompletion(
-  services: CompleteServices,
+  services: Services,
   { appId, id }: UploadSession,
   input: Declaration,
 ): Promise<UploadSession | undefined> {
@@ -91,7 +86,7 @@ export async function attemptCompletion(
 }
 
 async function completeClaimed(
-  services: CompleteServices,
+  services: Services,
   claimed: UploadSession,
 ): Promise<UploadSession | undefined> {
   const listed = await listChecked(services, claimed)
@@ -103,7 +98,7 @@ async function completeClaimed(
 
 /** After a definite refusal the session is open as before the attempt, so that another one can follow. */
 async function withdraw(
-  { uploads, clock }: CompleteServices,
+  { uploads, clock }: Services,
   session: UploadSession,
   input: Declaration,
   failure: unknown,
@@ -158,7 +153,7 @@ async function listChecked(
  * Returns undefined if the lease was lost.
  */
 async function recordListing(
-  { uploads, clock }: CompleteServices,
+  { uploads, clock }: Services,
   session: UploadSession,
   listed: Listed | undefined,
 ): Promise<UploadSession | undefined> {
@@ -200,7 +195,7 @@ async function makeObject(
  * Returns undefined if others have reopened the session, so that another attempt is needed.
  */
 async function resolveAttempt(
-  services: CompleteServices,
+  services: Services,
   session: UploadSession,
   answer: Answer,
   listed: Listed | undefined,

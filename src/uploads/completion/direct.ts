@@ -2,12 +2,11 @@
 // the completion token to us.
 import type { SignedRequest } from '../../core/ports/object-store.ts'
 import type { Services } from '../../core/ports/services.ts'
-import { isStoreFailure } from '../../core/ports/store-failure.ts'
 import { Problem } from '../../core/problem.ts'
 import type { Holder } from '../../core/reach.ts'
 import { type Declaration, objectSpec, type UploadSession } from '../../core/upload-session.ts'
 import { currentSession } from '../ending/end.ts'
-import { notOpen, refusal } from '../problems.ts'
+import { notOpen, throwRefusal } from '../problems.ts'
 import { callbackRequest, mintCompletionToken, offersDirect } from '../tokens.ts'
 import { validityFor } from '../validity.ts'
 import { checkInput } from './declaration.ts'
@@ -15,18 +14,13 @@ import { checkParts, listToCheck } from './stored-parts.ts'
 
 const URL_SECONDS = 15 * 60
 
-type DirectServices = Pick<
-  Services,
-  'uploads' | 'clock' | 'storeNamed' | 'tokenKeys' | 'callbackUrls'
->
-
-export interface DirectCompletion extends SignedRequest {
+interface DirectCompletion extends SignedRequest {
   expiresAt: Date
 }
 
 /** Throws `forbidden` if direct completion is not offered, and every problem that a relayed completion finds before it. */
 export async function signDirectCompletion(
-  services: DirectServices,
+  services: Services,
   session: UploadSession,
   input: Declaration,
   holder: Holder,
@@ -44,9 +38,7 @@ export async function signDirectCompletion(
   const untilEnd = Math.floor((session.expiresAt.getTime() - now.getTime()) / 1000)
   const validity = validityFor(store, now, URL_SECONDS, untilEnd)
   const upload = { key: session.key, storageUploadId: session.storageUploadId! }
-  const listed = await listToCheck(store, upload).catch((failure: unknown) => {
-    throw isStoreFailure(failure) ? refusal(failure) : failure
-  })
+  const listed = await listToCheck(store, upload).catch(throwRefusal)
   const checksum = session.checksum ?? input.checksum
   checkParts(session.plan, session.plan.sizeBytes!, listed, checksum)
   // From now on the client may ask the store at any moment, and parts may have changed: HEAD compares again.

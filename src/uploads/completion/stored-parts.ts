@@ -97,11 +97,9 @@ const MOST_UPLOADS = 50
 /** Another upload is listed only if so many outgoing requests are left: for its pages, and for the calls after them. */
 const REQUESTS_AHEAD = 14
 
-export type ListServices = Pick<Services, 'storeNamed' | 'clock' | 'budget'>
-
 /** Returns undefined if the store no longer knows the storage upload. Throws StoreFailure. */
 export async function storedSoFar(
-  services: ListServices,
+  services: Services,
   session: UploadSession,
 ): Promise<StoredSoFar | undefined> {
   const { key, storageUploadId, method } = session
@@ -117,7 +115,7 @@ export async function storedSoFar(
 }
 
 async function storedByOwnSdk(
-  { storeNamed, clock, budget }: ListServices,
+  { storeNamed, clock, budget }: Services,
   session: UploadSession,
 ): Promise<StoredSoFar> {
   const store = storeNamed(session.store)

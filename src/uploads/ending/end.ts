@@ -3,11 +3,9 @@ import { uploadEvent } from '../../core/event.ts'
 import type { Services } from '../../core/ports/services.ts'
 import type { EndOptions, UploadSession } from '../../core/upload-session.ts'
 
-export type EndServices = Pick<Services, 'uploads' | 'clock' | 'newId' | 'nudgeDeliveries'>
-
 /** Writes the end and its event in one statement. Returns undefined if the guard refused. */
 export async function endSession(
-  { uploads, clock, newId, nudgeDeliveries }: EndServices,
+  { uploads, clock, newId, nudgeDeliveries }: Services,
   session: UploadSession,
   to: 'aborted' | 'expired' | 'failed',
   options: EndOptions = {},

@@ -11,7 +11,7 @@ import {
 } from '../../core/upload-session.ts'
 import { currentSession, endSession } from './end.ts'
 import { declaredOf } from './own-object.ts'
-import { type ReleaseServices, releaseStorage } from './release.ts'
+import { releaseStorage } from './release.ts'
 
 /** Nobody knows which attempt a direct completion's object belongs to, so only the binding checksum was declared for it. */
 const declaredBy = (session: UploadSession, byOwnAttempt: boolean) =>
@@ -47,14 +47,12 @@ function completedObject(
   }
 }
 
-export type FinishServices = ReleaseServices & Pick<Services, 'newId' | 'nudgeDeliveries'>
-
 /**
  * Records state, quota, log, event and deliveries in one statement. Returns the winner's session if another caller was faster.
  * If that one has ended otherwise, the object came too late and is removed here, because its release may be over.
  */
 export async function finish(
-  services: FinishServices,
+  services: Services,
   session: UploadSession,
   stored: MeasuredObject,
   byOwnAttempt = false,
@@ -79,7 +77,7 @@ export async function finish(
  * an object that completed it is never touched.
  */
 export async function failMismatch(
-  services: FinishServices,
+  services: Services,
   session: UploadSession,
   { checksums }: MeasuredObject,
 ): Promise<UploadSession> {

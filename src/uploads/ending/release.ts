@@ -7,8 +7,6 @@ import type { StoredUpload } from '../../core/stored.ts'
 import { arrivalsUntil, nextReleaseLookAt } from '../../core/sweep-rules.ts'
 import { isRetained, type UploadSession } from '../../core/upload-session.ts'
 
-export type ReleaseServices = Pick<Services, 'uploads' | 'clock' | 'storeNamed' | 'budget' | 'log'>
-
 /** An abort may leave behind a part that is still being written ("AbortMultipartUpload", OSS), so it is repeated. */
 const TRIES = 3
 /** A client with credentials may begin any number of uploads: the next try aborts the rest. */
@@ -40,7 +38,7 @@ export async function abortUntilGone(
  * that it aborted. Throws StoreFailure.
  */
 export async function abortOrphans(
-  services: ReleaseServices,
+  services: Services,
   session: UploadSession,
 ): Promise<ListedUpload[]> {
   if (session.method === 'single' || session.method === 'form' || !session.key.includes(session.id))
@@ -65,10 +63,7 @@ export async function abortOrphans(
 }
 
 /** Deletes an own object that came after the session's end. Returns false if one is still there. Throws StoreFailure. */
-async function deleteOwn(
-  { storeNamed }: ReleaseServices,
-  session: UploadSession,
-): Promise<boolean> {
+async function deleteOwn({ storeNamed }: Services, session: UploadSession): Promise<boolean> {
   const store = storeNamed(session.store)
   const object = await store.head(session.key)
   if (!object || !isOwn(session, object)) return true
@@ -83,7 +78,7 @@ async function deleteOwn(
  * is there and leaves the quota to a later try. Throws StoreFailure.
  */
 export async function tryRelease(
-  services: ReleaseServices,
+  services: Services,
   session: UploadSession,
   found?: (orphans: readonly ListedUpload[]) => void,
 ): Promise<UploadSession> {
@@ -110,7 +105,7 @@ export async function tryRelease(
 
 /** As tryRelease, but leaves a store that does not answer to the sweep. */
 export async function releaseStorage(
-  services: ReleaseServices,
+  services: Services,
   session: UploadSession,
 ): Promise<UploadSession> {
   try {

@@ -2,13 +2,10 @@
 import { errorText } from '../../core/error-text.ts'
 import type { Services } from '../../core/ports/services.ts'
 import { isStoreFailure } from '../../core/ports/store-failure.ts'
-import type { CallbackServices } from '../callback.ts'
 import type { Done } from './counts.ts'
 
-export type SweepServices = CallbackServices & Pick<Services, 'scans'>
-
 export interface SweepRun {
-  services: SweepServices
+  services: Services
   /** In Unix milliseconds. */
   endsAt: number
   /** Stores that did not answer, or that no configuration names: skipped until the next run. */

@@ -1,6 +1,8 @@
 // The sweep's look at one session, state by state. Every change is guarded by the session as it was read. Each function returns
 // what it did, and throws StoreFailure if the store does not answer.
+import type { Services } from '../../core/ports/services.ts'
 import { isStoreFailure } from '../../core/ports/store-failure.ts'
+import { Problem } from '../../core/problem.ts'
 import {
   arrivalsUntil,
   endOf,
@@ -18,14 +20,14 @@ import {
   OUTCOME_UNKNOWN,
   type UploadSession,
 } from '../../core/upload-session.ts'
+import { attemptCompletion } from '../completion/complete.ts'
 import { storedSoFar } from '../completion/stored-parts.ts'
 import { endSession } from '../ending/end.ts'
 import { failMismatch, finish } from '../ending/finish.ts'
 import { checkObject } from '../ending/own-object.ts'
 import { abortOrphans, tryRelease } from '../ending/release.ts'
-import { autoComplete } from './auto-complete.ts'
 import { add, countOrphans, type Done } from './counts.ts'
-import { failed, type SweepRun, type SweepServices } from './run.ts'
+import { failed, type SweepRun } from './run.ts'
 
 /** A storage upload is lost if it is missing twice, this far apart. */
 const AGAIN_MS = 60_000
@@ -85,6 +87,28 @@ async function sweepOpen(run: SweepRun, session: UploadSession): Promise<Done> {
   return {}
 }
 
+/**
+ * Completes an upload for a client that sent every part and left, by the same path as the client's call. Returns whether it is
+ * completed or being completed. A failed check leaves the session open.
+ */
+async function autoComplete(services: Services, session: UploadSession): Promise<boolean> {
+  const { log } = services
+  try {
+    const after = await attemptCompletion(services, session, {})
+    if (after?.state === 'completed') {
+      log('info', 'an upload was completed without its client', { upload: session.id })
+    }
+    return after !== undefined
+  } catch (problem) {
+    if (!(problem instanceof Problem)) throw problem
+    log('warn', 'an upload cannot be completed without its client', {
+      upload: session.id,
+      reason: problem.code,
+    })
+    return false
+  }
+}
+
 /** Whether the object may be stored without a call to us. */
 const mayComeUnseen = ({ direct, method, policy }: UploadSession): boolean =>
   direct || (method !== 'multipart' && policy.completion !== 'backend')
@@ -127,7 +151,7 @@ async function storageUploadExists(
 }
 
 /** Finishes or fails the session if its own object is stored. Returns whether it did. */
-async function endByObject(services: SweepServices, session: UploadSession): Promise<boolean> {
+async function endByObject(services: Services, session: UploadSession): Promise<boolean> {
   const presence = await checkObject(services, session)
   if (presence.kind === 'own') await finish(services, session, presence.object)
   else if (presence.kind === 'mismatch') await failMismatch(services, session, presence.object)

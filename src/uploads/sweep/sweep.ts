@@ -1,15 +1,15 @@
 // Scheduled reconciliation in three steps: unprocessed callbacks, due sessions, then storage uploads that no session names.
 // Bounded, oldest first, App by App in turn. Two runs at once are harmless, because every change is guarded.
 import { errorText } from '../../core/error-text.ts'
+import type { Services } from '../../core/ports/services.ts'
 import type { UploadSession } from '../../core/upload-session.ts'
 import { add, type Done, type SweepCounts } from './counts.ts'
 import { sweepInbox } from './inbox.ts'
-import { affordableLooks, isOver, look, type SweepRun, type SweepServices } from './run.ts'
+import { affordableLooks, isOver, look, type SweepRun } from './run.ts'
 import { scanStorage } from './scan.ts'
 import { sweepSession } from './session.ts'
 
 export type { SweepCounts } from './counts.ts'
-export type { SweepServices } from './run.ts'
 
 /** A run ends before the next minute's begins. Work that it does not reach stays due. */
 const RUN_MS = 50_000
@@ -21,7 +21,7 @@ const NO_STORE_MS = 15 * 60_000
 const BATCH = 25
 const ROUNDS = 40
 
-export async function sweep(services: SweepServices): Promise<SweepCounts> {
+export async function sweep(services: Services): Promise<SweepCounts> {
   const endsAt = services.clock().getTime() + RUN_MS
   const run: SweepRun = { services, endsAt, skipped: new Set() }
   const apps = await services.uploads.appsWithDueWork(services.clock())
