@@ -8,7 +8,7 @@ import {
   fromUtf8,
   utf8,
 } from '../../../bytes/encoding.ts'
-import { refusal } from '../refusal.ts'
+import { denied, refusal } from '../refusal.ts'
 import type { Address } from '../wire.ts'
 import { allows, parseSessionPolicy, type SessionPolicy } from './session-policy.ts'
 
@@ -85,8 +85,5 @@ export function authorise(holder: Keyholder, action: string, { bucket, key }: Ad
   if (!holder.policy) return
   const resource = `acs:oss:local:embedded:${key ? `${bucket}/${key}` : bucket}`
   if (allows(holder.policy, action, resource)) return
-  throw refusal('AccessDenied', {
-    ec: '0003-00000001',
-    message: `The session policy does not allow ${action} here.`,
-  })
+  throw denied(`The session policy does not allow ${action} here.`, '0003-00000001')
 }
