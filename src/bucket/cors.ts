@@ -58,18 +58,14 @@ export function planCors(
   origins: readonly string[],
 ): CorsPlan {
   const rules = present?.rules ?? []
-  const wanted = [...new Set(origins)]
-  const missing = wanted.filter((origin) =>
+  const missing = [...new Set(origins)].filter((origin) =>
     METHODS.some((method) => !search(rules, origin, method).served),
   )
-  if (missing.length === 0) return { missing }
-  if (rules.length >= MAX_RULES) return { missing }
+  if (missing.length === 0 || rules.length >= MAX_RULES) return { missing }
   const hiding = missing.flatMap((origin) =>
-    METHODS.map((method) => search(rules, origin, method).hiddenBy).filter(
-      (index) => index !== undefined,
-    ),
+    METHODS.map((method) => search(rules, origin, method).hiddenBy ?? rules.length),
   )
-  const at = Math.min(rules.length, ...hiding)
+  const at = Math.min(...hiding)
   const merged = { ...present, rules: rules.toSpliced(at, 0, ruleFor(missing, rules.slice(at))) }
   return { missing, merged, before: at < rules.length ? at + 1 : undefined }
 }

@@ -71,8 +71,7 @@ export function planLifecycle(
   days = ABORT_AFTER_DAYS,
 ): LifecyclePlan {
   const rules = present?.rules ?? []
-  const wanted = [...new Set(prefixes)]
-  const plans = wanted.map((prefix) => planPrefix(rules, prefix, days))
+  const plans = [...new Set(prefixes)].map((prefix) => planPrefix(rules, prefix, days))
   const missing = plans.filter(({ state }) => state === 'missing')
   // A rule for a prefix also serves the prefixes below it.
   const added = missing

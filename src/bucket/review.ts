@@ -43,11 +43,16 @@ const READ_ACTIONS = {
   Versioning: 'oss:GetBucketVersioning',
 } as const
 
-const unreadable = (
-  about: Finding['about'],
-  code: string,
-  level: Finding['level'] = 'missing',
-): Finding => ({
+const ok = (about: Finding['about'], text: string): Finding => ({ level: 'ok', about, text })
+
+const warning = (about: Finding['about'], text: string, todo: string): Finding => ({
+  level: 'warning',
+  about,
+  text,
+  todo,
+})
+
+const unreadable = (about: Finding['about'], code: string, level: Finding['level']): Finding => ({
   level,
   about,
   text: `could not be read: the store answered ${code}`,
@@ -65,10 +70,10 @@ export function review(state: BucketState, wanted: Wanted): Review {
     lifecycle,
     findings: [
       ...('refused' in state.cors
-        ? [unreadable('CORS', state.cors.refused)]
+        ? [unreadable('CORS', state.cors.refused, 'missing')]
         : corsFindings(cors!, wanted.origins)),
       ...('refused' in state.lifecycle
-        ? [unreadable('Lifecycle', state.lifecycle.refused)]
+        ? [unreadable('Lifecycle', state.lifecycle.refused, 'missing')]
         : lifecycle!.prefixes.map((plan) => prefixFinding(plan, wanted.abortAfterDays))),
       'refused' in state.acl
         ? unreadable('ACL', state.acl.refused, 'warning')
@@ -83,16 +88,10 @@ export function review(state: BucketState, wanted: Wanted): Review {
 const named = (origin: string) => (origin === '*' ? 'any origin' : origin)
 
 function corsFindings({ missing, merged, before }: CorsPlan, origins: readonly string[]) {
-  if (origins.length === 0) {
-    return [{ level: 'ok', about: 'CORS', text: 'no app allows an origin' }] satisfies Finding[]
-  }
-  const findings: Finding[] = origins
+  if (origins.length === 0) return [ok('CORS', 'no app allows an origin')]
+  const findings = origins
     .filter((origin) => !missing.includes(origin))
-    .map((origin) => ({
-      level: 'ok',
-      about: 'CORS',
-      text: `browsers on ${named(origin)} may upload`,
-    }))
+    .map((origin) => ok('CORS', `browsers on ${named(origin)} may upload`))
   for (const origin of missing) {
     findings.push({
       level: 'missing',
@@ -110,42 +109,43 @@ function corsFindings({ missing, merged, before }: CorsPlan, origins: readonly s
 function prefixFinding({ prefix, state, rule }: PrefixPlan, days: number): Finding {
   const about = 'Lifecycle'
   const name = rule ? ruleName(rule, prefix) : ''
-  if (state === 'done') {
-    const text = `${prefix}: abandoned parts go after ${rule?.abort?.days} days (${name})`
-    return { level: 'ok', about, text }
-  }
-  if (state === 'missing') {
-    return {
-      level: 'missing',
-      about,
-      text: rule
-        ? `${prefix}: our own ${name} aborts uploads after ${rule.abort?.days} days`
-        : `${prefix}: abandoned parts stay for ever, and are billed`,
-      todo: rule
-        ? `Change it to ${days} days.`
-        : `Add a rule that aborts multipart uploads after ${days} days.`,
-      applies: true,
-    }
-  }
-  if (state === 'early') {
-    return {
-      level: 'warning',
-      about,
-      text: `${prefix}: ${name} aborts uploads after ${rule?.abort?.days} days, while they may be going on`,
-      todo: `Change its AbortMultipartUpload to ${days} days or more.`,
-    }
-  }
-  if (state === 'full') {
-    const text = `${prefix}: abandoned parts stay, and the bucket has 1000 lifecycle rules, as many as OSS takes`
-    return { level: 'missing', about, text, todo: 'Merge or remove one.' }
-  }
-  return {
-    level: 'warning',
-    about,
-    text: `${prefix}: abandoned parts stay, and OSS takes no rule for them beside ${name}`,
-    todo: rule?.abort
-      ? `Make it Enabled, for all of ${prefix}, with AbortMultipartUpload of ${days} days.`
-      : `Add AbortMultipartUpload with ${days} days to it.`,
+  const abortDays = rule?.abort?.days
+  switch (state) {
+    case 'done':
+      return ok(about, `${prefix}: abandoned parts go after ${abortDays} days (${name})`)
+    case 'missing':
+      return {
+        level: 'missing',
+        about,
+        text: rule
+          ? `${prefix}: our own ${name} aborts uploads after ${abortDays} days`
+          : `${prefix}: abandoned parts stay for ever, and are billed`,
+        todo: rule
+          ? `Change it to ${days} days.`
+          : `Add a rule that aborts multipart uploads after ${days} days.`,
+        applies: true,
+      }
+    case 'early':
+      return warning(
+        about,
+        `${prefix}: ${name} aborts uploads after ${abortDays} days, while they may be going on`,
+        `Change its AbortMultipartUpload to ${days} days or more.`,
+      )
+    case 'full':
+      return {
+        level: 'missing',
+        about,
+        text: `${prefix}: abandoned parts stay, and the bucket has 1000 lifecycle rules, as many as OSS takes`,
+        todo: 'Merge or remove one.',
+      }
+    case 'in-the-way':
+      return warning(
+        about,
+        `${prefix}: abandoned parts stay, and OSS takes no rule for them beside ${name}`,
+        rule?.abort
+          ? `Make it Enabled, for all of ${prefix}, with AbortMultipartUpload of ${days} days.`
+          : `Add AbortMultipartUpload with ${days} days to it.`,
+      )
   }
 }
 
@@ -155,33 +155,22 @@ const ruleName = ({ id, prefix: of }: LifecycleRule, prefix: string): string =>
 
 function aclFinding(acl: string): Finding {
   if (acl === 'public-read-write') {
-    return {
-      level: 'warning',
-      about: 'ACL',
-      text: 'public-read-write: anyone can write, with no signature at all',
-      todo: 'Set the bucket’s ACL to private.',
-    }
+    const text = 'public-read-write: anyone can write, with no signature at all'
+    return warning('ACL', text, 'Set the bucket’s ACL to private.')
   }
   if (acl === 'public-read') {
-    return {
-      level: 'warning',
-      about: 'ACL',
-      text: 'public-read: anyone who knows a key reads the object',
-      todo: 'Set it to private, unless that is what you want.',
-    }
+    const text = 'public-read: anyone who knows a key reads the object'
+    return warning('ACL', text, 'Set it to private, unless that is what you want.')
   }
-  return { level: 'ok', about: 'ACL', text: acl }
+  return ok('ACL', acl)
 }
 
 function versioningFinding(status: 'Enabled' | 'Suspended' | undefined): Finding {
-  if (status === undefined) return { level: 'ok', about: 'Versioning', text: 'never enabled' }
-  return {
-    level: 'warning',
-    about: 'Versioning',
-    text:
-      status === 'Enabled'
-        ? 'enabled: x-oss-forbid-overwrite is ignored, and a delete leaves the version'
-        : 'suspended: x-oss-forbid-overwrite is ignored, and earlier versions stay',
-    todo: 'Use a bucket that never was versioned, or expire noncurrent versions.',
-  }
+  if (status === undefined) return ok('Versioning', 'never enabled')
+  const text =
+    status === 'Enabled'
+      ? 'enabled: x-oss-forbid-overwrite is ignored, and a delete leaves the version'
+      : 'suspended: x-oss-forbid-overwrite is ignored, and earlier versions stay'
+  const todo = 'Use a bucket that never was versioned, or expire noncurrent versions.'
+  return warning('Versioning', text, todo)
 }

@@ -2,11 +2,6 @@
 import type { Finding } from '../bucket/review.ts'
 import type { Outcome } from './bucket-work.ts'
 
-export interface Terminal {
-  write(text: string): unknown
-  isTTY?: boolean
-}
-
 const COLOURS = { green: 32, red: 31, yellow: 33, dim: 2, bold: 1 } as const
 type Paint = (colour: keyof typeof COLOURS, text: string) => string
 

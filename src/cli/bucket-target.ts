@@ -1,5 +1,6 @@
 // Finds the bucket, its key, and the prefixes and origins to set up: in flags, the service's environment, and its apps.
 import { join } from 'node:path'
+import type { Wanted } from '../bucket/review.ts'
 import { ApiProblem, api } from '../client/api.ts'
 import { parseStoreConfigs, type StoreConfig } from '../config.ts'
 import type { BucketSettings } from '../core/ports/bucket-settings.ts'
@@ -60,9 +61,7 @@ async function embeddedStore(dataDirectory: string): Promise<StoreConfig> {
   }
 }
 
-export interface WantedOptions {
-  prefixes: readonly string[]
-  origins: readonly string[]
+interface WantedOptions extends Pick<Wanted, 'prefixes' | 'origins'> {
   url?: string
   adminKey?: string
 }

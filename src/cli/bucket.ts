@@ -11,24 +11,18 @@ import {
 import { ApiProblem } from '../client/api.ts'
 import { ConfigError } from '../config.ts'
 import { isStoreFailure } from '../core/ports/store-failure.ts'
-import { painter, reportLines, type Terminal } from './bucket-report.ts'
-import {
-  type BucketTarget,
-  type Environment,
-  findWanted,
-  openTarget,
-  usageFault,
-} from './bucket-target.ts'
+import { painter, reportLines } from './bucket-report.ts'
+import { type BucketTarget, findWanted, openTarget, usageFault } from './bucket-target.ts'
 import { applyToBucket, checkBucket } from './bucket-work.ts'
+import type { Terminal } from './progress.ts'
+import type { ServiceContext } from './service.ts'
 
 const USAGE = 2
 const MAX_DAYS = 3650
 const ROLE_TO_FILL_IN = 'acs:ram::<account>:role/<name>'
 
-export interface BucketContext {
-  environment: Environment
+interface BucketContext extends ServiceContext {
   out: Terminal
-  say: (line: string) => void
 }
 
 const args = {

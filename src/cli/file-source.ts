@@ -3,12 +3,8 @@ import { type FileHandle, open, stat } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { Source } from '../client/index.ts'
 
-export interface FileSource extends Source {
-  close(): Promise<void>
-}
-
 /** Throws an Error for the user if the path is not a readable file. */
-export async function fileSource(path: string, type?: string): Promise<FileSource> {
+export async function fileSource(path: string, type?: string) {
   let file: FileHandle
   try {
     file = await open(path, 'r')
@@ -23,7 +19,7 @@ export async function fileSource(path: string, type?: string): Promise<FileSourc
     await file.close()
     throw new Error(`${path} is not a file.`)
   }
-  return {
+  const source: Source = {
     name: basename(path),
     size,
     type,
@@ -36,6 +32,6 @@ export async function fileSource(path: string, type?: string): Promise<FileSourc
       }
       return bytes
     },
-    close: () => file.close(),
   }
+  return { ...source, close: () => file.close() }
 }

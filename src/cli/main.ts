@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
-import { defineCommand, runMain } from 'citty'
+import { defineCommand, type ParsedArgs, runMain } from 'citty'
 import { ApiProblem, api } from '../client/api.ts'
 import { bucketCommand } from './bucket.ts'
 import { findUnknownFlag } from './flags.ts'
@@ -28,20 +28,8 @@ const sending = {
   json: { type: 'boolean', description: 'Print the result as JSON', default: false },
 } as const
 
-interface Connection {
-  url: string
-  credential: string
-  namesSubject: boolean
-}
-
-interface ConnectionFlags {
-  url?: string
-  key?: string
-  grant?: string
-}
-
 /** Takes the flags first, then the environment, then the embedded service of this folder. */
-async function connect(args: ConnectionFlags): Promise<Connection> {
+async function connect(args: ParsedArgs<typeof connection>) {
   const { env } = process
   const path = resolve(env.DATA_DIR || '.countersign', 'cli.json')
   const file = await readJson<{ url: string; apiKey: string }>(path)
@@ -85,13 +73,12 @@ function wholeNumber(name: string, text: string | undefined, max: number): numbe
 
 /** Uploads one file after the other. Exits with the highest exit code. */
 async function uploadAll(
-  args: ConnectionFlags & { parallel: string; json: boolean },
+  args: ParsedArgs<typeof sending>,
   toEntries: (url: string) => Unfinished[],
 ): Promise<void> {
-  const { url, credential, namesSubject } = await connect(args)
+  const { url, ...connected } = await connect(args)
   const context: UploadContext = {
-    credential,
-    namesSubject,
+    ...connected,
     unfinished: unfinished(),
     parallel: wholeNumber('parallel', args.parallel, 64)!,
     json: args.json,

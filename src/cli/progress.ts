@@ -30,13 +30,13 @@ function progressLine(name: string, progress: Progress, seconds: number): string
   return `${name}  ${bar} ${percent}  ${size(sentBytes)} of ${size(totalBytes)}  ${size(rate)}/s  ${left} left  part ${partsDone}/${partCount}`
 }
 
-export interface ProgressOutput {
+export interface Terminal {
   write(text: string): unknown
   isTTY?: boolean
   columns?: number
 }
 
-export function progressBar(name: string, output: ProgressOutput, now: () => number) {
+export function progressBar(name: string, output: Terminal, now: () => number) {
   let startedAt: number | undefined
   let drawnAt = 0
   let lastTenth = -1

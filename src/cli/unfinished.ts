@@ -27,12 +27,9 @@ export function unfinishedUploads(directory: string) {
     },
     async list(): Promise<Unfinished[]> {
       const names = await readdir(directory).catch(() => [])
-      const entries = names
-        .filter((name) => name.endsWith('.json'))
-        .map(
-          async (name) => JSON.parse(await readFile(join(directory, name), 'utf8')) as Unfinished,
-        )
-      return Promise.all(entries)
+      const files = names.filter((name) => name.endsWith('.json'))
+      const texts = await Promise.all(files.map((name) => readFile(join(directory, name), 'utf8')))
+      return texts.map((text) => JSON.parse(text) as Unfinished)
     },
   }
 }

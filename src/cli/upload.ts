@@ -2,7 +2,7 @@
 import { ApiProblem } from '../client/api.ts'
 import { type UploadResult, upload } from '../client/index.ts'
 import { fileSource } from './file-source.ts'
-import { type ProgressOutput, progressBar } from './progress.ts'
+import { progressBar, type Terminal } from './progress.ts'
 import type { Unfinished, UnfinishedUploads } from './unfinished.ts'
 
 export interface UploadContext {
@@ -13,13 +13,12 @@ export interface UploadContext {
   parallel: number
   json: boolean
   out: (line: string) => void
-  progress: ProgressOutput
+  progress: Terminal
   now: () => number
   signal: AbortSignal
 }
 
 const STOPPED = 130
-const FAILED = 1
 
 /** Returns the exit code. */
 export async function uploadFile(context: UploadContext, entry: Unfinished): Promise<number> {
@@ -60,7 +59,7 @@ export async function uploadFile(context: UploadContext, entry: Unfinished): Pro
       return STOPPED
     }
     say(explain(error, entry))
-    return FAILED
+    return 1
   }
 }
 

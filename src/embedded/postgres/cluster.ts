@@ -10,26 +10,22 @@ import { explain } from './server.ts'
 const DRAFT = 'initdb-'
 const TIME_LIMIT_MS = 60_000
 
-export interface Cluster {
-  /** PGDATA. */
-  data: string
-  /** The password of the role `countersign`. */
-  password: string
-}
-
-/** Creates what is missing: the password in `directory`, the cluster, and the role and database `countersign`. */
+/**
+ * Creates what is missing: the password in `directory`, the cluster, and the role and database `countersign`. Returns
+ * PGDATA and the role's password.
+ */
 export async function ensureCluster(
   directory: string,
   launcher: Launcher,
   fsync: boolean,
   superuserStatements: readonly string[] = [],
-): Promise<Cluster> {
+) {
   await removeDrafts(launcher.home)
   const data = join(launcher.home, 'data')
   const known = await readPassword(directory)
   const password = known ?? (await createPassword(directory))
 
-  if (!(await exists(data))) {
+  if ((await stat(data).catch(absent)) === undefined) {
     await createCluster(launcher, data, fsync, [
       `create role countersign login createdb password '${password}'`,
       'create database countersign owner countersign',
@@ -38,17 +34,15 @@ export async function ensureCluster(
   } else {
     await launcher.adopt(data)
     // The password file was removed, so the role gets the new password.
-    if (!known) await setPassword(launcher, data, password, fsync)
+    if (!known) {
+      const statement = `alter role countersign password '${password}'`
+      await runSql(launcher, data, fsync, [statement])
+    }
   }
   return { data, password }
 }
 
-async function createCluster(
-  launcher: Launcher,
-  data: string,
-  fsync: boolean,
-  statements: string[],
-) {
+async function createCluster(launcher: Launcher, data: string, fsync: boolean, sql: string[]) {
   const draft = await mkdtemp(join(launcher.home, DRAFT))
   try {
     // The superuser's password is not stored anywhere, because nobody connects as the superuser.
@@ -60,15 +54,12 @@ async function createCluster(
     args.push('--locale=C', '-E', 'UTF8', '--no-instructions', ...(fsync ? [] : ['--no-sync']))
     const { status, stderr } = await outcome(launcher.start('initdb', args), TIME_LIMIT_MS)
     if (status !== 0) throw new Error(explain(`initdb failed (${status})`, stderr))
-    await runSql(launcher, made, fsync, statements)
+    await runSql(launcher, made, fsync, sql)
     await rename(made, data)
   } finally {
     await rm(draft, { recursive: true, force: true })
   }
 }
-
-const setPassword = (launcher: Launcher, data: string, password: string, fsync: boolean) =>
-  runSql(launcher, data, fsync, [`alter role countersign password '${password}'`])
 
 /** Runs statements of one line each in single-user mode, which needs neither network nor password. */
 async function runSql(launcher: Launcher, data: string, fsync: boolean, statements: string[]) {
@@ -104,8 +95,6 @@ async function createPassword(directory: string): Promise<string> {
   await rename(`${path}.draft`, path)
   return password
 }
-
-const exists = async (path: string) => (await stat(path).catch(absent)) !== undefined
 
 function absent(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'ENOENT') throw error

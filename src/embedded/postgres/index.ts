@@ -63,34 +63,19 @@ export async function startEmbeddedPostgres(
     const launcher = await chooseLauncher(directory, programs, log, rootMethod)
     const prepare = () => recoverOrphan(join(launcher.home, 'data'), signal, log)
     await prepare()
-    const { data, password } = await ensureCluster(
-      directory,
-      launcher,
-      fsync,
-      options.superuserStatements,
-    )
-    const server = await startServer(launcher, {
-      data,
-      fsync,
-      detached,
-      settings,
-      prepare,
-      signal,
-      log,
-    })
+    const statements = options.superuserStatements
+    const { data, password } = await ensureCluster(directory, launcher, fsync, statements)
+    const serverOptions = { data, fsync, detached, settings, prepare, signal, log }
+    const server = await startServer(launcher, serverOptions)
+    let stopped: Promise<void> | undefined
     return {
       url: `postgres://countersign:${password}@127.0.0.1:${server.port}/countersign`,
-      stop: once(() => server.stop().finally(() => lock.release())),
+      stop: () => (stopped ??= server.stop().finally(() => lock.release())),
     }
   } catch (error) {
     lock.release()
     throw error
   }
-}
-
-function once(act: () => Promise<void>): () => Promise<void> {
-  let done: Promise<void> | undefined
-  return () => (done ??= act())
 }
 
 /** On Windows a signal ends the process at once, so `pg_ctl kill` sends PostgreSQL's own kind of signal there. */

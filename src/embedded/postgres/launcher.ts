@@ -30,23 +30,20 @@ export async function chooseLauncher(
   rootMethod?: RootMethod,
 ): Promise<Launcher> {
   const self = process.getuid?.()
-  if (self !== 0) return launcher({ home: directory, programs, owner: self })
+  if (self !== 0) return launcher(directory, programs, self)
   if (rootMethod !== 'setuid' && (await works(UNSHARE, {}, directory, programs.postgres))) {
-    return launcher({ home: directory, programs, owner: 0, prefix: UNSHARE })
+    return launcher(directory, programs, 0, { prefix: UNSHARE })
   }
   if (rootMethod === 'unshare') throw new Error('unshare --user does not work here')
   return setuidLauncher(directory, programs, log)
 }
 
-interface LauncherOptions {
-  home: string
-  programs: Programs
-  owner: number | undefined
-  prefix?: string[]
-  identity?: { uid: number; gid: number }
-}
-
-function launcher({ home, programs, owner, prefix = [], identity }: LauncherOptions): Launcher {
+function launcher(
+  home: string,
+  programs: Programs,
+  owner: number | undefined,
+  { prefix = [] as string[], identity = {} } = {},
+): Launcher {
   // The other user may not be able to enter the current folder, and our environment may hold PGDATA or secrets.
   const spawnOptions = { ...identity, cwd: dirname(programs.postgres), env: environment() }
   return {
@@ -88,19 +85,13 @@ async function setuidLauncher(directory: string, programs: Programs, log: Log): 
       { home },
     )
   }
-  return launcher({ home, programs: reachable, owner: NOBODY, identity })
+  return launcher(home, reachable, NOBODY, { identity })
 }
 
 /** Tries to run the program in the folder as that user, because mode bits do not tell everything. */
 async function works(prefix: string[], identity: object, directory: string, program = 'true') {
-  const [command = '', ...args] = [
-    ...prefix,
-    '/bin/sh',
-    '-c',
-    'cd "$0" && exec "$1" --version',
-    directory,
-    program,
-  ]
+  const script = 'cd "$0" && exec "$1" --version'
+  const [command = '', ...args] = [...prefix, '/bin/sh', '-c', script, directory, program]
   const child = spawn(command, args, { ...identity, cwd: '/', env: environment() })
   return (await outcome(child, 10_000)).status === 0
 }

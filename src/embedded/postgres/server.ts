@@ -1,7 +1,8 @@
 // The running server: started on a free loopback port, watched until it accepts connections, stopped by a fast shutdown.
 // Its last lines are kept for the error message of a failed start.
 import type { ChildProcess } from 'node:child_process'
-import { createServer } from 'node:net'
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Log } from '../../core/ports/log.ts'
@@ -11,11 +12,6 @@ import { STOP_LIMIT_MS, STOP_SIGNALS } from './process.ts'
 const START_LIMIT_MS = 60_000
 const ATTEMPTS = 10
 const ATTEMPT_DELAY_MS = 200
-
-export interface RunningServer {
-  port: number
-  stop(): Promise<void>
-}
 
 export interface ServerOptions {
   data: string
@@ -30,10 +26,7 @@ export interface ServerOptions {
 }
 
 /** Resolves when the server accepts connections. Rejects with PostgreSQL's last lines and advice. */
-export async function startServer(
-  launcher: Launcher,
-  options: ServerOptions,
-): Promise<RunningServer> {
+export async function startServer(launcher: Launcher, options: ServerOptions) {
   for (let attempt = 1; ; attempt++) {
     await options.prepare()
     const port = await freePort()
@@ -103,12 +96,11 @@ function attemptStart(launcher: Launcher, port: number, options: ServerOptions):
       if (ready || !line.includes('ready to accept connections')) return
       ready = true
       clearTimeout(timer)
-      resolve({
-        stop() {
-          stopping = true
-          return stopChild(child, options)
-        },
-      })
+      const stop = () => {
+        stopping = true
+        return stopChild(child, options)
+      }
+      resolve({ stop })
     })
     child.on('error', (error) => fail(`it could not be started: ${error.message}`))
     child.on('close', (code, signal) => {
@@ -116,11 +108,8 @@ function attemptStart(launcher: Launcher, port: number, options: ServerOptions):
       if (timedOut) return fail(`it was not ready after ${START_LIMIT_MS / 1000} s`)
       if (!ready) return fail(`it did not start (${status})`)
       if (stopping) return options.log('debug', 'the embedded PostgreSQL stopped', { status })
-      const lastLines = lines.slice(-12).join('\n')
-      options.log('error', 'the embedded PostgreSQL ended unexpectedly', {
-        status,
-        lines: lastLines,
-      })
+      const fields = { status, lines: lines.slice(-12).join('\n') }
+      options.log('error', 'the embedded PostgreSQL ended unexpectedly', fields)
     })
   })
 }
@@ -161,14 +150,11 @@ async function endsAfter(child: ChildProcess, sendSignal: () => unknown, limitMs
   return ended.finally(() => clearTimeout(timer))
 }
 
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer()
-    probe.once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      const port = typeof address === 'object' && address ? address.port : 0
-      probe.close(() => resolve(port))
-    })
-  })
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address() as AddressInfo
+  probe.close()
+  await once(probe, 'close')
+  return port
 }

@@ -83,8 +83,11 @@ export function refusal(code: RefusalCode, details: RefusalDetails = {}): Refusa
   return Object.assign(new Error(`${code}: ${message}`), { name: 'Refusal', refusal: facts })
 }
 
+export const denied = (message: string, ec?: string) => refusal('AccessDenied', { message, ec })
+
 /** InvalidArgument for a request that is malformed as a whole. */
-export const malformed = (message: string) => refusal('InvalidArgument', { message })
+export const malformed = (message: string, ec?: string) =>
+  refusal('InvalidArgument', { message, ec })
 
 /** InvalidArgument for one argument, which the answer names. */
 export const invalidArgument = (name: string, value: string, message: string, ec?: string) =>

@@ -1,6 +1,6 @@
 // The HTTP server: every request is answered and logged once, and closing waits for all work on the disk.
 import { randomBytes } from 'node:crypto'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { corsHeaders } from './bucket/cors.ts'
 import { handle, type Incoming } from './handle.ts'
 import { isRefusal, refusal } from './refusal.ts'
@@ -11,16 +11,7 @@ import type { StoreLimits } from './unverified.ts'
 const IDLE_MS = 60_000
 const CHECK_MS = 5_000
 
-export interface StoreServer {
-  server: Server
-  /** Cuts all connections and waits until no request uses the disk any more. */
-  close(): Promise<void>
-}
-
-export function storeServer(
-  services: StoreServices,
-  { headersMs, drainMs }: StoreLimits,
-): StoreServer {
+export function storeServer(services: StoreServices, { headersMs, drainMs }: StoreLimits) {
   const running = new Set<Promise<void>>()
 
   function serve(message: IncomingMessage, response: ServerResponse, expectsContinue: boolean) {
@@ -77,6 +68,7 @@ export function storeServer(
   server.on('request', (message, response) => serve(message, response, false))
   server.on('checkContinue', (message, response) => serve(message, response, true))
 
+  /** Cuts all connections and waits until no request uses the disk any more. */
   async function close() {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     server.closeAllConnections()

@@ -3,7 +3,7 @@
 import { LIFECYCLE } from '../../../storage/rest/bucket-xml.ts'
 import { childrenNamed, textAt, type XmlElement } from '../../../storage/rest/xml-tree.ts'
 import { randomId } from '../disk/layout.ts'
-import { invalidArgument, refusal } from '../refusal.ts'
+import { invalidArgument, malformed, refusal } from '../refusal.ts'
 import type { Handler } from '../services.ts'
 import { element, xmlDocument } from '../xml.ts'
 import { checkChildren, documentHandlers, readDocument, wholeNumber } from './document.ts'
@@ -80,17 +80,9 @@ function checkOverlaps(rules: readonly XmlElement[]): void {
     for (const longer of plain.slice(index + 1)) {
       if (!longer.prefix.startsWith(rule.prefix)) break
       const shared = rule.actions.find((action) => longer.actions.includes(action))
-      if (shared) {
-        throw refusal('InvalidArgument', {
-          message: `Overlap for same action type ${shared}`,
-          ec: '0014-00000084',
-        })
-      }
+      if (shared) throw malformed(`Overlap for same action type ${shared}`, '0014-00000084')
       if (longer.prefix === rule.prefix) {
-        throw refusal('InvalidArgument', {
-          message: 'Two rules have the same prefix.',
-          ec: '0014-00000085',
-        })
+        throw malformed('Two rules have the same prefix.', '0014-00000085')
       }
     }
   })

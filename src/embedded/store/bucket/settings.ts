@@ -15,15 +15,10 @@ interface Settings {
   versioning?: string
 }
 
-export interface BucketSettingsFile {
-  get(name: keyof Settings): string | undefined
-  set(name: keyof Settings, value: string | undefined): Promise<void>
-  /** Undefined if no CORS configuration is stored. */
-  corsRules(): readonly CorsRule[] | undefined
-}
+export type BucketSettingsFile = Awaited<ReturnType<typeof openSettings>>
 
 /** Opens `bucket.json` in the store's directory. */
-export async function openSettings(directory: string): Promise<BucketSettingsFile> {
+export async function openSettings(directory: string) {
   await removeLeftovers(directory)
   const path = join(directory, FILE)
   let settings = ((await readJson(path)) ?? {}) as Settings
@@ -38,12 +33,13 @@ export async function openSettings(directory: string): Promise<BucketSettingsFil
   }
 
   return {
-    get: (name) => settings[name],
-    set(name, value) {
+    get: (name: keyof Settings) => settings[name],
+    set(name: keyof Settings, value: string | undefined): Promise<void> {
       const done = last.then(() => change(name, value))
       last = done.catch(() => {})
       return done
     },
+    /** Undefined if no CORS configuration is stored. */
     corsRules: () => rules,
   }
 }

@@ -1,6 +1,6 @@
 // Limits where a callback may go. The store posts a body of the caller's choice and relays the answer, so without a limit
 // any client could use it to reach private services from this machine.
-import { refusal } from '../refusal.ts'
+import { denied } from '../refusal.ts'
 import type { Keyholder } from '../sts/keyring.ts'
 
 /**
@@ -17,9 +17,7 @@ export function checkReach(
     (host === undefined || host === url.host) && bases.some((base) => url.href.startsWith(base))
   const outside = urls.find((url) => !isService(url) && !(own && isLoopback(url)))
   if (!outside) return
-  throw refusal('AccessDenied', {
-    message: `This store sends callbacks to its own service only, not to ${outside.host}.`,
-  })
+  throw denied(`This store sends callbacks to its own service only, not to ${outside.host}.`)
 }
 
 const isLoopback = ({ hostname }: URL): boolean =>

@@ -1,29 +1,37 @@
 // Posts a signed callback and relays the application's answer to the uploader. If that fails, the answer is 203
 // CallbackFailed, although the object is stored. Source: Alibaba Cloud OSS, "Upload callbacks".
 import { createHash } from 'node:crypto'
-import { base64, utf8 } from '../../../bytes/encoding.ts'
+import { base64, percentEncode, utf8 } from '../../../bytes/encoding.ts'
 import { type Answer, exchange } from '../../../net/exchange.ts'
+import type { ObjectManifest } from '../disk/records.ts'
 import { isRefusal, refusal } from '../refusal.ts'
 import type { Reply, StoreRequest, StoreServices } from '../services.ts'
 import { percentDecode } from '../wire.ts'
 import type { CallbackPlan } from './parameters.ts'
-import { type CallbackFacts, renderCallback } from './render.ts'
 
 const TIMEOUT_MS = 5_000
 const MAX_ANSWER_BYTES = 1024 * 1024
 
 export const PUBLIC_KEY_PATH = '/.callback-public-key.pem'
 
+interface CallbackFacts {
+  manifest: ObjectManifest
+  /** Base64. '' for a multipart completion. */
+  contentMd5: string
+  operation: string
+}
+
+type Caller = Pick<StoreRequest, 'requestId' | 'clientIp'>
+
 /** Returns the reply with the application's answer as its body. Throws CallbackFailed. */
 export async function withCallback(
   reply: Reply,
   plan: CallbackPlan,
   facts: CallbackFacts,
-  request: Pick<StoreRequest, 'requestId' | 'clientIp'>,
+  request: Caller,
   services: StoreServices,
 ): Promise<Reply> {
-  const { bucket, log } = services
-  const body = utf8(renderCallback(plan, facts, { bucket, ...request }))
+  const body = utf8(renderBody(plan, facts, request, services.bucket))
   let failure: unknown
   for (const url of plan.urls) {
     try {
@@ -33,10 +41,35 @@ export async function withCallback(
     } catch (error) {
       failure = error
       const fields = { requestId: request.requestId, host: url.host, error: String(error) }
-      log('warn', 'callback failed', fields)
+      services.log('warn', 'callback failed', fields)
     }
   }
   throw asRefusal(failure)
+}
+
+/** Replaces each `${name}` of the template. */
+function renderBody(
+  { template, bodyType, variables }: CallbackPlan,
+  { manifest, contentMd5, operation }: CallbackFacts,
+  { requestId, clientIp }: Caller,
+  bucket: string,
+): string {
+  const system = new Map<string, string | number>([
+    ['bucket', bucket],
+    ['object', manifest.key],
+    ['etag', manifest.etag.replaceAll('"', '')],
+    ['size', manifest.sizeBytes],
+    ['mimeType', manifest.headers['content-type'] ?? ''],
+    ['crc64', manifest.crc64],
+    ['contentMd5', contentMd5],
+    ['reqId', requestId],
+    ['operation', operation],
+    ['clientIp', clientIp],
+  ])
+  return template.replace(/\$\{([^}]*)\}/g, (_, name: string) => {
+    const value = variables.get(name) ?? system.get(name) ?? ''
+    return bodyType === 'application/json' ? JSON.stringify(value) : percentEncode(String(value))
+  })
 }
 
 async function post(

@@ -7,16 +7,11 @@ import { refusal } from '../refusal.ts'
 import { type Layout, randomId, syncDirectory } from './layout.ts'
 import type { Piece, StoredBody } from './records.ts'
 
-export interface Bodies {
-  /** Stores all of `source`. A failure leaves nothing on disk. */
-  receive(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StoredBody>
-  /** Reads bytes `first` to `last`, both included, across the pieces. */
-  read(pieces: readonly Piece[], first: number, last: number): AsyncGenerator<Uint8Array>
-  discard(pieces: readonly Piece[]): Promise<void>
-}
+export type Bodies = ReturnType<typeof bodies>
 
-export function bodies(layout: Layout): Bodies {
-  async function receive(source: AsyncIterable<Uint8Array>, maxBytes: number) {
+export function bodies(layout: Layout) {
+  /** Stores all of `source`. A failure leaves nothing on disk. */
+  async function receive(source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<StoredBody> {
     const dataId = randomId()
     const file = await open(layout.bytes(dataId), 'wx', 0o600)
     try {
@@ -32,6 +27,7 @@ export function bodies(layout: Layout): Bodies {
     }
   }
 
+  /** Reads bytes `first` to `last`, both included, across the pieces. */
   async function* read(pieces: readonly Piece[], first: number, last: number) {
     let start = 0
     for (const { dataId, sizeBytes } of pieces) {

@@ -3,43 +3,20 @@
 import { mkdir, rm } from 'node:fs/promises'
 import type { Log } from '../../../core/ports/log.ts'
 import { refusal } from '../refusal.ts'
-import { type Bodies, bodies } from './bodies.ts'
+import { bodies } from './bodies.ts'
 import { keyedLock } from './keyed-lock.ts'
 import { isMissing, openLayout, readJson, stageJson, syncDirectory, writeJson } from './layout.ts'
 import { readers } from './readers.ts'
 import type { ObjectManifest, OpenUpload, PartRecord, Piece, UploadRecord } from './records.ts'
 import { recover } from './recover.ts'
 
-export interface Disk {
-  bodies: Bodies
-  /** Opens the current version. It stays readable until `end`, even if it is replaced or deleted. */
-  openObject(key: string): Promise<{ manifest: ObjectManifest; end(): Promise<void> } | undefined>
-  /** Fails early, before the bytes of a put arrive; the put checks again. Throws FileAlreadyExists. */
-  checkOverwrite(key: string, options: PutOptions): Promise<unknown>
-  putObject(manifest: ObjectManifest, options: PutOptions): Promise<void>
-  /** `check` gets the object, if there is one, and throws to prevent the removal. */
-  deleteObject(key: string, check: (manifest?: ObjectManifest) => void): Promise<void>
-  initiate(upload: UploadRecord, options: PutOptions): Promise<void>
-  /** Throws NoSuchUpload. */
-  findUpload(key: string, uploadId: string): OpenUpload
-  /** Throws NoSuchUpload if the upload has ended. The caller then discards the bytes. */
-  commitPart(key: string, uploadId: string, part: PartRecord): Promise<void>
-  /** `build` gets the upload under its lock, and throws to leave it open. */
-  complete(
-    key: string,
-    uploadId: string,
-    options: PutOptions,
-    build: (upload: OpenUpload) => ObjectManifest,
-  ): Promise<ObjectManifest>
-  abort(key: string, uploadId: string): Promise<void>
-  uploads(): Iterable<OpenUpload>
-}
+export type Disk = Awaited<ReturnType<typeof openDisk>>
 
 export interface PutOptions {
   forbidOverwrite: boolean
 }
 
-export async function openDisk(directory: string, log: Log): Promise<Disk> {
+export async function openDisk(directory: string, log: Log) {
   const layout = await openLayout(directory)
   const uploads = await recover(layout, log)
   const withLock = keyedLock()
@@ -49,6 +26,7 @@ export async function openDisk(directory: string, log: Log): Promise<Disk> {
   const readManifest = async (key: string) =>
     (await readJson(layout.object(key))) as ObjectManifest | undefined
 
+  /** Throws NoSuchUpload. */
   function findUpload(key: string, uploadId: string) {
     const upload = uploads.get(uploadId)
     if (upload?.key !== key) {
@@ -57,6 +35,7 @@ export async function openDisk(directory: string, log: Log): Promise<Disk> {
     return upload
   }
 
+  /** Fails early, before the bytes of a put arrive; the put checks again. Throws FileAlreadyExists. */
   async function checkOverwrite(
     key: string,
     { forbidOverwrite }: PutOptions,
@@ -109,20 +88,22 @@ export async function openDisk(directory: string, log: Log): Promise<Disk> {
     checkOverwrite,
     uploads: () => uploads.values(),
 
-    openObject: (key) =>
+    /** Opens the current version. It stays readable until `end`, even if it is replaced or deleted. */
+    openObject: (key: string) =>
       withLock(key, async () => {
         const manifest = await readManifest(key)
         return manifest && { manifest, end: reading.begin(manifest.id) }
       }),
 
-    putObject: (manifest, options) =>
+    putObject: (manifest: ObjectManifest, options: PutOptions) =>
       withLock(manifest.key, async () => {
         const previous = await checkOverwrite(manifest.key, options)
         await writeJson(layout.object(manifest.key), manifest)
         await removeVersion(previous)
       }),
 
-    deleteObject: (key, check) =>
+    /** `check` gets the object, if there is one, and throws to prevent the removal. */
+    deleteObject: (key: string, check: (manifest?: ObjectManifest) => void) =>
       withLock(key, async () => {
         const manifest = await readManifest(key)
         check(manifest)
@@ -132,7 +113,7 @@ export async function openDisk(directory: string, log: Log): Promise<Disk> {
         await removeVersion(manifest)
       }),
 
-    initiate: (upload, options) =>
+    initiate: (upload: UploadRecord, options: PutOptions) =>
       withLock(upload.key, async () => {
         await checkOverwrite(upload.key, options)
         await mkdir(layout.upload(upload.id), { mode: 0o700 })
@@ -141,7 +122,8 @@ export async function openDisk(directory: string, log: Log): Promise<Disk> {
         uploads.set(upload.id, { ...upload, parts: new Map() })
       }),
 
-    async commitPart(key, uploadId, part) {
+    /** Throws NoSuchUpload if the upload has ended. The caller then discards the bytes. */
+    async commitPart(key: string, uploadId: string, part: PartRecord) {
       const staged = await stagePart(key, uploadId, part)
       try {
         await withLock(key, async () => {
@@ -161,7 +143,13 @@ export async function openDisk(directory: string, log: Log): Promise<Disk> {
       })
     },
 
-    complete: (key, uploadId, options, build) =>
+    /** `build` gets the upload under its lock, and throws to leave it open. */
+    complete: (
+      key: string,
+      uploadId: string,
+      options: PutOptions,
+      build: (upload: OpenUpload) => ObjectManifest,
+    ) =>
       withLock(key, async () => {
         const upload = findUpload(key, uploadId)
         const manifest = build(upload)
@@ -175,7 +163,7 @@ export async function openDisk(directory: string, log: Log): Promise<Disk> {
         return manifest
       }),
 
-    abort: (key, uploadId) =>
+    abort: (key: string, uploadId: string) =>
       withLock(key, async () => {
         const upload = findUpload(key, uploadId)
         await rm(layout.uploadRecord(uploadId))

@@ -8,18 +8,9 @@ import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 
-export interface Layout {
-  objects: string
-  uploads: string
-  data: string
-  object(key: string): string
-  upload(id: string): string
-  uploadRecord(id: string): string
-  part(id: string, partNumber: number): string
-  bytes(dataId: string): string
-}
+export type Layout = Awaited<ReturnType<typeof openLayout>>
 
-export async function openLayout(directory: string): Promise<Layout> {
+export async function openLayout(directory: string) {
   const [objects, uploads, data] = ['objects', 'uploads', 'data'].map((name) =>
     join(directory, name),
   ) as [string, string, string]
@@ -30,23 +21,19 @@ export async function openLayout(directory: string): Promise<Layout> {
     objects,
     uploads,
     data,
-    object: (key) => join(objects, `${createHash('sha256').update(key).digest('hex')}.json`),
-    upload: (id) => join(uploads, id),
-    uploadRecord: (id) => join(uploads, id, 'upload.json'),
-    part: (id, partNumber) => join(uploads, id, `${partNumber}.json`),
-    bytes: (dataId) => join(data, dataId),
+    object: (key: string) =>
+      join(objects, `${createHash('sha256').update(key).digest('hex')}.json`),
+    upload: (id: string) => join(uploads, id),
+    uploadRecord: (id: string) => join(uploads, id, 'upload.json'),
+    part: (id: string, partNumber: number) => join(uploads, id, `${partNumber}.json`),
+    bytes: (dataId: string) => join(data, dataId),
   }
 }
 
 export const randomId = (): string => randomBytes(16).toString('hex').toUpperCase()
 
-/** A written and synced file that `commit` renames into place. The caller syncs the folder. */
-export interface StagedFile {
-  commit(): Promise<void>
-  discard(): Promise<void>
-}
-
-export async function stageJson(path: string, value: unknown): Promise<StagedFile> {
+/** Writes and syncs a file that `commit` renames into place. The caller syncs the folder. */
+export async function stageJson(path: string, value: unknown) {
   const temporary = `${path}.${randomId()}.tmp`
   const file = await open(temporary, 'wx', 0o600)
   try {

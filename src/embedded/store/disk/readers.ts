@@ -1,16 +1,10 @@
 // Counts the readers of each version of an object, so that its bytes are removed after the last one.
 
-export interface Readers {
-  /** Returns a function that ends the read. */
-  begin(versionId: string): () => Promise<void>
-  /** Removes now, or after the last reader of the version. */
-  removeWhenUnread(versionId: string, remove: () => Promise<void>): Promise<void>
-}
-
-export function readers(): Readers {
+export function readers() {
   const counts = new Map<string, number>()
   const waiting = new Map<string, () => Promise<void>>()
 
+  /** Returns a function that ends the read. */
   function begin(versionId: string) {
     counts.set(versionId, (counts.get(versionId) ?? 0) + 1)
     let ended = false
@@ -29,6 +23,7 @@ export function readers(): Readers {
     }
   }
 
+  /** Removes now, or after the last reader of the version. */
   async function removeWhenUnread(versionId: string, remove: () => Promise<void>) {
     if (counts.has(versionId)) waiting.set(versionId, remove)
     else await remove()

@@ -1,6 +1,6 @@
 // The policy of a form: its conditions, and whether the fields and the file meet them. Pure.
 // Source: Alibaba Cloud OSS, "PostObject", "Appendix: Policy".
-import { refusal } from '../refusal.ts'
+import { denied, refusal } from '../refusal.ts'
 import { parseBase64Object } from '../wire.ts'
 
 export type FormCondition =
@@ -15,8 +15,7 @@ export interface FormPolicy {
 
 const malformed = (message: string) => refusal('InvalidPolicyDocument', { message })
 
-export const violation = (message: string) =>
-  refusal('AccessDenied', { message: `Invalid according to Policy: ${message}` })
+export const violation = (message: string) => denied(`Invalid according to Policy: ${message}`)
 
 /** Throws InvalidPolicyDocument. */
 export function parsePolicy(encoded: string): FormPolicy {

@@ -2,10 +2,10 @@
 // Source: Alibaba Cloud OSS, "PostObject", signature fields.
 import { equalInConstantTime } from '../../../bytes/encoding.ts'
 import { OSS4_ALGORITHM, signature, signingKey } from '../../../signing/oss4.ts'
-import { invalidArgument, refusal } from '../refusal.ts'
+import { denied, invalidArgument } from '../refusal.ts'
 import { type SignatureContext, SKEW_MS, signatureMismatch } from '../signature/match.ts'
 import { signV1 } from '../signature/v1.ts'
-import { checkCredential, parseDateTime } from '../signature/v4.ts'
+import { ANONYMOUS, checkCredential, parseDateTime } from '../signature/v4.ts'
 import type { Keyholder } from '../sts/keyring.ts'
 import { type FormPolicy, parsePolicy, requiresExact, violation } from './policy.ts'
 
@@ -25,9 +25,7 @@ const MAX_AGE_MS = 7 * 86_400_000
 export function verifyForm(fields: Fields, context: SignatureContext): VerifiedForm {
   const hasAny = (names: string[]) => names.some((name) => fields.has(name))
   const isV4 = hasAny(V4.slice(0, -1))
-  if (!isV4 && !hasAny(V1)) {
-    throw refusal('AccessDenied', { message: 'Anonymous access is forbidden for this operation.' })
-  }
+  if (!isV4 && !hasAny(V1)) throw denied(ANONYMOUS)
   const missing = (isV4 ? V4 : V1).find((name) => !fields.has(name))
   if (missing) throw invalidArgument(missing, '', `The form's field ${missing} is missing.`)
   return isV4 ? verifyV4(fields, context) : verifyV1(fields, context)

@@ -1,5 +1,5 @@
 // Reads the body of CompleteMultipartUpload. Refuses a DOCTYPE, unknown elements and numbers that do not ascend.
-import { XMLParser, XMLValidator } from 'fast-xml-parser'
+import { parseXmlTree, textAt, type XmlElement } from '../../../storage/rest/xml-tree.ts'
 import { refusal } from '../refusal.ts'
 
 export interface ListedPart {
@@ -7,25 +7,12 @@ export interface ListedPart {
   etag: string
 }
 
-const parser = new XMLParser({
-  ignoreAttributes: true,
-  removeNSPrefix: true,
-  parseTagValue: false,
-  processEntities: false,
-  isArray: (name) => name === 'Part',
-})
-
 /** Throws MalformedXML or InvalidPartOrder. */
 export function readPartList(xml: string): ListedPart[] {
-  if (/<!(DOCTYPE|ENTITY)/i.test(xml) || XMLValidator.validate(xml) !== true) {
-    throw refusal('MalformedXML')
-  }
-  const root: unknown = parser.parse(xml)
-  const body = childrenOf(childrenOf(root, ['CompleteMultipartUpload']).CompleteMultipartUpload, [
-    'Part',
-  ])
-  if (!Array.isArray(body.Part) || body.Part.length === 0) throw refusal('MalformedXML')
-  const parts = body.Part.map(readPart)
+  const root = parseXmlTree(xml)
+  const isList = root?.name === 'CompleteMultipartUpload' && holdsOnly(root, ['Part'])
+  if (!isList || root.children.length === 0) throw refusal('MalformedXML')
+  const parts = root.children.map(readPart)
   parts.forEach(({ partNumber }, index) => {
     const previous = parts[index - 1]?.partNumber ?? 0
     if (partNumber <= previous || partNumber > 10_000) {
@@ -35,23 +22,15 @@ export function readPartList(xml: string): ListedPart[] {
   return parts
 }
 
-function readPart(value: unknown): ListedPart {
-  const { PartNumber: partNumber, ETag: etag } = childrenOf(value, ['PartNumber', 'ETag'])
-  if (typeof partNumber !== 'string' || !/^\d{1,9}$/.test(partNumber)) throw refusal('MalformedXML')
-  if (typeof etag !== 'string' || etag === '') throw refusal('MalformedXML')
-  return { partNumber: Number(partNumber), etag: plainEtag(etag) }
+function readPart(part: XmlElement): ListedPart {
+  const isPart = holdsOnly(part, ['PartNumber', 'ETag']) && part.children.length === 2
+  const partNumber = textAt(part, 'PartNumber') ?? ''
+  const etag = textAt(part, 'ETag')
+  const isFlat = part.children.every(({ children }) => children.length === 0)
+  if (!isPart || !isFlat || !/^\d{1,9}$/.test(partNumber) || !etag) throw refusal('MalformedXML')
+  // Some clients write the quotes of an ETag, others leave them out.
+  return { partNumber: Number(partNumber), etag: etag.replaceAll('"', '').trim().toUpperCase() }
 }
 
-/** Upper case, without quotes. Clients write and escape them differently: Go writes `&#34;`. */
-const plainEtag = (etag: string): string =>
-  etag
-    .replace(/&(quot|#34|#x22);|"/gi, '')
-    .trim()
-    .toUpperCase()
-
-function childrenOf(value: unknown, allowed: readonly string[]): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null) throw refusal('MalformedXML')
-  const names = Object.keys(value).filter((name) => name !== '?xml')
-  if (names.some((name) => !allowed.includes(name))) throw refusal('MalformedXML')
-  return value as Record<string, unknown>
-}
+const holdsOnly = ({ text, children }: XmlElement, names: readonly string[]): boolean =>
+  text.trim() === '' && children.every(({ name }) => names.includes(name))

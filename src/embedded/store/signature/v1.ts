@@ -2,7 +2,7 @@
 // OSSAccessKeyId, Expires and Signature. Source: Alibaba Cloud OSS, "Include signatures in the Authorization header" (V1).
 import { createHmac } from 'node:crypto'
 import { oss1StringToSign } from '../../../signing/oss1.ts'
-import { malformed, refusal } from '../refusal.ts'
+import { denied, malformed } from '../refusal.ts'
 import type { WireHeaders, WireQuery, WireRequest } from '../wire.ts'
 import { checkSkew, matchAddress, type SignatureContext, type Verified } from './match.ts'
 
@@ -47,8 +47,7 @@ function readHeader(authorization: string, headers: WireHeaders, now: Date): Pro
   const date = headers['x-oss-date'] ?? headers.date ?? ''
   const time = Date.parse(date)
   if (Number.isNaN(time)) {
-    const message = 'OSS authentication requires a valid Date.'
-    throw refusal('AccessDenied', { message, ec: '0002-00000503' })
+    throw denied('OSS authentication requires a valid Date.', '0002-00000503')
   }
   checkSkew(date, time, now)
   return { accessKeyId: match[1]!, signature: match[2]!, date }
@@ -58,11 +57,8 @@ function readHeader(authorization: string, headers: WireHeaders, now: Date): Pro
 function readUrl(query: WireQuery, now: Date): Provided {
   const [accessKeyId, date, signature] = URL_NAMES.map((name) => query.get(name))
   if (!accessKeyId || !date || !signature || !/^\d{1,12}$/.test(date)) {
-    const message = 'OSSAccessKeyId, Expires and Signature are all needed.'
-    throw refusal('AccessDenied', { message })
+    throw denied('OSSAccessKeyId, Expires and Signature are all needed.')
   }
-  if (Number(date) * 1000 < now.getTime()) {
-    throw refusal('AccessDenied', { message: 'Request has expired.' })
-  }
+  if (Number(date) * 1000 < now.getTime()) throw denied('Request has expired.')
   return { accessKeyId, date, signature }
 }

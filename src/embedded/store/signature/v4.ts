@@ -8,12 +8,13 @@ import {
   signingKey,
   stringToSign,
 } from '../../../signing/oss4.ts'
-import { malformed, refusal } from '../refusal.ts'
+import { denied, malformed } from '../refusal.ts'
 import type { Keyholder } from '../sts/keyring.ts'
 import type { WireHeaders, WireQuery, WireRequest } from '../wire.ts'
 import { checkSkew, matchAddress, type SignatureContext, SKEW_MS, type Verified } from './match.ts'
 
 const MAX_EXPIRES_SECONDS = 604_800
+export const ANONYMOUS = 'Anonymous access is forbidden for this operation.'
 
 interface Provided {
   credential: string
@@ -50,7 +51,7 @@ export function verifyV4(request: WireRequest, context: SignatureContext): Verif
 function readSignature({ headers, query }: WireRequest, now: Date): Provided {
   if (headers.authorization !== undefined) return readHeader(headers.authorization, headers, now)
   if (isV4Url(query)) return readUrl(query, now)
-  throw refusal('AccessDenied', { message: 'Anonymous access is forbidden for this operation.' })
+  throw denied(ANONYMOUS)
 }
 
 /** Accepts spaces after the commas and any order, because official SDKs differ. */
@@ -74,8 +75,7 @@ function readHeader(authorization: string, headers: WireHeaders, now: Date): Pro
   const dateTime = headers['x-oss-date'] ?? toDateTime(dateText)
   const time = parseDateTime(dateTime)
   if (time === undefined) {
-    const message = 'OSS authentication requires a valid Date or x-oss-date.'
-    throw refusal('AccessDenied', { message, ec: '0002-00000503' })
+    throw denied('OSS authentication requires a valid Date or x-oss-date.', '0002-00000503')
   }
   checkSkew(dateTime, time, now)
   const additionalHeaders = splitNames(fields.get('AdditionalHeaders'))
@@ -93,16 +93,13 @@ function readUrl(query: WireQuery, now: Date): Provided {
   if (!credential || !signature) throw malformed('x-oss-credential or x-oss-signature is missing.')
   if (time === undefined) throw malformed('x-oss-date must be like 20231216T162057Z.')
   const expires = query.get('x-oss-expires')
-  if (!expires) {
-    throw refusal('AccessDenied', { message: 'x-oss-expires is missing.', ec: '0002-00000215' })
-  }
+  if (!expires) throw denied('x-oss-expires is missing.', '0002-00000215')
   const seconds = /^\d{1,9}$/.test(expires) ? Number(expires) : 0
   if (seconds < 1 || seconds > MAX_EXPIRES_SECONDS) {
-    const message = 'x-oss-expires must be 1 to 604800 seconds.'
-    throw refusal('AccessDenied', { message, ec: '0002-00000232' })
+    throw denied('x-oss-expires must be 1 to 604800 seconds.', '0002-00000232')
   }
   if (now.getTime() < time - SKEW_MS || now.getTime() > time + seconds * 1000) {
-    throw refusal('AccessDenied', { message: 'Request has expired.', ec: '0002-00000236' })
+    throw denied('Request has expired.', '0002-00000236')
   }
   const additionalHeaders = splitNames(query.get('x-oss-additional-headers'))
   return { credential, dateTime, signature, additionalHeaders }

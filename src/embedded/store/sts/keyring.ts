@@ -8,7 +8,7 @@ import {
   fromUtf8,
   utf8,
 } from '../../../bytes/encoding.ts'
-import { refusal } from '../refusal.ts'
+import { denied, refusal } from '../refusal.ts'
 import type { Address } from '../wire.ts'
 import { allows, parseSessionPolicy, type SessionPolicy } from './session-policy.ts'
 
@@ -21,10 +21,6 @@ export interface Keyholder {
   policy?: SessionPolicy
 }
 
-export interface TemporaryKey extends Pick<Keyholder, 'accessKeyId' | 'secretAccessKey'> {
-  sessionToken: string
-}
-
 interface TokenClaims {
   id: string
   /** Milliseconds since the epoch. */
@@ -32,11 +28,7 @@ interface TokenClaims {
   policy?: string
 }
 
-export interface Keyring {
-  /** Throws InvalidAccessKeyId, InvalidSecurityToken, SecurityTokenExpired. */
-  holder(accessKeyId: string, sessionToken: string | undefined): Keyholder
-  issue(id: string, expiresAt: Date, policy: string | undefined): TemporaryKey
-}
+export type Keyring = ReturnType<typeof keyring>
 
 /** The key that signs everything, and the time. */
 export interface StoreKey {
@@ -45,7 +37,7 @@ export interface StoreKey {
   clock: () => Date
 }
 
-export function keyring({ accessKeyId, secretAccessKey, clock }: StoreKey): Keyring {
+export function keyring({ accessKeyId, secretAccessKey, clock }: StoreKey) {
   const derive = (label: string, text: string) =>
     createHmac('sha256', secretAccessKey).update(`${label}\n${text}`).digest('base64url')
 
@@ -59,7 +51,8 @@ export function keyring({ accessKeyId, secretAccessKey, clock }: StoreKey): Keyr
   }
 
   return {
-    holder(id, sessionToken) {
+    /** Throws InvalidAccessKeyId, InvalidSecurityToken, SecurityTokenExpired. */
+    holder(id: string, sessionToken: string | undefined): Keyholder {
       if (sessionToken === undefined) {
         if (equalInConstantTime(id, accessKeyId)) return { own: true, accessKeyId, secretAccessKey }
         throw refusal('InvalidAccessKeyId', { elements: { OSSAccessKeyId: id } })
@@ -75,7 +68,7 @@ export function keyring({ accessKeyId, secretAccessKey, clock }: StoreKey): Keyr
       }
     },
 
-    issue(id, expiresAt, policy) {
+    issue(id: string, expiresAt: Date, policy: string | undefined) {
       const claims: TokenClaims = { id, until: expiresAt.getTime(), policy }
       const body = base64url(utf8(JSON.stringify(claims)))
       return {
@@ -92,8 +85,5 @@ export function authorise(holder: Keyholder, action: string, { bucket, key }: Ad
   if (!holder.policy) return
   const resource = `acs:oss:local:embedded:${key ? `${bucket}/${key}` : bucket}`
   if (allows(holder.policy, action, resource)) return
-  throw refusal('AccessDenied', {
-    ec: '0003-00000001',
-    message: `The session policy does not allow ${action} here.`,
-  })
+  throw denied(`The session policy does not allow ${action} here.`, '0003-00000001')
 }
