@@ -5,6 +5,7 @@ import type { AppsDb, Issuer } from '../core/ports/apps.ts'
 import type { Vault } from '../core/ports/sealed.ts'
 import { Problem } from '../core/problem.ts'
 import type { Database } from './connect.ts'
+import { withoutNulls } from './row.ts'
 import { apiKeys, apps, grants, issuers, policies, storageScans } from './schema.ts'
 import { instant, json } from './transition.ts'
 
@@ -156,11 +157,7 @@ export function appsDb(database: Database, vault: Vault): AppsDb {
       return Promise.all(
         found.map(
           async (row): Promise<Issuer> => ({
-            ...row,
-            jwksUrl: row.jwksUrl ?? undefined,
-            publicKeys: row.publicKeys ?? undefined,
-            policyClaim: row.policyClaim ?? undefined,
-            claims: row.claims ?? undefined,
+            ...withoutNulls(row),
             secret: row.encryptedSecret ? await vault.open(row.encryptedSecret) : undefined,
           }),
         ),

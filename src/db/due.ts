@@ -3,7 +3,7 @@ import { sql } from 'drizzle-orm'
 import { keysExpireBefore, type UploadsDb } from '../core/ports/uploads.ts'
 import { appsWithDue } from './apps-due.ts'
 import type { Database } from './connect.ts'
-import { toSession, type UploadRow } from './session-row.ts'
+import { readSessions } from './session-row.ts'
 import { instant } from './transition.ts'
 
 type DueDb = Pick<
@@ -19,7 +19,9 @@ type DueDb = Pick<
 export const dueDb = (database: Database): DueDb => ({
   // A claim postpones its rows, so that two sweepers take different ones. The first condition is the partial index's.
   async claimDue(appId, now, again, limit) {
-    const rows = await database.execute<{ row: UploadRow }>(sql`
+    return readSessions(
+      database,
+      sql`
       with due as (
         select app_id, upload_id, sweep_at as due_at from uploads
         where app_id = ${appId} and (storage_released_at is null or leftovers_at is not null)
@@ -29,8 +31,8 @@ export const dueDb = (database: Database): DueDb => ({
         update uploads u set sweep_at = ${instant(again)}
         from due where u.app_id = ${appId} and due.app_id = u.app_id and due.upload_id = u.upload_id
         returning to_jsonb(u) as row, due_at)
-      select row from claimed order by due_at`)
-    return rows.map(({ row }) => toSession(row))
+      select row from claimed order by due_at`,
+    )
   },
 
   // Skips a session that ended or began a direct completion since it was read: that change set a time of its own.
@@ -50,15 +52,17 @@ export const dueDb = (database: Database): DueDb => ({
 
   async findOwners(appId, store, uploads, ids = []) {
     const listed = JSON.stringify(uploads.map(({ storageUploadId }) => storageUploadId))
-    const rows = await database.execute<{ row: UploadRow }>(sql`
+    return readSessions(
+      database,
+      sql`
       select to_jsonb(u) as row from uploads u
       where app_id = ${appId} and store = ${store}
         and upload_id in (select jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb))
       union
       select to_jsonb(u) from uploads u
       where app_id = ${appId} and store = ${store} and storage_released_at is null
-        and storage_upload_id in (select jsonb_array_elements_text(${listed}::jsonb))`)
-    return rows.map(({ row }) => toSession(row))
+        and storage_upload_id in (select jsonb_array_elements_text(${listed}::jsonb))`,
+    )
   },
 
   async forgetIdempotencyKeys(appId, now) {

@@ -8,7 +8,7 @@ import {
   type UploadState,
 } from '../core/upload-session.ts'
 import type { Database } from './connect.ts'
-import { toSession, type UploadRow } from './session-row.ts'
+import { readSessions } from './session-row.ts'
 import { instant, type Transition, textArray, transition, transitionOfMany } from './transition.ts'
 
 export const among = (states: readonly UploadState[]): SQL =>
@@ -64,11 +64,13 @@ export const endDb = (
     }),
 
   async abortableUnder(appId, grantId, now, limit) {
-    const rows = await database.execute<{ row: UploadRow }>(sql`
+    return readSessions(
+      database,
+      sql`
       select to_jsonb(u) as row from uploads u
       where app_id = ${appId} and grant_id = ${grantId} and ${endGuard('aborted', {}, now)}
-      order by upload_id limit ${limit}`)
-    return rows.map(({ row }) => toSession(row))
+      order by upload_id limit ${limit}`,
+    )
   },
 
   // Locks the grant after its sessions, in the order of every other end.

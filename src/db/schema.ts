@@ -15,7 +15,13 @@ import {
 import type { ClaimConditions } from '../core/claims.ts'
 import type { Policy } from '../core/policy.ts'
 import type { ProcessingTask } from '../core/processing.ts'
-import type { AttemptDeclaration } from '../core/upload-session.ts'
+import type {
+  AttemptDeclaration,
+  CompletedObject,
+  CredentialKind,
+  UploadMethod,
+  UploadState,
+} from '../core/upload-session.ts'
 import { appId, at, bytes } from './schema/tenant.ts'
 
 export * from './schema/outbox.ts'
@@ -101,14 +107,14 @@ export const uploads = pgTable(
     appId: appId(),
     uploadId: text('upload_id').notNull(),
     subject: text('subject').notNull(),
-    credential: text('credential').notNull(),
+    credential: text('credential').$type<CredentialKind>().notNull(),
     grantId: text('grant_id'),
     issuerId: text('issuer_id'),
     issuerSubject: text('issuer_subject'),
     policyName: text('policy_name').notNull(),
     policy: jsonb('policy').$type<Policy>().notNull(),
-    state: text('state').notNull(),
-    method: text('method').notNull(),
+    state: text('state').$type<UploadState>().notNull(),
+    method: text('method').$type<UploadMethod>().notNull(),
     store: text('store').notNull(),
     objectKey: text('object_key').notNull(),
     filename: text('filename').notNull(),
@@ -140,7 +146,7 @@ export const uploads = pgTable(
     endedAt: at('ended_at'),
     storageReleasedAt: at('storage_released_at'),
     sweepAt: at('sweep_at').notNull(),
-    object: jsonb('object').$type<Record<string, unknown>>(),
+    object: jsonb('object').$type<CompletedObject>(),
     failure: text('failure'),
     revision: integer('revision').notNull().default(0),
     logHash: text('log_hash').notNull().default(''),

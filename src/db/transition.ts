@@ -5,7 +5,8 @@ import { type Checksums, checksumTexts } from '../core/checksum.ts'
 import type { WebhookEvent } from '../core/event.ts'
 import type { UploadSession } from '../core/upload-session.ts'
 import type { Database } from './connect.ts'
-import { toSession, type UploadRow } from './session-row.ts'
+import type { Row } from './row.ts'
+import { toSession } from './session-row.ts'
 
 /** A point in time as a parameter, because the driver under drizzle takes text. */
 export const instant = (date: Date | undefined): SQL =>
@@ -160,7 +161,7 @@ export async function transition(
   { appId, uploadId, set, guard, event, settlement = 'keep', returnsGrant = false }: Transition,
 ): Promise<UploadSession | undefined> {
   const log = event ? sql`, revision = revision + 1, ${chain(event)}` : sql``
-  const [found] = await database.execute<{ row: UploadRow }>(sql`
+  const [found] = await database.execute<{ row: Row }>(sql`
     with changed as (
       update uploads set ${set}${log}
       where app_id = ${appId} and upload_id = ${uploadId} and (${guard})

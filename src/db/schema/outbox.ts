@@ -11,7 +11,7 @@ import {
   text,
   uniqueIndex,
 } from 'drizzle-orm/pg-core'
-import type { Progress } from '../../core/ports/deliveries.ts'
+import type { DeliveryState, Progress, TargetName } from '../../core/ports/deliveries.ts'
 import { appId, at } from './tenant.ts'
 
 export const webhookEndpoints = pgTable(
@@ -35,12 +35,12 @@ export const deliveries = pgTable(
     deliveryId: text('delivery_id').notNull(),
     eventId: text('event_id').notNull(),
     uploadId: text('upload_id').notNull(),
-    target: text('target').notNull().default('webhook'),
+    target: text('target').$type<TargetName>().notNull().default('webhook'),
     endpointId: text('endpoint_id'),
     rule: integer('rule'),
     type: text('type').notNull(),
     body: text('body').notNull(),
-    state: text('state').notNull(),
+    state: text('state').$type<DeliveryState>().notNull(),
     progress: jsonb('progress').$type<Progress>(),
     attemptCount: integer('attempt_count').notNull().default(0),
     scheduledAttempts: integer('scheduled_attempts').notNull().default(0),
