@@ -54,9 +54,7 @@ export const endDb = (
 ): Pick<UploadsDb, 'end' | 'abortableUnder' | 'revokeGrant'> => ({
   // A failed initiate does not count as a use of the grant. An abort before the store has begun does.
   end: (session, to, options, event, now) =>
-    transition(database, {
-      appId: session.appId,
-      uploadId: session.id,
+    transition(database, session, {
       ...ending(to, options, now),
       event,
       settlement: 'end',

@@ -28,8 +28,6 @@ export function textArray(checksums: Checksums): SQL {
 export type Settlement = 'keep' | 'end' | 'release' | { settleBytes: number }
 
 export interface Transition {
-  appId: string
-  uploadId: string
   set: SQL
   guard: SQL
   event?: WebhookEvent
@@ -158,13 +156,14 @@ function settle(settlement: Settlement, returnsGrant: boolean): SQL {
 /** Returns the session after the change, or undefined if the guard refused. */
 export async function transition(
   database: Database,
-  { appId, uploadId, set, guard, event, settlement = 'keep', returnsGrant = false }: Transition,
+  { appId, id }: Pick<UploadSession, 'appId' | 'id'>,
+  { set, guard, event, settlement = 'keep', returnsGrant = false }: Transition,
 ): Promise<UploadSession | undefined> {
   const log = event ? sql`, revision = revision + 1, ${chain(event)}` : sql``
   const [found] = await database.execute<{ row: Row }>(sql`
     with changed as (
       update uploads set ${set}${log}
-      where app_id = ${appId} and upload_id = ${uploadId} and (${guard})
+      where app_id = ${appId} and upload_id = ${id} and (${guard})
       returning *)
     ${event ? recordEvent(event) : sql``}
     ${settle(settlement, returnsGrant)}
@@ -172,7 +171,8 @@ export async function transition(
   return found && toSession(found.row)
 }
 
-export interface TransitionOfMany extends Pick<Transition, 'appId' | 'set' | 'guard'> {
+export interface TransitionOfMany extends Pick<Transition, 'set' | 'guard'> {
+  appId: string
   events: ReadonlyArray<{ uploadId: string; event: WebhookEvent }>
   /** A statement after `changed`, for the row that all of them belong to. It returns a row if that exists. */
   along: SQL

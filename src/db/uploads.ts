@@ -53,17 +53,17 @@ export function uploadsDb(database: Database): UploadsDb {
     storeKey: (request, uploadId, now) => storeKey(database, request, uploadId, now),
 
     takeOver: (appId, id, now, leaseUntil) =>
-      transition(database, {
-        appId,
-        uploadId: id,
-        set: sql`lease_until = ${instant(leaseUntil)}, leftovers_at = ${instant(now)}`,
-        guard: sql`state = 'initiating' and lease_until <= ${instant(now)}`,
-      }),
+      transition(
+        database,
+        { appId, id },
+        {
+          set: sql`lease_until = ${instant(leaseUntil)}, leftovers_at = ${instant(now)}`,
+          guard: sql`state = 'initiating' and lease_until <= ${instant(now)}`,
+        },
+      ),
 
     open: (session, storageUploadId, event, now) =>
-      transition(database, {
-        appId: session.appId,
-        uploadId: session.id,
+      transition(database, session, {
         set: sql`state = 'open', storage_upload_id = ${storageUploadId ?? null}, lease_until = null,
           sweep_at = ${instant(firstLookAt(session, now))}`,
         // A request that took over has aborted this storage upload.
@@ -73,22 +73,22 @@ export function uploadsDb(database: Database): UploadsDb {
 
     // A takeover keeps the declaration, because the object of the first attempt must not be judged by another one.
     claimCompletion: (appId, id, declared, now, leaseUntil) =>
-      transition(database, {
-        appId,
-        uploadId: id,
-        set: sql`state = 'completing', lease_until = ${instant(leaseUntil)}, attempt = attempt + 1,
+      transition(
+        database,
+        { appId, id },
+        {
+          set: sql`state = 'completing', lease_until = ${instant(leaseUntil)}, attempt = attempt + 1,
           prior_attempt_at = attempt_at, attempt_at = ${instant(now)}, active_at = ${instant(now)},
           attempt_declared = case when state = 'open' then ${declares(declared)} else attempt_declared end,
           missing_since = case when state = 'open' then null else missing_since end,
           sweep_at = ${instant(after(leaseUntil, 60_000))}`,
-        guard: sql`(state = 'open' and expires_at > ${instant(now)})
+          guard: sql`(state = 'open' and expires_at > ${instant(now)})
           or (state = 'completing' and lease_until <= ${instant(now)})`,
-      }),
+        },
+      ),
 
     reopen: (session, options, now) =>
-      transition(database, {
-        appId: session.appId,
-        uploadId: session.id,
+      transition(database, session, {
         set: sql`state = 'open', lease_until = null, missing_since = null,
           attempt_at = ${options.wasAttempt ? sql`attempt_at` : sql`prior_attempt_at`}, attempt_declared = null,
           sweep_at = ${instant(firstLookAt(session, now))}`,
@@ -96,9 +96,7 @@ export function uploadsDb(database: Database): UploadsDb {
       }),
 
     releaseLease: (session, { missing, wasAttempt }, now) =>
-      transition(database, {
-        appId: session.appId,
-        uploadId: session.id,
+      transition(database, session, {
         set: sql`lease_until = ${instant(now)}, attempt_at = ${wasAttempt ? sql`attempt_at` : sql`prior_attempt_at`},
           missing_since = ${missing ? sql`coalesce(missing_since, ${instant(now)})` : sql`missing_since`},
           sweep_at = ${instant(after(now, 60_000))}`,
@@ -106,9 +104,7 @@ export function uploadsDb(database: Database): UploadsDb {
       }),
 
     recordChecked: (session, checksums, now) =>
-      transition(database, {
-        appId: session.appId,
-        uploadId: session.id,
+      transition(database, session, {
         set: sql`checked_checksums = ${withChecked(checkedText(checksums))}`,
         guard: sql`state = 'completing' and attempt = ${session.attempt} and lease_until > ${instant(now)}`,
       }),
@@ -116,24 +112,24 @@ export function uploadsDb(database: Database): UploadsDb {
     // A checksum that newly binds the session voids the listings that were not checked against it.
     recordDirect: (appId, id, { checksums, checksum }, now) => {
       const checked = checkedText(checksums)
-      return transition(database, {
-        appId,
-        uploadId: id,
-        set: sql`direct = true, checksum = ${checksum ?? null},
+      return transition(
+        database,
+        { appId, id },
+        {
+          set: sql`direct = true, checksum = ${checksum ?? null},
           checked_checksums = case when checksum is null and ${checksum ?? null}::text is not null and ${checked} is not null
             then array[${checked}] else ${withChecked(checked)} end,
           prior_attempt_at = attempt_at, attempt_at = ${instant(now)},
           active_at = ${instant(now)}, sweep_at = ${instant(after(now, 60_000))}`,
-        guard: sql`state = 'open' and expires_at > ${instant(now)}
+          guard: sql`state = 'open' and expires_at > ${instant(now)}
           and coalesce(checksum, ${checksum ?? null}) is not distinct from ${checksum ?? null}::text`,
-      })
+        },
+      )
     },
 
     // A client's own SDK may have begun more uploads than it completed, so the sweep looks for leftovers.
     finish: (session, object, event, now) =>
-      transition(database, {
-        appId: session.appId,
-        uploadId: session.id,
+      transition(database, session, {
         set: sql`state = 'completed', object = ${json(object)}, checksum = ${object.declared ?? null},
           attempt_declared = null, lease_until = null,
           ended_at = ${instant(now)}, storage_released_at = ${instant(now)}, sweep_at = ${instant(now)},
@@ -145,35 +141,27 @@ export function uploadsDb(database: Database): UploadsDb {
       }),
 
     releaseStorage: (session, now) =>
-      transition(database, {
-        appId: session.appId,
-        uploadId: session.id,
+      transition(database, session, {
         set: sql`storage_released_at = ${instant(now)}, leftovers_at = null`,
         guard: sql`storage_released_at is null and state in ('aborted', 'expired', 'failed')`,
         settlement: 'release',
       }),
 
     beginHeal: (session, now) =>
-      transition(database, {
-        appId: session.appId,
-        uploadId: session.id,
+      transition(database, session, {
         set: sql`leftovers_at = ${instant(now)}`,
         guard: mayHeal(session, now),
       }),
 
     heal: (session, storageUploadId, now) =>
-      transition(database, {
-        appId: session.appId,
-        uploadId: session.id,
+      transition(database, session, {
         set: sql`storage_upload_id = ${storageUploadId}, generation = generation + 1,
           direct = false, checked_checksums = null, active_at = ${instant(now)}, sweep_at = ${instant(firstLookAt(session, now))}`,
         guard: mayHeal(session, now),
       }),
 
     async releaseReservation(session, now) {
-      await transition(database, {
-        appId: session.appId,
-        uploadId: session.id,
+      await transition(database, session, {
         set: sql`lease_until = ${instant(now)}`,
         guard: mayOpen(session),
       })
