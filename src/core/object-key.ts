@@ -1,7 +1,7 @@
 // Renders a policy's template and a session's values to one safe key under the app's prefix. Every placeholder becomes one
 // path segment, so that no value escapes its place. Two subjects never become the same segment.
 import { digestHex, HEX, isWellFormed, utf8 } from '../bytes/encoding.ts'
-import { Problem } from './problem.ts'
+import { invalidField, Problem } from './problem.ts'
 
 export const DEFAULT_KEY_TEMPLATE = '{subject}/{uploadId}/{filename}'
 
@@ -80,13 +80,7 @@ export function replacedTemplateFault(template: string): string | undefined {
  * `invalid-request` for a lone surrogate, since it has no bytes of its own.
  */
 export async function subjectSegment(subject: string): Promise<string> {
-  if (!isWellFormed(subject)) {
-    const detail = 'has a lone surrogate'
-    throw new Problem('invalid-request', {
-      detail: `subject ${detail}`,
-      members: { errors: [{ pointer: '/subject', detail }] },
-    })
-  }
+  if (!isWellFormed(subject)) throw invalidField('/subject', 'has a lone surrogate')
   let segment = ''
   for (const byte of utf8(subject)) {
     const character = String.fromCharCode(byte)

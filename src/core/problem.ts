@@ -1,11 +1,6 @@
 // Problem: an error that we answer with (RFC 9457), and the catalogue of every code. Codes are permanent, because clients
 // branch on them. Any code may throw a Problem; only http/problem.ts renders it.
 
-interface Entry {
-  status: number
-  title: string
-}
-
 export const PROBLEMS = {
   'invalid-request': { status: 400, title: 'The request is not valid' },
   unauthenticated: { status: 401, title: 'A valid credential is needed' },
@@ -57,7 +52,7 @@ export const PROBLEMS = {
   'database-unavailable': { status: 503, title: 'The database did not answer in time' },
   'storage-unavailable': { status: 503, title: 'The store did not answer as expected' },
   'not-ready': { status: 503, title: 'The service is not ready' },
-} as const satisfies Record<string, Entry>
+} as const satisfies Record<string, { status: number; title: string }>
 
 export type ProblemCode = keyof typeof PROBLEMS
 
