@@ -1,6 +1,13 @@
 // Verifies and reads callbacks of OSS. Pure: makes no request. A valid signature is necessary but not sufficient, because the
 // key has 512 bits and signs for every customer of OSS.
-import { base64, fromBase64, fromUtf8, isStorable, utf8 } from '../../bytes/encoding.ts'
+import {
+  base64,
+  concatBytes,
+  fromBase64,
+  fromUtf8,
+  isStorable,
+  utf8,
+} from '../../bytes/encoding.ts'
 import type { RawRequest, StoreCallback } from '../../core/ports/object-store.ts'
 import { wholeNumber } from '../rest/values.ts'
 import { verifyRsaMd5 } from './md5.ts'
@@ -64,12 +71,7 @@ export function callbackKeyUrlAllowed(headerValue: string | null): boolean {
 export function callbackStringToSign(request: RawRequest): Uint8Array | undefined {
   const path = percentDecodeBytes(request.rawPath)
   if (!path) return undefined
-  const query = utf8(`${request.rawQuery}\n`)
-  const signed = new Uint8Array(path.length + query.length + request.body.length)
-  signed.set(path)
-  signed.set(query, path.length)
-  signed.set(request.body, path.length + query.length)
-  return signed
+  return concatBytes([path, utf8(`${request.rawQuery}\n`), request.body])
 }
 
 /** Undefined for a body that `parseCallbackBody` cannot read. Believes nothing: `verifyOssCallback` checks the signature. */
