@@ -1,7 +1,7 @@
 // Renders a policy's template and a session's values to one safe key under the app's prefix. Every placeholder becomes one
 // path segment, so that no value escapes its place. Two subjects never become the same segment.
 import { digestHex, HEX, isWellFormed, utf8 } from '../bytes/encoding.ts'
-import { invalidField, Problem } from './problem.ts'
+import { fieldProblem, invalidField } from './problem.ts'
 
 export const DEFAULT_KEY_TEMPLATE = '{subject}/{uploadId}/{filename}'
 
@@ -111,11 +111,7 @@ export function renderKey(prefix: string, template: string, values: KeyValues): 
   )
   const key = `${prefix}/${rendered}`
   const fault = keyFault(key)
-  if (fault) {
-    throw new Problem('invalid-request', {
-      detail: `The object key for this upload ${fault}. Use a shorter or plainer filename.`,
-      members: { errors: [{ pointer: '/filename', detail: `makes a key that ${fault}` }] },
-    })
-  }
-  return key
+  if (!fault) return key
+  const sentence = `The object key for this upload ${fault}. Use a shorter or plainer filename.`
+  throw fieldProblem('invalid-request', '/filename', `makes a key that ${fault}`, sentence)
 }

@@ -84,9 +84,14 @@ export class Problem extends Error {
   }
 }
 
+/** A problem of one field. `sentence` is the problem's detail if that says more than the field's. */
+export const fieldProblem = (
+  code: ProblemCode,
+  pointer: string,
+  detail: string,
+  sentence = detail,
+): Problem => new Problem(code, { detail: sentence, members: { errors: [{ pointer, detail }] } })
+
 /** `invalid-request` for one field; its detail reads as a sentence that begins with the field. */
 export const invalidField = (pointer: string, detail: string): Problem =>
-  new Problem('invalid-request', {
-    detail: `${pointer.slice(1)} ${detail}`,
-    members: { errors: [{ pointer, detail }] },
-  })
+  fieldProblem('invalid-request', pointer, detail, `${pointer.slice(1)} ${detail}`)

@@ -3,7 +3,7 @@ import { and, desc, eq, isNull, lt, sql } from 'drizzle-orm'
 import { POLICY_DEFAULTS } from '../core/policy.ts'
 import type { AppsDb, Issuer } from '../core/ports/apps.ts'
 import type { Vault } from '../core/ports/sealed.ts'
-import { Problem } from '../core/problem.ts'
+import { fieldProblem, Problem } from '../core/problem.ts'
 import type { Database } from './connect.ts'
 import { withoutNulls } from './row.ts'
 import { apiKeys, apps, grants, issuers, policies, storageScans } from './schema.ts'
@@ -39,10 +39,7 @@ async function refusePrefixConflict(
   const detail =
     `The subjectPrefix ${theirs} of the issuer ${other.issuer_id} and ${mine} overlap, so two owners could have one subject. ` +
     `Give ${theirs} to join the subjects of both${otherwise}.`
-  throw new Problem('subject-prefix-conflict', {
-    detail,
-    members: { errors: [{ pointer: '/subjectPrefix', detail }] },
-  })
+  throw fieldProblem('subject-prefix-conflict', '/subjectPrefix', detail)
 }
 
 export function appsDb(database: Database, vault: Vault): AppsDb {

@@ -8,7 +8,8 @@ import {
   type UploadState,
 } from '../core/upload-session.ts'
 import type { Database } from './connect.ts'
-import { readSessions } from './session-row.ts'
+import type { Row } from './row.ts'
+import { toSession } from './session-row.ts'
 import { instant, type Transition, textArray, transition, transitionOfMany } from './transition.ts'
 
 export const among = (states: readonly UploadState[]): SQL =>
@@ -62,13 +63,11 @@ export const endDb = (
     }),
 
   async abortableUnder(appId, grantId, now, limit) {
-    return readSessions(
-      database,
-      sql`
+    const rows = await database.execute<{ row: Row }>(sql`
       select to_jsonb(u) as row from uploads u
       where app_id = ${appId} and grant_id = ${grantId} and ${endGuard('aborted', {}, now)}
-      order by upload_id limit ${limit}`,
-    )
+      order by upload_id limit ${limit}`)
+    return rows.map(({ row }) => toSession(row))
   },
 
   // Locks the grant after its sessions, in the order of every other end.

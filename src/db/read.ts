@@ -5,7 +5,7 @@ import { grantRevoked } from '../core/reach.ts'
 import { hasEnded, type UploadSession } from '../core/upload-session.ts'
 import type { Database } from './connect.ts'
 import type { Row } from './row.ts'
-import { readSessions, toSession } from './session-row.ts'
+import { toSession } from './session-row.ts'
 import { instant } from './transition.ts'
 
 /** The condition of the partial indexes. Literals, because a generic plan cannot match parameters with an index. */
@@ -23,7 +23,10 @@ async function read(
   { appId, by, rows, before }: { appId: string; by?: string; rows: SQL; before?: SQL },
 ): Promise<UploadSession[]> {
   const first = before ?? sql``
-  if (by === undefined) return readSessions(database, sql`${first} ${rows}`)
+  if (by === undefined) {
+    const found = await database.execute<{ row: Row }>(sql`${first} ${rows}`)
+    return found.map(({ row }) => toSession(row))
+  }
   const found = await database.execute<{ row: Row | null; stands: boolean }>(sql`
     ${first} select stands, found.row from (select ${stands(appId, by)} as stands) grant_check
       left join (${rows}) found on stands

@@ -1,8 +1,6 @@
 // Turns a row of `uploads`, as `to_jsonb` writes it, into an UploadSession.
-import type { SQL } from 'drizzle-orm'
 import type { PartPlan } from '../core/part-plan.ts'
 import type { UploadSession } from '../core/upload-session.ts'
-import type { Database } from './connect.ts'
 import { type Row, readRow } from './row.ts'
 import { uploads } from './schema.ts'
 
@@ -22,10 +20,4 @@ export function toSession(row: Row): UploadSession {
     readRow(uploads, row)
   const plan = planOf({ sizeBytes, partSizeBytes, partCount, maxPartCount })
   return { ...session, id: uploadId, key: objectKey, plan }
-}
-
-/** Runs a statement that returns sessions as `row`. */
-export async function readSessions(database: Database, statement: SQL): Promise<UploadSession[]> {
-  const rows = await database.execute<{ row: Row }>(statement)
-  return rows.map(({ row }) => toSession(row))
 }

@@ -76,23 +76,17 @@ export function ossBucket(options: OssBucketOptions): BucketSettings {
 
     async writeLifecycle(configuration: BucketConfiguration<LifecycleRule>) {
       // If a bucket has overlapping rules on purpose, OSS refuses to write them again without this header.
-      const overlap = hasOverlap(configuration)
-      const body = writeConfiguration(LIFECYCLE, configuration)
-      await send(
-        'PUT',
-        'lifecycle',
-        body,
-        overlap ? { 'x-oss-allow-same-action-overlap': 'true' } : {},
-      )
+      const extra: Record<string, string> = hasOverlap(configuration)
+        ? { 'x-oss-allow-same-action-overlap': 'true' }
+        : {}
+      await send('PUT', 'lifecycle', writeConfiguration(LIFECYCLE, configuration), extra)
     },
 
     async readAcl() {
       const acl = await read('acl', (body) => {
         const root = rootOf(body, 'AccessControlPolicy')
-        return textAt(
-          root?.children.find(({ name }) => name === 'AccessControlList'),
-          'Grant',
-        )
+        const list = root?.children.find(({ name }) => name === 'AccessControlList')
+        return textAt(list, 'Grant')
       })
       return acl!
     },
