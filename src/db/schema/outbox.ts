@@ -1,4 +1,4 @@
-// The outbox: webhook endpoints, what is owed to them and to processing targets, and every attempt.
+// The outbox: webhook endpoints, deliveries to them and to processing targets, and every attempt.
 import { sql } from 'drizzle-orm'
 import {
   check,
@@ -60,18 +60,18 @@ export const deliveries = pgTable(
     uniqueIndex('deliveries_rule_once')
       .on(table.appId, table.uploadId, table.rule)
       .where(sql`rule is not null`),
-    // A webhook has an endpoint and no rule, processing the reverse.
+    // A webhook has an endpoint and no rule; processing has a rule and no endpoint.
     check(
       'deliveries_one_target',
       sql`(target = 'webhook') = (endpoint_id is not null) and (endpoint_id is null) = (rule is not null)`,
     ),
-    // The claim: what is due, oldest first.
+    // Due deliveries, oldest first.
     index('deliveries_due').on(table.appId, table.nextAttemptAt).where(sql`state = 'pending'`),
-    // What the sweep asks a store about.
+    // Tasks that the sweep polls.
     index('deliveries_running').on(table.appId, table.nextAttemptAt).where(sql`state = 'running'`),
-    // What an upload is owed, newest first.
+    // Deliveries of an upload, newest first.
     index('deliveries_by_upload').on(table.appId, table.uploadId, table.deliveryId),
-    // The delivery log of an endpoint, newest first.
+    // Deliveries of an endpoint, newest first.
     index('deliveries_by_endpoint').on(table.appId, table.endpointId, table.deliveryId),
   ],
 )
