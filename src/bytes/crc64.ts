@@ -1,5 +1,5 @@
-// CRC-64/XZ, the CRC64 of OSS (reflected ECMA-182 polynomial, all-ones start
-// and end), and its combination over concatenated bytes. Portable: 32-bit halves, no BigInt per byte.
+// CRC-64/XZ, the CRC64 of OSS (reflected ECMA-182 polynomial, all-ones start and end), and its combination over concatenated
+// bytes. It computes in 32-bit halves, because a BigInt per byte would be slow.
 
 /** The reflected polynomial: bit 63 is x^0. */
 const POLYNOMIAL = 0xc96c5795d7870f42n
@@ -32,8 +32,8 @@ function buildTables(): Tables {
 }
 
 /**
- * Checksum of the bytes, as an unsigned 64-bit number; OSS writes it in decimal. With `previous`, the finished
- * checksum of what came before, that of the whole: `crc64(b, crc64(a))` is the checksum of a then b.
+ * Returns the checksum as an unsigned 64-bit number, which OSS writes in decimal. `previous` is the checksum of the bytes before:
+ * `crc64(b, crc64(a))` is the checksum of a then b.
  */
 export function crc64(bytes: Uint8Array, previous = 0n): bigint {
   built ??= buildTables()
@@ -65,8 +65,8 @@ export function crc64(bytes: Uint8Array, previous = 0n): bigint {
 }
 
 /**
- * Checksum of a then b, from the checksum of each and the length of b in bytes (an integer up to 2^53 - 1).
- * What zlib does with GF(2) matrices: a's checksum, times x^(8 · length) modulo the polynomial, plus b's.
+ * Returns the checksum of a then b, from the checksum of each and the length of b in bytes (an integer up to 2^53 - 1): a's
+ * checksum, times x^(8 · length) modulo the polynomial, plus b's. zlib does the same with GF(2) matrices.
  */
 export function combineCrc64(a: bigint, b: bigint, lengthOfB: number): bigint {
   if (!Number.isSafeInteger(lengthOfB) || lengthOfB < 0) {
@@ -75,7 +75,7 @@ export function combineCrc64(a: bigint, b: bigint, lengthOfB: number): bigint {
   return multiply(shiftOf(lengthOfB), a) ^ b
 }
 
-/** Parts of one upload have one length, so the last shift nearly always serves again. */
+/** Parts of an upload have the same length, so the last shift is usually the next one. */
 let lastShift = { length: 0, operator: 1n << 63n }
 
 /** x^(8 · length) modulo the polynomial. */

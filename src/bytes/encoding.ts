@@ -33,7 +33,7 @@ export function base64(bytes: Uint8Array): string {
   return btoa(binary)
 }
 
-/** Decodes standard base64, padded. Returns undefined where the text is not exactly that. */
+/** Decodes padded standard base64. Returns undefined for any other text. */
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
   if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined
   return Uint8Array.from(atob(text), (character) => character.charCodeAt(0))
@@ -42,7 +42,7 @@ export function fromBase64(text: string): Uint8Array<ArrayBuffer> | undefined {
 export const base64url = (bytes: Uint8Array): string =>
   base64(bytes).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')
 
-/** Decodes unpadded base64url (RFC 4648 §5). Returns undefined where the text is not that. */
+/** Decodes unpadded base64url (RFC 4648 §5). Returns undefined for any other text. */
 export function fromBase64url(text: string): Uint8Array<ArrayBuffer> | undefined {
   if (!/^[A-Za-z0-9_-]*$/.test(text) || text.length % 4 === 1) return undefined
   const padded = text.replaceAll('-', '+').replaceAll('_', '/')
@@ -58,12 +58,12 @@ export function equalInConstantTime(left: string, right: string): boolean {
   return difference === 0
 }
 
-/** True where the text has no lone surrogate, so that it has a UTF-8 form (String.prototype.isWellFormed is newer than the target). */
+/** Whether the text has no lone surrogate, and so a UTF-8 form. String.prototype.isWellFormed is newer than the target. */
 export function isWellFormed(text: string): boolean {
   return !/[\uD800-\uDBFF](?![\uDC00-\uDFFF])|(?<![\uD800-\uDBFF])[\uDC00-\uDFFF]/.test(text)
 }
 
-/** True where PostgreSQL can store the text: it takes neither U+0000 nor a lone surrogate, in text as in jsonb. */
+/** Whether PostgreSQL can store the text: text and jsonb take neither U+0000 nor a lone surrogate. */
 export const isStorable = (text: string): boolean => isWellFormed(text) && !text.includes('\0')
 
 /** Percent-encodes all but the unreserved characters of RFC 3986 §2.3; encodeURIComponent leaves five more bare. */
@@ -74,7 +74,7 @@ export function percentEncode(text: string): string {
   )
 }
 
-/** As percentEncode, with slashes left alone: the form of an object key in a path. */
+/** Encodes an object key for a path: as percentEncode, but slashes stay. */
 export const percentEncodePath = (text: string): string =>
   text.split('/').map(percentEncode).join('/')
 

@@ -5,7 +5,7 @@ import { utf8 } from '../bytes/encoding.ts'
 interface ObjectHeaderRules {
   acls: readonly string[]
   storageClasses: readonly string[]
-  /** By algorithm: which other fields go with it. */
+  /** The other fields that each algorithm allows. */
   encryptions: Readonly<Record<string, { keyId: boolean; dataEncryptions: readonly string[] }>>
   maxTags: number
   tagText: RegExp
@@ -15,7 +15,7 @@ interface ObjectHeaderRules {
   metadataPrefixBytes: number
 }
 
-/** Names of user metadata that begin so are the service's own, such as the stamp's. */
+/** Begins the names of the service's own user metadata, such as the stamp's. */
 export const RESERVED_METADATA = 'countersign-'
 
 /** The longest stamp: the name without the store's prefix, and the session's id. */

@@ -34,7 +34,7 @@ const PLACEHOLDERS: Record<string, (values: KeyValues) => string> = {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: keys must not have them.
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/u
 
-/** Why this text cannot be a key (or a key prefix), or undefined. */
+/** Says why this text cannot be a key or a key prefix. */
 export function keyFault(key: string): string | undefined {
   if (!isWellFormed(key)) return 'has a lone surrogate'
   const bytes = utf8(key).length
@@ -47,7 +47,7 @@ export function keyFault(key: string): string | undefined {
   return undefined
 }
 
-/** Why this template cannot be used, or undefined. */
+/** Says why this template cannot be used. */
 export function templateFault(template: string): string | undefined {
   const unknown = [...template.matchAll(/\{([^{}]*)\}/g)].find(
     ([, name]) => !Object.hasOwn(PLACEHOLDERS, name!),
@@ -66,8 +66,8 @@ export function templateFault(template: string): string | undefined {
 }
 
 /**
- * Why a policy with `overwrite: replace` cannot use this template, or undefined. The key must hold what only this upload or
- * this subject has.
+ * Says why a policy with `overwrite: replace` cannot use this template. The key must contain the upload's id or its subject, so
+ * that no subject replaces another's object.
  */
 export function replacedTemplateFault(template: string): string | undefined {
   if (/\{(uploadId|subject)\}/.test(template)) return undefined

@@ -15,7 +15,7 @@ interface Saves {
 }
 
 interface Awaited {
-  /** A task without a result fails after so many seconds. */
+  /** After this long, a task without a result fails. */
   maxSeconds?: number
 }
 
@@ -46,7 +46,7 @@ export interface ProcessingTask {
   rule: number
   name?: string
   target: ProcessingTarget
-  /** Where the result is saved. */
+  /** The key of the result. */
   key: string
 }
 

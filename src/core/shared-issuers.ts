@@ -1,4 +1,4 @@
-// Issuers that give anybody a token for any audience. Only a claim tells whose token it is, so registering one requires claims.
+// Issuers that give anybody a token for any audience. Only a claim names the owner, so registering one requires claims.
 import type { ClaimConditions } from './claims.ts'
 import { fieldProblem } from './problem.ts'
 

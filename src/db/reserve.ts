@@ -12,7 +12,7 @@ import type { Row } from './row.ts'
 import { toSession } from './session-row.ts'
 import { instant, json } from './transition.ts'
 
-/** The sweep looks at a session that is still initiating after so long. */
+/** After this long, the sweep looks at a session that is still initiating. */
 const INITIATING_SECONDS = 60
 
 /** Throws `quota-exceeded`, `grant-exhausted` or `grant-revoked`, and then takes nothing. */
@@ -80,7 +80,7 @@ export async function storeKey(
 async function insert(database: Database, upload: NewUpload, now: Date) {
   const { appId, subject, plan, quota, grantId, reservedBytes } = upload
   const day = upload.createdAt.toISOString().slice(0, 10)
-  // The day never goes back, so that a process whose clock is behind does not count it from nothing again.
+  // The day never goes back, so that a process with a slow clock does not restart its count.
   const limit = {
     open: quota.openUploads ?? null,
     bytes: quota.bytes ?? null,

@@ -23,7 +23,7 @@ export function textArray(checksums: Checksums): SQL {
 
 /**
  * The change of the subject's usage. `end` frees its slot and `release` gives its bytes back; `settleBytes` does both, and counts
- * so many bytes as stored.
+ * that number of bytes as stored.
  */
 export type Settlement = 'keep' | 'end' | 'release' | { settleBytes: number }
 

@@ -1,18 +1,18 @@
-// `fetch` over node:http, for what the global one cannot do: check the resolved address at the moment of connecting, and
-// send a Host header that is not the URL's own. It settles for every way in which a request can end.
+// A `fetch` over node:http. Unlike the global one, it can check the resolved address as it connects, and send another Host header
+// than the URL's. It settles however a request ends.
 import * as http from 'node:http'
 import * as https from 'node:https'
 import type { LookupFunction } from 'node:net'
 
-/** Statuses that have no body, and whose Response takes none. */
+/** Statuses without a body. A Response of one throws if it is given any. */
 const BODILESS = [204, 205, 304]
-/** Interim answers cost time and prove nothing. */
+/** The most interim answers (1xx) before a call fails. */
 const MAX_INTERIM_ANSWERS = 100
 
 export interface NodeFetchOptions {
   /** Resolves host names; one that it refuses is not connected to. IP addresses in URLs never reach it. */
   lookup?: LookupFunction
-  /** One connection a call, unless given. */
+  /** By default, each call opens a connection. */
   agents?: { 'http:': http.Agent; 'https:': https.Agent }
 }
 
@@ -70,7 +70,7 @@ function responseOf(incoming: http.IncomingMessage): Response {
   return response
 }
 
-/** Not Readable.toWeb, which throws where nobody can catch it if data arrives after a cancel. */
+/** Not Readable.toWeb, which throws an uncatchable error if data arrives after a cancel. */
 function bodyOf(incoming: http.IncomingMessage): ReadableStream<Uint8Array> {
   const chunks: AsyncIterator<Buffer> = incoming[Symbol.asyncIterator]()
   return new ReadableStream({

@@ -1,9 +1,6 @@
 // Bounds a promise by a time-out, because a single promise that never settles must not stop anything else.
 
-/**
- * Resolves or rejects as the work does. Where the work has not settled in time, it does so as `late` does instead; the work
- * itself is not stopped.
- */
+/** Settles as the work does, or as `late` does if the work takes longer. The work is not stopped. */
 export async function withTimeout<Value, Late>(
   work: Promise<Value>,
   milliseconds: number,

@@ -1,12 +1,12 @@
 // The scheduled work of a Node process: deliveries each second, the sweep each minute, housekeeping each hour.
 import type { Budget } from '../core/ports/budget.ts'
 import type { Log } from '../core/ports/log.ts'
+import type { Services } from '../core/ports/services.ts'
 import type { Retention } from '../core/retention.ts'
-import { type DeliverServices, deliverer } from '../delivery/deliver.ts'
+import { deliverer } from '../delivery/deliver.ts'
 import { withTimeout } from '../net/with-timeout.ts'
 import { type HousekeepingServices, keepHouse } from '../schedule/housekeeping.ts'
 import { runScheduled } from '../schedule/run.ts'
-import type { SweepServices } from '../uploads/sweep/sweep.ts'
 import { type Repeated, repeat } from './timers.ts'
 
 const DELIVER_EVERY_MS = 1_000
@@ -37,7 +37,7 @@ const until = (signal: AbortSignal, budget: Budget): Budget => ({
 })
 
 export function startJobs(
-  services: DeliverServices & SweepServices,
+  services: Services,
   housekeepingServices: HousekeepingServices,
   keep: Retention,
   log: Log,

@@ -1,14 +1,11 @@
 // The scheduled work of every runtime: sweeps sessions, then polls stores. Divides a run whose outgoing requests are bounded.
 import { errorText } from '../core/error-text.ts'
 import { appsWithin, inTurn, keeping, sharesOf } from '../core/ports/budget.ts'
-import { type DeliverServices, deliverDue, pollRunning } from '../delivery/deliver.ts'
-import { type SweepCounts, type SweepServices, sweep } from '../uploads/sweep/sweep.ts'
+import type { Services } from '../core/ports/services.ts'
+import { deliverDue, pollRunning } from '../delivery/deliver.ts'
+import { type SweepCounts, sweep } from '../uploads/sweep/sweep.ts'
 
-export type ScheduledServices = SweepServices & DeliverServices
-
-export async function runScheduled(
-  services: ScheduledServices,
-): Promise<SweepCounts & { polled: number }> {
+export async function runScheduled(services: Services): Promise<SweepCounts & { polled: number }> {
   const counts = await sweep(services)
   return { ...counts, polled: await pollRunning(services) }
 }
@@ -18,7 +15,7 @@ export async function runScheduled(
  * share. Deliveries use what is left at the end. A part that fails does not keep the others from their turn.
  */
 export async function runWithin(
-  services: ScheduledServices,
+  services: Services,
   keepHouse?: () => Promise<unknown>,
 ): Promise<void> {
   const { budget, log } = services
@@ -38,7 +35,7 @@ export async function runWithin(
 }
 
 /** Sweeps only as many apps as the budget allows, because a query for each app could use up the whole run. */
-function ofAppsInTurn(services: ScheduledServices): ScheduledServices {
+function ofAppsInTurn(services: Services): Services {
   const { uploads, budget } = services
   return {
     ...services,

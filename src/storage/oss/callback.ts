@@ -28,7 +28,7 @@ const MAX_BODY_BYTES = 64 * 1024
 const PERCENT = 0x25
 
 /**
- * True if the store signed this request (signature version 1.0). Never throws because of what a sender can send.
+ * True if the store signed this request (signature version 1.0). No request of a sender makes it throw.
  * With `embeddedKeyPem`, the embedded store's own key in SPKI PEM, x-oss-pub-key-url is ignored.
  */
 export function verifyOssCallback(request: RawRequest, embeddedKeyPem?: string): boolean {
@@ -109,7 +109,7 @@ export function parseCallbackBody(
   try {
     return read ? fieldsOf(read(fromUtf8(body))) : undefined
   } catch {
-    // What JSON.parse, the UTF-8 decoder and decodeURIComponent throw for malformed input.
+    // JSON.parse, the UTF-8 decoder or decodeURIComponent found malformed input.
     return undefined
   }
 }
@@ -162,7 +162,7 @@ function readForm(text: string): Pairs | undefined {
 
 const formText = (text: string) => decodeURIComponent(text.replaceAll('+', ' '))
 
-/** Base64 in its one canonical spelling: what it decodes to encodes to the same text. */
+/** Accepts base64 in its canonical spelling only. */
 function fromBase64Strictly(text: string | null): Uint8Array | undefined {
   const bytes = text ? fromBase64(text) : undefined
   return bytes && base64(bytes) === text ? bytes : undefined
