@@ -1,9 +1,6 @@
 // Finds the origins that a CORS configuration does not serve, and plans the one rule to add for them.
-import {
-  type BucketConfiguration,
-  type CorsRule,
-  matchesWildcard,
-} from '../core/ports/bucket-settings.ts'
+import { matchesPattern } from '../core/claims.ts'
+import type { BucketConfiguration, CorsRule } from '../core/ports/bucket-settings.ts'
 
 const METHODS = ['PUT', 'POST', 'GET', 'HEAD', 'DELETE'] as const
 /** A client needs these headers to know what the store has received. */
@@ -29,12 +26,12 @@ const exposesAll = ({ exposeHeaders }: CorsRule) =>
 
 /** Whether one pattern of the rule allows every origin that `wanted` matches; `wanted` may hold a `*`. */
 const covers = ({ allowedOrigins }: CorsRule, wanted: string) =>
-  allowedOrigins.some((pattern) => matchesWildcard(pattern, wanted))
+  allowedOrigins.some((pattern) => matchesPattern(pattern, wanted))
 
 /** Whether the rule may answer for some origin that `wanted` matches. */
 const touches = ({ allowedOrigins }: CorsRule, wanted: string) =>
   allowedOrigins.some((pattern) => {
-    if (matchesWildcard(pattern, wanted) || matchesWildcard(wanted, pattern)) return true
+    if (matchesPattern(pattern, wanted) || matchesPattern(wanted, pattern)) return true
     if (!pattern.includes('*') || !wanted.includes('*')) return false
     const [a = '', b = ''] = pattern.split('*')
     const [c = '', d = ''] = wanted.split('*')

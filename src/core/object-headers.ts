@@ -5,7 +5,7 @@ import { utf8 } from '../bytes/encoding.ts'
 interface ObjectHeaderRules {
   acls: readonly string[]
   storageClasses: readonly string[]
-  /** By algorithm: which other fields go with it. */
+  /** The other fields that each algorithm allows. */
   encryptions: Readonly<Record<string, { keyId: boolean; dataEncryptions: readonly string[] }>>
   maxTags: number
   tagText: RegExp
@@ -15,7 +15,7 @@ interface ObjectHeaderRules {
   metadataPrefixBytes: number
 }
 
-/** Names of user metadata that begin so are the service's own, such as the stamp's. */
+/** Begins the names of the service's own user metadata, such as the stamp's. */
 export const RESERVED_METADATA = 'countersign-'
 
 /** The longest stamp: the name without the store's prefix, and the session's id. */
@@ -43,8 +43,6 @@ export interface ObjectHeaderFault {
   message: string
 }
 
-type Faults = Array<ObjectHeaderFault | false | undefined>
-
 const oneOf = (values: readonly string[]) => `must be one of ${values.join(', ')}`
 
 /** Empty if the store accepts the headers. */
@@ -52,82 +50,74 @@ export function objectHeaderFaults(
   headers: ObjectHeaders,
   rules: ObjectHeaderRules,
 ): ObjectHeaderFault[] {
-  const { acl, storageClass } = headers
-  const faults: Faults = [
-    acl !== undefined && !rules.acls.includes(acl) && { path: ['acl'], message: oneOf(rules.acls) },
-    storageClass !== undefined &&
-      !rules.storageClasses.includes(storageClass) && {
-        path: ['storageClass'],
-        message: oneOf(rules.storageClasses),
-      },
-    ...encryptionFaults(headers, rules),
-    ...tagFaults(headers.tags ?? {}, rules),
-    ...metadataFaults(headers.metadata ?? {}, rules),
-  ]
-  return faults.filter((fault) => fault !== false && fault !== undefined)
+  const { acl, storageClass, tags = {}, metadata = {} } = headers
+  const faults: ObjectHeaderFault[] = []
+  const refuse: Refuse = (path, message) => void faults.push({ path, message })
+  if (acl !== undefined && !rules.acls.includes(acl)) refuse(['acl'], oneOf(rules.acls))
+  if (storageClass !== undefined && !rules.storageClasses.includes(storageClass)) {
+    refuse(['storageClass'], oneOf(rules.storageClasses))
+  }
+  checkEncryption(headers, rules, refuse)
+  checkTags(tags, rules, refuse)
+  checkMetadata(metadata, rules, refuse)
+  return faults
 }
 
-function encryptionFaults(headers: ObjectHeaders, { encryptions }: ObjectHeaderRules): Faults {
-  const {
+type Refuse = (path: string[], message: string) => void
+
+function checkEncryption(
+  {
     serverSideEncryption: algorithm,
     serverSideEncryptionKeyId: keyId,
     serverSideDataEncryption: dataEncryption,
-  } = headers
+  }: ObjectHeaders,
+  { encryptions }: ObjectHeaderRules,
+  refuse: Refuse,
+): void {
   const row =
     algorithm && Object.hasOwn(encryptions, algorithm) ? encryptions[algorithm] : undefined
-  const dataEncryptions = row?.dataEncryptions ?? []
-  return [
-    algorithm !== undefined &&
-      !row && { path: ['serverSideEncryption'], message: oneOf(Object.keys(encryptions)) },
-    keyId !== undefined &&
-      !row?.keyId && {
-        path: ['serverSideEncryptionKeyId'],
-        message: 'needs "serverSideEncryption": "KMS"',
-      },
-    dataEncryption !== undefined &&
-      !dataEncryptions.includes(dataEncryption) && {
-        path: ['serverSideDataEncryption'],
-        message: 'is "SM4", and needs "serverSideEncryption": "KMS"',
-      },
-  ]
+  if (algorithm !== undefined && !row) {
+    refuse(['serverSideEncryption'], oneOf(Object.keys(encryptions)))
+  }
+  if (keyId !== undefined && !row?.keyId) {
+    refuse(['serverSideEncryptionKeyId'], 'needs "serverSideEncryption": "KMS"')
+  }
+  if (dataEncryption !== undefined && !row?.dataEncryptions.includes(dataEncryption)) {
+    const message = 'is "SM4", and needs "serverSideEncryption": "KMS"'
+    refuse(['serverSideDataEncryption'], message)
+  }
 }
 
-function tagFaults(tags: Record<string, string>, { maxTags, tagText }: ObjectHeaderRules): Faults {
+function checkTags(
+  tags: Record<string, string>,
+  { maxTags, tagText }: ObjectHeaderRules,
+  refuse: Refuse,
+): void {
   const entries = Object.entries(tags)
-  return [
-    entries.length > maxTags && { path: ['tags'], message: `has at most ${maxTags} tags` },
-    ...entries.map(
-      ([key, value]) =>
-        !(tagText.test(key) && tagText.test(value)) && {
-          path: ['tags', key],
-          message: 'is made of letters, digits, spaces and + - = . _ : /',
-        },
-    ),
-  ]
+  if (entries.length > maxTags) refuse(['tags'], `has at most ${maxTags} tags`)
+  for (const [key, value] of entries) {
+    if (tagText.test(key) && tagText.test(value)) continue
+    refuse(['tags', key], 'is made of letters, digits, spaces and + - = . _ : /')
+  }
 }
 
-function metadataFaults(
+function checkMetadata(
   metadata: Record<string, string>,
-  { maxMetadataBytes, metadataPrefixBytes }: ObjectHeaderRules,
-): Faults {
-  const entries = Object.entries(metadata)
-  const bytes = entries.reduce(
-    (sum, [name, value]) => sum + metadataPrefixBytes + name.length + utf8(value).length,
-    metadataPrefixBytes + STAMP_BYTES,
-  )
-  return [
-    bytes > maxMetadataBytes && {
-      path: ['metadata'],
-      message: `has at most ${maxMetadataBytes} bytes together with its header names and the stamp`,
-    },
-    ...entries.map(
-      ([name]) =>
-        name.startsWith(RESERVED_METADATA) && {
-          path: ['metadata', name],
-          message: `must not begin with "${RESERVED_METADATA}": such names are the service’s own`,
-        },
-    ),
-  ]
+  { maxMetadataBytes: most, metadataPrefixBytes }: ObjectHeaderRules,
+  refuse: Refuse,
+): void {
+  let bytes = metadataPrefixBytes + STAMP_BYTES
+  for (const [name, value] of Object.entries(metadata)) {
+    bytes += metadataPrefixBytes + name.length + utf8(value).length
+  }
+  if (bytes > most) {
+    refuse(['metadata'], `has at most ${most} bytes together with its header names and the stamp`)
+  }
+  for (const name of Object.keys(metadata)) {
+    if (!name.startsWith(RESERVED_METADATA)) continue
+    const message = `must not begin with "${RESERVED_METADATA}": such names are the service’s own`
+    refuse(['metadata', name], message)
+  }
 }
 
 export interface ObjectHeaders {

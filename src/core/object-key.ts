@@ -1,7 +1,7 @@
 // Renders a policy's template and a session's values to one safe key under the app's prefix. Every placeholder becomes one
 // path segment, so that no value escapes its place. Two subjects never become the same segment.
 import { digestHex, HEX, isWellFormed, utf8 } from '../bytes/encoding.ts'
-import { Problem } from './problem.ts'
+import { fieldProblem, invalidField } from './problem.ts'
 
 export const DEFAULT_KEY_TEMPLATE = '{subject}/{uploadId}/{filename}'
 
@@ -34,7 +34,7 @@ const PLACEHOLDERS: Record<string, (values: KeyValues) => string> = {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: keys must not have them.
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/u
 
-/** Why this text cannot be a key (or a key prefix), or undefined. */
+/** Says why this text cannot be a key or a key prefix. */
 export function keyFault(key: string): string | undefined {
   if (!isWellFormed(key)) return 'has a lone surrogate'
   const bytes = utf8(key).length
@@ -47,7 +47,7 @@ export function keyFault(key: string): string | undefined {
   return undefined
 }
 
-/** Why this template cannot be used, or undefined. */
+/** Says why this template cannot be used. */
 export function templateFault(template: string): string | undefined {
   const unknown = [...template.matchAll(/\{([^{}]*)\}/g)].find(
     ([, name]) => !Object.hasOwn(PLACEHOLDERS, name!),
@@ -66,8 +66,8 @@ export function templateFault(template: string): string | undefined {
 }
 
 /**
- * Why a policy with `overwrite: replace` cannot use this template, or undefined. The key must hold what only this upload or
- * this subject has.
+ * Says why a policy with `overwrite: replace` cannot use this template. The key must contain the upload's id or its subject, so
+ * that no subject replaces another's object.
  */
 export function replacedTemplateFault(template: string): string | undefined {
   if (/\{(uploadId|subject)\}/.test(template)) return undefined
@@ -80,13 +80,7 @@ export function replacedTemplateFault(template: string): string | undefined {
  * `invalid-request` for a lone surrogate, since it has no bytes of its own.
  */
 export async function subjectSegment(subject: string): Promise<string> {
-  if (!isWellFormed(subject)) {
-    const detail = 'has a lone surrogate'
-    throw new Problem('invalid-request', {
-      detail: `subject ${detail}`,
-      members: { errors: [{ pointer: '/subject', detail }] },
-    })
-  }
+  if (!isWellFormed(subject)) throw invalidField('/subject', 'has a lone surrogate')
   let segment = ''
   for (const byte of utf8(subject)) {
     const character = String.fromCharCode(byte)
@@ -117,11 +111,7 @@ export function renderKey(prefix: string, template: string, values: KeyValues): 
   )
   const key = `${prefix}/${rendered}`
   const fault = keyFault(key)
-  if (fault) {
-    throw new Problem('invalid-request', {
-      detail: `The object key for this upload ${fault}. Use a shorter or plainer filename.`,
-      members: { errors: [{ pointer: '/filename', detail: `makes a key that ${fault}` }] },
-    })
-  }
-  return key
+  if (!fault) return key
+  const sentence = `The object key for this upload ${fault}. Use a shorter or plainer filename.`
+  throw fieldProblem('invalid-request', '/filename', `makes a key that ${fault}`, sentence)
 }

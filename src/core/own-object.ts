@@ -1,4 +1,4 @@
-// Tells from HEAD whether an object is a session's own. An answer without a value that decides is as good as no answer.
+// Tells from HEAD whether an object is a session's own. An answer that lacks a deciding value counts as no answer.
 import type { Checksums } from './checksum.ts'
 import type { ObjectStore } from './ports/object-store.ts'
 import { StoreFailure } from './ports/store-failure.ts'
@@ -8,7 +8,7 @@ import type { UploadSession } from './upload-session.ts'
 /** Nothing may be finished, failed or deleted on such an answer. */
 export const incompleteAnswer = () => new StoreFailure('ambiguous', 'IncompleteAnswer', 200)
 
-/** Whether a checksum is missing that this store reports of everything stored. */
+/** Whether a checksum is missing that this store always reports. */
 export const lacksChecksum = (
   { verifiableChecksums }: Pick<ObjectStore, 'verifiableChecksums'>,
   checksums: Checksums,

@@ -1,4 +1,4 @@
-// Principal: who is calling. A session is owned by an app and a subject, whatever the kind of credential.
+// Principal: the caller of a request. An app and a subject own a session, whatever the kind of credential.
 import { Problem } from './problem.ts'
 import type { CompletionToken, GrantToken, UploadToken } from './token.ts'
 

@@ -1,11 +1,6 @@
 // Problem: an error that we answer with (RFC 9457), and the catalogue of every code. Codes are permanent, because clients
 // branch on them. Any code may throw a Problem; only http/problem.ts renders it.
 
-interface Entry {
-  status: number
-  title: string
-}
-
 export const PROBLEMS = {
   'invalid-request': { status: 400, title: 'The request is not valid' },
   unauthenticated: { status: 401, title: 'A valid credential is needed' },
@@ -57,7 +52,7 @@ export const PROBLEMS = {
   'database-unavailable': { status: 503, title: 'The database did not answer in time' },
   'storage-unavailable': { status: 503, title: 'The store did not answer as expected' },
   'not-ready': { status: 503, title: 'The service is not ready' },
-} as const satisfies Record<string, Entry>
+} as const satisfies Record<string, { status: number; title: string }>
 
 export type ProblemCode = keyof typeof PROBLEMS
 
@@ -89,9 +84,14 @@ export class Problem extends Error {
   }
 }
 
+/** A problem of one field. `sentence` is the problem's detail if that says more than the field's. */
+export const fieldProblem = (
+  code: ProblemCode,
+  pointer: string,
+  detail: string,
+  sentence = detail,
+): Problem => new Problem(code, { detail: sentence, members: { errors: [{ pointer, detail }] } })
+
 /** `invalid-request` for one field; its detail reads as a sentence that begins with the field. */
 export const invalidField = (pointer: string, detail: string): Problem =>
-  new Problem('invalid-request', {
-    detail: `${pointer.slice(1)} ${detail}`,
-    members: { errors: [{ pointer, detail }] },
-  })
+  fieldProblem('invalid-request', pointer, detail, `${pointer.slice(1)} ${detail}`)

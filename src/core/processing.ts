@@ -2,7 +2,7 @@
 // tasks are decided at creation and stored with the session, so that later changes of the policy do not touch them.
 import { matchesContentType } from './content-type.ts'
 import { type KeyValues, renderKey, templateFault } from './object-key.ts'
-import { Problem } from './problem.ts'
+import { fieldProblem, type Problem } from './problem.ts'
 
 export const MAX_PROCESSING_RULES = 10
 
@@ -15,7 +15,7 @@ interface Saves {
 }
 
 interface Awaited {
-  /** A task without a result fails after so many seconds. */
+  /** After this long, a task without a result fails. */
   maxSeconds?: number
 }
 
@@ -46,7 +46,7 @@ export interface ProcessingTask {
   rule: number
   name?: string
   target: ProcessingTarget
-  /** Where the result is saved. */
+  /** The key of the result. */
   key: string
 }
 
@@ -128,8 +128,6 @@ export function planProcessing(
 
 function keyTaken(key: string): Problem {
   const detail = 'makes a key under which processing saves its result'
-  return new Problem('invalid-request', {
-    detail: `filename ${detail} (${key}). Use another filename.`,
-    members: { errors: [{ pointer: '/filename', detail }] },
-  })
+  const sentence = `filename ${detail} (${key}). Use another filename.`
+  return fieldProblem('invalid-request', '/filename', detail, sentence)
 }

@@ -1,5 +1,5 @@
-// Which sessions a credential reaches, whether it reads their objects, and which tokens it gets. The statement that reads the
-// session also checks whether a grant was revoked (`by` in UploadsDb).
+// Decides which sessions a credential reaches, whether it reads their objects, and which tokens it gets. The statement that reads
+// the session also checks whether a grant was revoked (`by` in UploadsDb).
 import type { Credential, GrantPrincipal, Principal } from './principal.ts'
 import { Problem } from './problem.ts'
 import { hasEnded, type UploadSession } from './upload-session.ts'
@@ -89,11 +89,11 @@ export function mayCopyFrom(principal: Principal, source: UploadSession, now: Da
   )
 }
 
-/** Who gets the tokens of a session. */
+/** The caller that gets a session's tokens. */
 export interface Holder {
   /** Tokens name the grant that got them, and are revoked with it. */
   grantId?: string
-  /** False for the holder of an upload token, who gets no completion token. */
+  /** False for an upload token, which gets no completion token. */
   isOwner: boolean
   /** The grant leaves completion to the backend. */
   backendCompletes: boolean

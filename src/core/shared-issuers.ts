@@ -1,6 +1,6 @@
-// Issuers that give anybody a token for any audience. Only a claim tells whose token it is, so registering one requires claims.
+// Issuers that give anybody a token for any audience. Only a claim names the owner, so registering one requires claims.
 import type { ClaimConditions } from './claims.ts'
-import { Problem } from './problem.ts'
+import { fieldProblem } from './problem.ts'
 
 interface SharedIssuer {
   name: string
@@ -61,8 +61,5 @@ export function requireOwner(issuer: string, conditions: ClaimConditions = {}): 
   const detail =
     `Anybody can get a token of ${shared.name} for this audience. Give claims with ${claims}, ` +
     `each of its patterns with its owner spelt out, such as ${JSON.stringify(shared.example)}.`
-  throw new Problem('issuer-needs-claims', {
-    detail,
-    members: { errors: [{ pointer: '/claims', detail }] },
-  })
+  throw fieldProblem('issuer-needs-claims', '/claims', detail)
 }

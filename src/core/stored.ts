@@ -39,5 +39,5 @@ export interface StoredObject {
   uploadId?: string
 }
 
-/** An answer that has all that decides whether a session finishes or fails. */
+/** An object with the values that decide whether a session finishes or fails. */
 export type MeasuredObject = StoredObject & { sizeBytes: number; etag: string }

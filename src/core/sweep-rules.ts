@@ -1,5 +1,5 @@
-// The sweep's rules about one session: when it has been idle too long, when the sweep looks again, until when something may
-// still arrive at the store, and whether to complete its parts without the client.
+// The sweep's rules about one session: when it expires, when the sweep looks again, how long uploads may still arrive at the store,
+// and whether to complete its parts without the client.
 import { type Checksums, checksumTexts, readChecksum } from './checksum.ts'
 import { type PartPlan, partDifferences } from './part-plan.ts'
 import { POLICY_DEFAULTS } from './policy.ts'
@@ -117,8 +117,8 @@ function checksumAllows(
 }
 
 /**
- * Until when something of an ended session may still arrive at the store, by a URL or credential that it handed out, or by an
- * initiate without an answer. Until then, an empty listing does not prove that its storage is released.
+ * How long an ended session's URLs, credentials and unanswered initiates may still bring uploads to the store. Until then, an
+ * empty listing does not prove that its storage is released.
  */
 export function arrivalsUntil(session: UploadSession): number {
   const { method, state, endedAt, expiresAt, direct, attemptAt, leftoversAt } = session

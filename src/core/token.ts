@@ -43,10 +43,14 @@ export interface GrantToken extends Claims {
   maxBytes?: number
 }
 
-export interface UploadToken extends Claims {
+export interface CompletionToken extends Claims {
   upload: string
   /** The grant that got it. */
   grant?: string
+  origins?: string[]
+}
+
+export interface UploadToken extends CompletionToken {
   method: UploadMethod
   store: string
   key: string
@@ -60,14 +64,6 @@ export interface UploadToken extends Claims {
   readBack?: boolean
   /** The object of a single PUT, whose headers are signed. */
   object?: ObjectSpec
-  origins?: string[]
-}
-
-export interface CompletionToken extends Claims {
-  upload: string
-  /** The grant that got it. */
-  grant?: string
-  origins?: string[]
 }
 
 interface ClaimsOf {

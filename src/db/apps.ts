@@ -3,8 +3,9 @@ import { and, desc, eq, isNull, lt, sql } from 'drizzle-orm'
 import { POLICY_DEFAULTS } from '../core/policy.ts'
 import type { AppsDb, Issuer } from '../core/ports/apps.ts'
 import type { Vault } from '../core/ports/sealed.ts'
-import { Problem } from '../core/problem.ts'
+import { fieldProblem, Problem } from '../core/problem.ts'
 import type { Database } from './connect.ts'
+import { withoutNulls } from './row.ts'
 import { apiKeys, apps, grants, issuers, policies, storageScans } from './schema.ts'
 import { instant, json } from './transition.ts'
 
@@ -38,10 +39,7 @@ async function refusePrefixConflict(
   const detail =
     `The subjectPrefix ${theirs} of the issuer ${other.issuer_id} and ${mine} overlap, so two owners could have one subject. ` +
     `Give ${theirs} to join the subjects of both${otherwise}.`
-  throw new Problem('subject-prefix-conflict', {
-    detail,
-    members: { errors: [{ pointer: '/subjectPrefix', detail }] },
-  })
+  throw fieldProblem('subject-prefix-conflict', '/subjectPrefix', detail)
 }
 
 export function appsDb(database: Database, vault: Vault): AppsDb {
@@ -156,11 +154,7 @@ export function appsDb(database: Database, vault: Vault): AppsDb {
       return Promise.all(
         found.map(
           async (row): Promise<Issuer> => ({
-            ...row,
-            jwksUrl: row.jwksUrl ?? undefined,
-            publicKeys: row.publicKeys ?? undefined,
-            policyClaim: row.policyClaim ?? undefined,
-            claims: row.claims ?? undefined,
+            ...withoutNulls(row),
             secret: row.encryptedSecret ? await vault.open(row.encryptedSecret) : undefined,
           }),
         ),

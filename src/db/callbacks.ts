@@ -2,7 +2,8 @@
 import { sql } from 'drizzle-orm'
 import type { CallbacksDb } from '../core/ports/callbacks.ts'
 import type { Database } from './connect.ts'
-import { toSession, type UploadRow } from './session-row.ts'
+import type { Row } from './row.ts'
+import { toSession } from './session-row.ts'
 import { instant, json } from './transition.ts'
 
 /** Rows of one session. OSS calls at most five URLs, and a replay adds no row. */
@@ -21,7 +22,7 @@ export function callbacksDb(database: Database): CallbacksDb {
       const { key: object, sizeBytes, etag } = reported
       const body: Body = { object, size: sizeBytes?.toString(), etag }
       const [found] = await database.execute<{
-        row: UploadRow | null
+        row: Row | null
         inserted: boolean
         rows: number
       }>(sql`

@@ -1,59 +1,22 @@
 // The outbox: endpoints, deliveries claimed by lease, and every attempt at one.
 import { and, eq, sql } from 'drizzle-orm'
-import type { Attempt, DeliveriesDb, Delivery, Progress } from '../core/ports/deliveries.ts'
+import type { Attempt, DeliveriesDb, Delivery } from '../core/ports/deliveries.ts'
 import type { Vault } from '../core/ports/sealed.ts'
 import { appsWithDue } from './apps-due.ts'
 import type { Database } from './connect.ts'
-import { webhookEndpoints } from './schema.ts'
+import { type Row, readRow } from './row.ts'
+import { attempts, deliveries, webhookEndpoints } from './schema.ts'
 import { chain, instant, json, recordEvent } from './transition.ts'
 
-interface DeliveryRow extends Record<string, unknown> {
-  app_id: string
-  delivery_id: string
-  event_id: string
-  upload_id: string
-  target: Delivery['target']
-  endpoint_id: string | null
-  type: string
-  body: string
-  state: Delivery['state']
-  progress: Progress | null
-  attempt_count: number
-  scheduled_attempts: number
-  next_attempt_at: string | null
-  created_at: string
+function toDelivery(row: Row): Delivery {
+  const { deliveryId: id, ...delivery } = readRow(deliveries, row)
+  return { ...delivery, id }
 }
 
-interface AttemptRow {
-  at: string
-  status: number | null
-  latency_ms: number
-  reason: string | null
+function toAttempt(row: Row): Attempt {
+  const { at, status, latencyMs, reason } = readRow(attempts, row)
+  return { at, status, latencyMs, reason }
 }
-
-const toDelivery = (row: DeliveryRow): Delivery => ({
-  appId: row.app_id,
-  id: row.delivery_id,
-  eventId: row.event_id,
-  uploadId: row.upload_id,
-  target: row.target,
-  endpointId: row.endpoint_id ?? undefined,
-  type: row.type,
-  body: row.body,
-  state: row.state,
-  attemptCount: row.attempt_count,
-  scheduledAttempts: row.scheduled_attempts,
-  progress: row.progress ?? undefined,
-  nextAttemptAt: row.next_attempt_at ? new Date(row.next_attempt_at) : undefined,
-  createdAt: new Date(row.created_at),
-})
-
-const toAttempt = (row: AttemptRow): Attempt => ({
-  at: new Date(row.at),
-  status: row.status ?? undefined,
-  latencyMs: row.latency_ms,
-  reason: row.reason ?? undefined,
-})
 
 /** Literals, because a parameter would not match the partial index of a state. */
 const IN_STATE = { pending: sql`state = 'pending'`, running: sql`state = 'running'` }
@@ -90,7 +53,7 @@ export function deliveriesDb(database: Database, vault: Vault): DeliveriesDb {
     // The lease outlives the longest attempt. If a worker dies, another one claims the delivery after it.
     async claim(appId, state, now, leaseUntil, limit) {
       // `due` stands in a `with`, because a subquery may run once for each row, and then the limit does not hold.
-      const rows = await database.execute<DeliveryRow>(sql`
+      const rows = await database.execute<Row>(sql`
         with due as (
           select delivery_id from deliveries
           where app_id = ${appId} and ${IN_STATE[state]} and next_attempt_at <= ${instant(now)}
@@ -134,7 +97,7 @@ export function deliveriesDb(database: Database, vault: Vault): DeliveriesDb {
     },
 
     async list(appId, of, { limit, cursor }) {
-      const rows = await database.execute<DeliveryRow & { attempts: AttemptRow[] | null }>(sql`
+      const rows = await database.execute<Row & { attempts: Row[] | null }>(sql`
         select d.*, (
           select jsonb_agg(to_jsonb(t) order by t.attempt_number) from attempts t
           where t.app_id = ${appId} and t.delivery_id = d.delivery_id) as attempts

@@ -8,7 +8,8 @@ import {
   type UploadState,
 } from '../core/upload-session.ts'
 import type { Database } from './connect.ts'
-import { toSession, type UploadRow } from './session-row.ts'
+import type { Row } from './row.ts'
+import { toSession } from './session-row.ts'
 import { instant, type Transition, textArray, transition, transitionOfMany } from './transition.ts'
 
 export const among = (states: readonly UploadState[]): SQL =>
@@ -62,7 +63,7 @@ export const endDb = (
     }),
 
   async abortableUnder(appId, grantId, now, limit) {
-    const rows = await database.execute<{ row: UploadRow }>(sql`
+    const rows = await database.execute<{ row: Row }>(sql`
       select to_jsonb(u) as row from uploads u
       where app_id = ${appId} and grant_id = ${grantId} and ${endGuard('aborted', {}, now)}
       order by upload_id limit ${limit}`)

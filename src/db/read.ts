@@ -4,7 +4,8 @@ import type { UploadFilter, UploadsDb } from '../core/ports/uploads.ts'
 import { grantRevoked } from '../core/reach.ts'
 import { hasEnded, type UploadSession } from '../core/upload-session.ts'
 import type { Database } from './connect.ts'
-import { toSession, type UploadRow } from './session-row.ts'
+import type { Row } from './row.ts'
+import { toSession } from './session-row.ts'
 import { instant } from './transition.ts'
 
 /** The condition of the partial indexes. Literals, because a generic plan cannot match parameters with an index. */
@@ -23,10 +24,10 @@ async function read(
 ): Promise<UploadSession[]> {
   const first = before ?? sql``
   if (by === undefined) {
-    const found = await database.execute<{ row: UploadRow }>(sql`${first} ${rows}`)
+    const found = await database.execute<{ row: Row }>(sql`${first} ${rows}`)
     return found.map(({ row }) => toSession(row))
   }
-  const found = await database.execute<{ row: UploadRow | null; stands: boolean }>(sql`
+  const found = await database.execute<{ row: Row | null; stands: boolean }>(sql`
     ${first} select stands, found.row from (select ${stands(appId, by)} as stands) grant_check
       left join (${rows}) found on stands
     order by found.row ->> 'upload_id' desc`)

@@ -8,10 +8,11 @@ import {
 } from '../core/ports/uploads.ts'
 import { Problem } from '../core/problem.ts'
 import type { Database } from './connect.ts'
-import { toSession, type UploadRow } from './session-row.ts'
+import type { Row } from './row.ts'
+import { toSession } from './session-row.ts'
 import { instant, json } from './transition.ts'
 
-/** The sweep looks at a session that is still initiating after so long. */
+/** After this long, the sweep looks at a session that is still initiating. */
 const INITIATING_SECONDS = 60
 
 /** Throws `quota-exceeded`, `grant-exhausted` or `grant-revoked`, and then takes nothing. */
@@ -41,7 +42,7 @@ async function findFirst(
 ): Promise<Extract<Reservation, { kind: 'repeated' }> | undefined> {
   if (!idempotent) return undefined
   const { appId, subject, credential, key } = idempotent
-  const [found] = await database.execute<{ row: UploadRow; request_hash: string }>(sql`
+  const [found] = await database.execute<{ row: Row; request_hash: string }>(sql`
     select to_jsonb(u) as row, k.request_hash
     from idempotency_keys k join uploads u on u.app_id = ${appId} and u.upload_id = k.upload_id
     where k.app_id = ${appId} and k.subject = ${subject} and k.credential = ${credential}
@@ -79,7 +80,7 @@ export async function storeKey(
 async function insert(database: Database, upload: NewUpload, now: Date) {
   const { appId, subject, plan, quota, grantId, reservedBytes } = upload
   const day = upload.createdAt.toISOString().slice(0, 10)
-  // The day never goes back, so that a process whose clock is behind does not count it from nothing again.
+  // The day never goes back, so that a process with a slow clock does not restart its count.
   const limit = {
     open: quota.openUploads ?? null,
     bytes: quota.bytes ?? null,
@@ -93,7 +94,7 @@ async function insert(database: Database, upload: NewUpload, now: Date) {
           and (max_bytes is null or used_bytes + ${reservedBytes}::bigint <= max_bytes)
         returning 1),`
     : sql`counted as (select 1),`
-  const [found] = await database.execute<{ row: UploadRow | null }>(sql`
+  const [found] = await database.execute<{ row: Row | null }>(sql`
     with ${counted}
     used as (
       insert into usage (app_id, subject, open_uploads, reserved_bytes, settled_bytes, day, day_bytes)

@@ -157,28 +157,28 @@ export const uploads = pgTable(
     index('uploads_unfinished')
       .on(table.appId, table.subject, table.uploadId)
       .where(sql`state in ('initiating', 'open', 'completing')`),
-    // Unfinished sessions of a file: resume, and discovery on any device.
+    // Unfinished sessions of a file, to resume on any device.
     index('uploads_by_fingerprint')
       .on(table.appId, table.fingerprint, table.subject, table.uploadId)
       .where(sql`state in ('initiating', 'open', 'completing') and fingerprint is not null`),
-    // Sessions that a grant created: its list, and what is aborted with it.
+    // Sessions that a grant created: to list them, and to abort them with it.
     index('uploads_by_grant')
       .on(table.appId, table.grantId, table.uploadId)
       .where(sql`grant_id is not null`),
     // Lists of an app and of a subject, newest first.
     index('uploads_by_subject').on(table.appId, table.subject, table.uploadId),
-    // What the sweep has to look at: everything whose storage is not settled, by the time it is due.
+    // Sessions for the sweep: storage not released, or leftovers under the key; by the time they are due.
     index('uploads_due')
       .on(table.appId, table.sweepAt)
       .where(sql`storage_released_at is null or leftovers_at is not null`),
-    // Whose a listed storage upload is: those of living sessions are never taken for orphans or foreign ones.
+    // Owners of listed storage uploads, so that the sweep never aborts or counts one of a live session.
     index('uploads_by_storage_upload')
       .on(table.appId, table.storageUploadId)
       .where(sql`storage_upload_id is not null and storage_released_at is null`),
   ],
 )
 
-/** Which session an Idempotency-Key was answered with, created or resumed: one of a subject and kind of credential. */
+/** The session that each Idempotency-Key created or resumed. Keys are separate by subject and kind of credential. */
 export const idempotencyKeys = pgTable(
   'idempotency_keys',
   {
@@ -194,14 +194,14 @@ export const idempotencyKeys = pgTable(
     primaryKey({
       columns: [table.appId, table.subject, table.credential, table.idempotencyKey],
     }),
-    // Those that have served their day.
+    // Expired keys.
     index('idempotency_keys_by_age').on(table.appId, table.createdAt),
   ],
 )
 
 /**
- * The log, partitioned by month of `at` (docs/decisions/0004-event-log.md). No foreign keys, so that a month can be
- * dropped without a look at other tables: an event is written by the statement that changes its session.
+ * The log, partitioned by month of `at` (docs/decisions/0004-event-log.md). It has no foreign keys, so that a month can be dropped
+ * alone. The statement that changes a session also writes its event.
  */
 export const uploadEvents = pgTable(
   'upload_events',
@@ -216,7 +216,7 @@ export const uploadEvents = pgTable(
     hash: text('hash').notNull(),
   },
   (table) => [
-    // A partitioned table's key holds `at`; that a revision is there once follows from the session's row lock.
+    // A partitioned table's key must hold `at`. The session's row lock keeps a revision unique.
     primaryKey({ columns: [table.appId, table.uploadId, table.revision, table.at] }),
   ],
 )
@@ -253,7 +253,7 @@ export const callbacks = pgTable(
       columns: [table.appId, table.uploadId],
       foreignColumns: [uploads.appId, uploads.uploadId],
     }),
-    // The sweep's first task: what was received and not yet looked into.
+    // Callbacks for the sweep.
     index('callbacks_unprocessed')
       .on(table.appId, table.receivedAt)
       .where(sql`processed_at is null`),

@@ -5,7 +5,8 @@ import { type Checksums, checksumTexts } from '../core/checksum.ts'
 import type { WebhookEvent } from '../core/event.ts'
 import type { UploadSession } from '../core/upload-session.ts'
 import type { Database } from './connect.ts'
-import { toSession, type UploadRow } from './session-row.ts'
+import type { Row } from './row.ts'
+import { toSession } from './session-row.ts'
 
 /** A point in time as a parameter, because the driver under drizzle takes text. */
 export const instant = (date: Date | undefined): SQL =>
@@ -22,7 +23,7 @@ export function textArray(checksums: Checksums): SQL {
 
 /**
  * The change of the subject's usage. `end` frees its slot and `release` gives its bytes back; `settleBytes` does both, and counts
- * so many bytes as stored.
+ * that number of bytes as stored.
  */
 export type Settlement = 'keep' | 'end' | 'release' | { settleBytes: number }
 
@@ -159,7 +160,7 @@ export async function transition(
   { set, guard, event, settlement = 'keep', returnsGrant = false }: Transition,
 ): Promise<UploadSession | undefined> {
   const log = event ? sql`, revision = revision + 1, ${chain(event)}` : sql``
-  const [found] = await database.execute<{ row: UploadRow }>(sql`
+  const [found] = await database.execute<{ row: Row }>(sql`
     with changed as (
       update uploads set ${set}${log}
       where app_id = ${appId} and upload_id = ${id} and (${guard})

@@ -30,13 +30,13 @@ const declares = ({ sizeBytes, checksum }: Declaration): SQL =>
   sql`jsonb_strip_nulls(jsonb_build_object('sizeBytes', ${sizeBytes ?? null}::bigint,
             'checksum', ${checksum ?? null}::text, 'attempt', attempt + 1))`
 
-/** The row remembers so many listings of the parts, the last ones. */
+/** How many checked listings of the parts a row keeps, newest last. */
 const MOST_CHECKED = 16
 
-/** One checksum stands for a listing. */
+/** The first checksum represents a listing. */
 const checkedText = (checksums: Checksums): SQL => sql`${checksumTexts(checksums)[0] ?? null}::text`
 
-/** Adds a listing. Without a checksum of each, an object of any parts may be the session's. */
+/** Adds a listing. Null once a listing has no checksum, because then any parts may make the session's object. */
 const withChecked = (checked: SQL): SQL =>
   sql`case when ${checked} is null or (direct and checked_checksums is null) then null
             else (array_append(array_remove(checked_checksums, ${checked}), ${checked}))

@@ -1,13 +1,12 @@
 // Works off the outbox: claims due deliveries, hands each to its target and records the outcome.
 import { errorText } from '../core/error-text.ts'
 import type { Attempt, Delivery, NextStep } from '../core/ports/deliveries.ts'
+import type { Services } from '../core/ports/services.ts'
 import { withTimeout } from '../net/with-timeout.ts'
 import { type Lanes, type LanesOptions, lanes } from './lanes.ts'
 import { pollAt, retryAt } from './schedule.ts'
 import { TARGETS } from './targets/index.ts'
-import type { DeliverServices, Outcome } from './targets/target.ts'
-
-export type { DeliverServices } from './targets/target.ts'
+import type { Outcome } from './targets/target.ts'
 
 export interface DeliverLimits {
   /** After this long, an attempt's outcome is unclear. Longer than the time-outs of all its calls together. */
@@ -21,7 +20,7 @@ const LIMITS: DeliverLimits = { attemptMs: 100_000, leaseMs: 120_000 }
 const ROUNDS = 2
 
 /** For a process that asks for due deliveries again and again: `begin` does not wait for receivers. */
-export const deliverer = (services: DeliverServices, limits = LIMITS): Lanes =>
+export const deliverer = (services: Services, limits = LIMITS): Lanes =>
   lanes(services, {
     ...pending(services, limits),
     onFailure: (app, error) =>
@@ -29,17 +28,17 @@ export const deliverer = (services: DeliverServices, limits = LIMITS): Lanes =>
   })
 
 /** Delivers what is due, as far as the budget allows. Returns how many attempts it made. */
-export const deliverDue = (services: DeliverServices, limits = LIMITS): Promise<number> =>
+export const deliverDue = (services: Services, limits = LIMITS): Promise<number> =>
   workOff(services, pending(services, limits))
 
-const pending = (services: DeliverServices, limits: DeliverLimits) => ({
+const pending = (services: Services, limits: DeliverLimits) => ({
   state: 'pending' as const,
   leaseMs: limits.leaseMs,
   work: (delivery: Delivery) => attempt(services, delivery, limits),
 })
 
 /** Asks the stores about running tasks, as part of the sweep. Returns how many it asked about. */
-export async function pollRunning(services: DeliverServices, limits = LIMITS): Promise<number> {
+export async function pollRunning(services: Services, limits = LIMITS): Promise<number> {
   const polled = await workOff(services, {
     state: 'running',
     leaseMs: limits.leaseMs,
@@ -51,7 +50,7 @@ export async function pollRunning(services: DeliverServices, limits = LIMITS): P
 
 /** Rejects with the first failure once all lanes have ended. */
 async function workOff(
-  services: DeliverServices,
+  services: Services,
   options: Omit<LanesOptions, 'onFailure'>,
 ): Promise<number> {
   const failures: unknown[] = []
@@ -69,7 +68,7 @@ async function workOff(
 }
 
 async function attempt(
-  services: DeliverServices,
+  services: Services,
   delivery: Delivery,
   limits: DeliverLimits,
 ): Promise<void> {
@@ -81,11 +80,7 @@ async function attempt(
 }
 
 /** Records an attempt only when the task has ended. Until then it schedules the next poll. */
-async function poll(
-  services: DeliverServices,
-  delivery: Delivery,
-  limits: DeliverLimits,
-): Promise<void> {
+async function poll(services: Services, delivery: Delivery, limits: DeliverLimits): Promise<void> {
   const { clock, deliveries } = services
   const { progress } = delivery
   const target = TARGETS[delivery.target]
@@ -118,7 +113,7 @@ const GIVEN_UP = 'No attempt had a clear answer. The last one: '
 
 /** A target that throws or never settles must not keep the others of its batch from being recorded. */
 async function outcomeOf(
-  { log }: DeliverServices,
+  { log }: Services,
   { id }: Delivery,
   { attemptMs }: DeliverLimits,
   work: () => Promise<Outcome>,
@@ -135,7 +130,7 @@ async function outcomeOf(
 }
 
 function nextStep(
-  { clock, randomBytes }: DeliverServices,
+  { clock, randomBytes }: Services,
   { scheduledAttempts, progress }: Delivery,
   outcome: Outcome,
 ): NextStep {
@@ -159,7 +154,7 @@ function nextStep(
 }
 
 async function finish(
-  services: DeliverServices,
+  services: Services,
   delivery: Delivery,
   outcome: Outcome,
   began: Date,
@@ -182,12 +177,7 @@ async function finish(
   })
 }
 
-function eventOf(
-  services: DeliverServices,
-  delivery: Delivery,
-  outcome: Outcome,
-  { state }: NextStep,
-) {
+function eventOf(services: Services, delivery: Delivery, outcome: Outcome, { state }: NextStep) {
   const { buildEvent } = TARGETS[delivery.target]
   if (!buildEvent || (state !== 'delivered' && state !== 'failed')) return undefined
   if (outcome.kind === 'running') return undefined

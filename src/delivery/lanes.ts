@@ -1,8 +1,8 @@
 // Runs deliveries side by side, one lane for each app. An app has slots of its own, so it never waits for another app's slow
 // receivers. A pool of slots bounds all apps together, and so does the runtime's budget of outgoing requests.
 import type { Delivery } from '../core/ports/deliveries.ts'
+import type { Services } from '../core/ports/services.ts'
 import { withTimeout } from '../net/with-timeout.ts'
-import type { DeliverServices } from './targets/target.ts'
 
 /** Slots of one app. */
 export const SLOTS_PER_APP = 20
@@ -30,7 +30,7 @@ export interface Lanes {
 }
 
 /** A claim or a delivery that is still pending when its lease ends gives its slot back. */
-export function lanes(services: DeliverServices, options: LanesOptions): Lanes {
+export function lanes(services: Services, options: LanesOptions): Lanes {
   const { deliveries, clock, budget, log } = services
   const { state, work, leaseMs, onFailure } = options
   const running = new Set<Promise<void>>()

@@ -1,14 +1,8 @@
 // OSS signature V1, by header or by URL. Countersign signs with V4; the embedded store verifies V1, the default of older
 // clients. Source: Alibaba Cloud OSS, "Include signatures in the Authorization header" (V1).
+import type { Oss4Request } from './oss4.ts'
 
-export interface Oss1Request {
-  method: string
-  bucket?: string
-  /** Not encoded. */
-  key?: string
-  query: ReadonlyArray<readonly [name: string, value: string]>
-  headers: Readonly<Record<string, string>>
-}
+type Oss1Request = Omit<Oss4Request, 'additionalHeaders'>
 
 /** Sub-resources, which are signed like every `x-oss-…` parameter. The union over the SDKs. */
 const SUB_RESOURCES = new Set(

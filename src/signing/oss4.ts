@@ -130,22 +130,28 @@ export function signHeaders(
   return { ...headers, authorization: `${OSS4_ALGORITHM} ${parts.join(',')}` }
 }
 
-/** The signer's parameters, without the signature. */
-export function signerQuery(
+/** Names the signer and the time, in a query or a form. */
+export const signerFields = (
   { accessKeyId, sessionToken }: Oss4Credentials,
+  scope: Oss4Scope,
+): Record<string, string> => ({
+  'x-oss-signature-version': OSS4_ALGORITHM,
+  'x-oss-credential': `${accessKeyId}/${credentialScope(scope)}`,
+  'x-oss-date': scope.dateTime,
+  ...(sessionToken ? { 'x-oss-security-token': sessionToken } : {}),
+})
+
+/** The signer's parameters, without the signature. */
+export const signerQuery = (
+  credentials: Oss4Credentials,
   scope: Oss4Scope,
   expiresSeconds: number,
   additional: readonly string[],
-): Array<readonly [name: string, value: string]> {
-  return [
-    ['x-oss-signature-version', OSS4_ALGORITHM],
-    ['x-oss-credential', `${accessKeyId}/${credentialScope(scope)}`],
-    ['x-oss-date', scope.dateTime],
-    ['x-oss-expires', String(expiresSeconds)],
-    ...(sessionToken ? [['x-oss-security-token', sessionToken] as const] : []),
-    ...(additional.length ? [['x-oss-additional-headers', additional.join(';')] as const] : []),
-  ]
-}
+): Array<readonly [name: string, value: string]> => [
+  ...Object.entries(signerFields(credentials, scope)),
+  ['x-oss-expires', String(expiresSeconds)],
+  ...(additional.length ? [['x-oss-additional-headers', additional.join(';')] as const] : []),
+]
 
 /** Signs by query. Returns the encoded query with the signature last. `expiresSeconds` counts from `scope.dateTime`. */
 export function signQuery(

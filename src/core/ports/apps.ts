@@ -20,7 +20,7 @@ export interface Issuer {
   algorithms: string[]
   policies: string[]
   subjectClaim: string
-  /** Stands in front of the claim. Two prefixes of an app are equal, or neither begins the other. */
+  /** Prepended to the claim. Two prefixes of an app are equal, or neither begins with the other. */
   subjectPrefix: string
   policyClaim?: string
   claims?: ClaimConditions

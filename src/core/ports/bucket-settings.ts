@@ -1,7 +1,8 @@
 // The settings of a bucket (CORS, lifecycle, ACL, versioning) and the port to them.
+import { matchesPattern } from '../claims.ts'
 
 export interface CorsRule {
-  /** Each has at most one `*`, and so do the headers. */
+  /** Origins and headers have at most one `*` each. */
   allowedOrigins: readonly string[]
   allowedMethods: readonly string[]
   allowedHeaders: readonly string[]
@@ -16,17 +17,17 @@ export interface LifecycleRule {
   enabled: boolean
   /** Absent if the rule does not abort unfinished uploads. */
   abort?: { days?: number; createdBefore?: string }
-  /** Names of all elements of the rule, also of unknown ones, such as `Filter` or `Expiration/Days`. */
+  /** Names of all elements, including unknown ones, such as `Filter` or `Expiration/Days`. */
   elements: readonly string[]
 }
 
 /** A rule of the store. `xml` is written back unchanged; `canonical` is equal for equal content. */
 export type StoredRule<Rule> = Rule & { xml: string; canonical: string }
 
-/** Both configurations can only be written whole, so what is not a rule of ours is carried through. */
+/** Both configurations are written whole, so rules and elements that are not ours are written back with them. */
 export interface BucketConfiguration<Rule> {
   rules: ReadonlyArray<Rule | StoredRule<Rule>>
-  /** The root's tag and its elements that are not rules; only the adapter reads it. Absent in a new one. */
+  /** The root's tag and its other elements, which only the adapter reads. Absent in a new configuration. */
   frame?: { openTag: string; others: readonly string[] }
 }
 
@@ -34,7 +35,7 @@ export const isStored = <Rule extends object>(
   rule: Rule | StoredRule<Rule>,
 ): rule is StoredRule<Rule> => 'xml' in rule
 
-/** The port. Reading answers undefined where nothing is configured; all of it throws StoreFailure. */
+/** Each read returns undefined if nothing is configured. Every method throws StoreFailure. */
 export interface BucketSettings {
   readCors(): Promise<BucketConfiguration<CorsRule> | undefined>
   writeCors(configuration: BucketConfiguration<CorsRule>): Promise<void>
@@ -42,22 +43,12 @@ export interface BucketSettings {
   writeLifecycle(configuration: BucketConfiguration<LifecycleRule>): Promise<void>
   /** `private`, `public-read` or `public-read-write`. */
   readAcl(): Promise<string>
-  /** Undefined for a bucket that never was versioned. */
+  /** Undefined for a bucket that was never versioned. */
   readVersioning(): Promise<'Enabled' | 'Suspended' | undefined>
 }
 
-/** Whether a text matches a pattern with at most one `*`. */
-export function matchesWildcard(pattern: string, text: string): boolean {
-  const at = pattern.indexOf('*')
-  if (at < 0) return pattern === text
-  const [before, after] = [pattern.slice(0, at), pattern.slice(at + 1)]
-  return (
-    text.length >= before.length + after.length && text.startsWith(before) && text.endsWith(after)
-  )
-}
-
 /**
- * The rule that answers, as OSS finds it: the first that allows origin and method, and for a preflight each header.
+ * Finds the rule that OSS applies: the first that allows the origin, the method and, for a preflight, each header.
  * Source: Alibaba Cloud OSS, "PutBucketCors", "CORS rule matching".
  */
 export const corsRuleFor = (
@@ -68,11 +59,11 @@ export const corsRuleFor = (
 ): CorsRule | undefined =>
   rules.find(
     (rule) =>
-      rule.allowedOrigins.some((pattern) => matchesWildcard(pattern, origin)) &&
+      rule.allowedOrigins.some((pattern) => matchesPattern(pattern, origin)) &&
       rule.allowedMethods.includes(method) &&
       headers.every((header) =>
         rule.allowedHeaders.some((pattern) =>
-          matchesWildcard(pattern.toLowerCase(), header.toLowerCase()),
+          matchesPattern(pattern.toLowerCase(), header.toLowerCase()),
         ),
       ),
   )

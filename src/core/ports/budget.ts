@@ -1,8 +1,8 @@
-// How many outgoing requests one piece of work may still make: Workers bound them for each invocation. Store calls,
-// webhooks and statements all count; what does not fit is left for the next run.
+// A budget of outgoing requests, because Workers bound them for each invocation. Store calls, webhooks and statements all count.
+// The next run does the work that does not fit.
 
 export interface Budget {
-  /** What is left; infinite on Node. */
+  /** Infinite on Node. */
   readonly left: number
   spend(): void
 }
@@ -15,14 +15,14 @@ export function budgetOf(count: number): Budget {
     get left() {
       return left
     },
-    // Never refuses: what was begun may end. Whoever begins something asks first what is left.
+    // Never refuses, so that work that has begun can end. Callers check `left` before they begin.
     spend() {
       left = Math.max(0, left - 1)
     },
   }
 }
 
-/** The same budget for one who has to leave so much of it to others. */
+/** The same budget, less the requests that other work needs. */
 export const keeping = (budget: Budget, count: number): Budget => ({
   get left() {
     return Math.max(0, budget.left - count)
@@ -30,26 +30,23 @@ export const keeping = (budget: Budget, count: number): Budget => ({
   spend: () => budget.spend(),
 })
 
-/**
- * What one thing of each part of a run costs at most, with what is asked before it: an attempt at a delivery, the sweep of a
- * session, a month of the event log.
- */
+/** The most requests of one attempt at a delivery, one swept session and one month of the event log, with their queries. */
 const ONE = { delivery: 10, sweep: 20, housekeeping: 10 }
 
-/** The smallest run in which each part gets something done. */
+/** The fewest requests with which each part of a run makes progress. */
 export const LEAST_RUN = ONE.delivery + ONE.sweep + ONE.housekeeping
 
-/** The sweep of a session where some apps are asked in vain before it. */
+/** The sweep of a session, if some apps before it have nothing due. */
 const SWEEP_OF_SOME_APPS = 30
 
-/** What each part of a run can count on, whatever those before it have to do. */
+/** The requests that each part of a run is sure to get. */
 export interface Shares {
   delivery: number
   sweep: number
   housekeeping: number
 }
 
-/** Deliveries and the sweep share alike, but for a small run, which is the sweep's but for one sure attempt. */
+/** Deliveries and the sweep get equal shares. A small run leaves one delivery attempt and gives the sweep the rest. */
 export function sharesOf(requests: number, hasHousekeeping: boolean): Shares {
   const housekeeping = hasHousekeeping ? Math.max(ONE.housekeeping, Math.floor(requests / 4)) : 0
   const rest = requests - housekeeping
@@ -57,18 +54,18 @@ export function sharesOf(requests: number, hasHousekeeping: boolean): Shares {
   return { delivery: rest - sweep, sweep, housekeeping }
 }
 
-/** Callbacks, keys to forget, sessions. */
-const QUESTIONS_AN_APP = 3
-/** The claim of a session or of a listing of storage, and what the sweep wants to have left for it. */
-const ONE_LOOK = 17
+/** For callbacks, expired keys and sessions. */
+const QUERIES_PER_APP = 3
+/** For one claimed session or storage listing. */
+const ONE_CLAIM = 17
 
-/** So many apps can be asked what they have for the sweep, and one of them still has it done. */
+/** How many apps the sweep can query and still work on one of them. */
 export const appsWithin = (requests: number): number =>
-  Math.max(1, Math.floor((requests - ONE_LOOK) / QUESTIONS_AN_APP))
+  Math.max(1, Math.floor((requests - ONE_CLAIM) / QUERIES_PER_APP))
 
 /**
- * As many ids as fit, in turn: the run of the next minute goes on where this one's end. In their own order, since who waits
- * longest may do so for something that cannot be done.
+ * Takes `count` ids; the run of the next minute goes on after the last. Sorted by id and not by waiting time, because an app
+ * may wait longest for work that cannot be done.
  */
 export function inTurn(ids: string[], count: number, minute: number): string[] {
   if (ids.length <= count) return ids

@@ -1,4 +1,4 @@
-// The port to the inbox of stores' callbacks.
+// The port to the inbox of store callbacks.
 import type { UploadSession } from '../upload-session.ts'
 import type { ReportedObject } from './object-store.ts'
 
@@ -11,7 +11,7 @@ export interface CallbackRow {
 }
 
 export interface CallbacksDb {
-  /** Answers after the commit: the session if it exists, whether the row is new, and how many rows the session has. */
+  /** Returns after the commit. `rows` counts the session's callbacks. */
   insert(
     row: CallbackRow,
     now: Date,

@@ -1,37 +1,37 @@
-// The outbox: what is owed to whom, claimed by lease, tried until it is settled. Webhooks go to an App's endpoints;
-// processing goes to the upload's own store, and its outcome is an event in turn.
+// The outbox: deliveries are claimed by lease and attempted until they end. Webhooks go to an App's endpoints. Processing goes to
+// the upload's own store, and its outcome is another event.
 import type { WebhookEvent } from '../event.ts'
 import type { ProcessingTarget } from '../processing.ts'
 
 export type TargetName = 'webhook' | ProcessingTarget['type']
 
-/** `running`: the store has accepted it and works on it; the sweep asks whether it is done. */
+/** `running`: the store has accepted the task, and the sweep polls it. */
 export type DeliveryState = 'pending' | 'running' | 'delivered' | 'failed'
 
-/** What a store answered when it accepted a task, and until when it is waited for. */
+/** A task that the store has accepted, and when polling ends. */
 export interface Progress {
   taskId: string
   since: string
   until: string
-  /** What stood under the result's key before, where the result is known by its appearance. */
+  /** The object under the result's key before the task, from which the result must differ. */
   before?: { etag: string; lastModified?: string }
 }
 
 export interface Delivery {
   appId: string
   id: string
-  /** The event that owes it. */
+  /** The event that caused it. */
   eventId: string
   uploadId: string
   target: TargetName
-  /** Of a webhook only. */
+  /** Webhooks only. */
   endpointId?: string
   type: string
-  /** The event, or the ProcessingTask: the same on every attempt. */
+  /** The event or the ProcessingTask, the same on every attempt. */
   body: string
   state: DeliveryState
   attemptCount: number
-  /** Attempts since creation or the last replay: what the schedule counts. */
+  /** Attempts since the creation or the last replay; the schedule counts these. */
   scheduledAttempts: number
   progress?: Progress
   nextAttemptAt?: Date
@@ -45,7 +45,7 @@ export interface Attempt {
   reason?: string
 }
 
-/** Where a delivery goes from a claim. */
+/** The state of a delivery after an attempt. */
 export interface NextStep {
   state: DeliveryState
   at?: Date
@@ -63,7 +63,7 @@ export interface WebhookEndpoint {
 export interface DeliveriesDb {
   createEndpoint(endpoint: WebhookEndpoint, now: Date): Promise<void>
   findEndpoint(appId: string, id: string): Promise<WebhookEndpoint | undefined>
-  /** Due ones in this state, each under a lease and with a new attempt number. */
+  /** Claims due deliveries in this state. Each gets a lease and a new attempt number. */
   claim(
     appId: string,
     state: 'pending' | 'running',
@@ -72,8 +72,8 @@ export interface DeliveriesDb {
     limit: number,
   ): Promise<Delivery[]>
   /**
-   * The outcome of a claim, and with it the event that tells of it, in one statement. Answers false, and changes
-   * nothing, where somebody else has taken over. A look at what is still running leaves no attempt behind.
+   * Records the outcome of a claim and its event in one statement. Returns false and changes nothing if another worker has taken
+   * over. A poll of a task that is still running records no attempt.
    */
   record(
     delivery: Delivery,
@@ -86,9 +86,9 @@ export interface DeliveriesDb {
     of: { endpointId: string } | { uploadId: string },
     page: { limit: number; cursor?: string },
   ): Promise<Array<Delivery & { attempts: Attempt[] }>>
-  /** Once more from the beginning; what is running already goes on. */
+  /** Starts the attempts again. A running task goes on. */
   replay(appId: string, id: string, now: Date): Promise<boolean>
-  /** Whoever waits longest first. */
+  /** The app that has waited longest comes first. */
   appsWithDue(state: 'pending' | 'running', now: Date): Promise<string[]>
 }
 

@@ -1,37 +1,36 @@
-// What housekeeping needs of the database: removal of what is old, and the event log’s partitions.
+// Housekeeping's ports to the database: it removes old rows and maintains the event log's partitions.
 import type { Month, OldKind } from '../retention.ts'
 
-/** Removes at most so many rows and says how many. What is still needed stays, however old. */
-export type RemoveOld = (appId: string, before: Date, limit: number) => Promise<number>
+/** Removes at most `limit` rows and returns how many. Rows that are still needed stay, however old. */
+type RemoveOld = (appId: string, before: Date, limit: number) => Promise<number>
 
 /**
- * Deliveries go with their attempts, but for those that are still owed, or were tried again since. Sessions go with their
- * inbox, but for those whose storage is not released, or that are owed a delivery. Grants go but for the credential of an
- * unfinished session.
+ * A delivery goes with its attempts, unless it is unfinished or was tried since. A session goes with its callbacks, unless its
+ * storage is not released or a delivery of it is unfinished. A grant goes unless one of its sessions is unfinished.
  */
 export type RetentionDb = Record<OldKind, RemoveOld>
 
-/** What there is to do, of all apps: each question is one statement, and its answer says whose rows to look at. */
+/** Finds the work over all apps, in one statement each. */
 export interface HousekeepingDueDb {
-  /** Apps that have rows which `RetentionDb` would remove; the oldest rows first. A kind without a date is kept for ever. */
+  /** Apps with rows that `RetentionDb` would remove, oldest rows first. A kind without a date stays for ever. */
   old(
     before: Partial<Record<OldKind, Date>>,
     limit: number,
   ): Promise<Array<{ appId: string; kinds: OldKind[] }>>
-  /** Months of events that had no partition when they were written, and each app that has some; the oldest first. */
+  /** Months of events that were written while their month had no partition, with each app of them; oldest first. */
   strays(): Promise<Array<{ appId: string; month: Month }>>
-  /** Of these months, those in which a session has events whose storage is not released. */
+  /** Those of these months with events of a session whose storage is not released. */
   needed(months: readonly Month[]): Promise<Month[]>
 }
 
 export interface EventLogDb {
-  /** Months that have a partition of their own. */
+  /** Months that have a partition. */
   months(): Promise<Month[]>
   /**
-   * Makes a month's partition and moves the strays of these apps into it. Answers false where another process is at it,
-   * or an event was written meanwhile: it is for the next run then.
+   * Makes a month's partition and moves these apps' events of that month into it. Returns false, for a later run to repeat, if
+   * another process changes the log or an event was written meanwhile.
    */
   addMonth(month: Month, strays: readonly string[]): Promise<boolean>
-  /** Answers false where another process is at it. */
+  /** Returns false if another process changes the log. */
   dropMonth(month: Month): Promise<boolean>
 }

@@ -1,4 +1,4 @@
-// The log, as everything that logs sees it.
+// The port to the log.
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 

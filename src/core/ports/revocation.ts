@@ -1,14 +1,11 @@
-// What revoking a grant asks of the database: one statement ends the grant and the sessions that are open under it.
+// The port for revoking a grant: one statement ends the grant and the sessions that are open under it.
 import type { WebhookEvent } from '../event.ts'
 import type { UploadSession } from '../upload-session.ts'
 
 export interface RevocationDb {
-  /** Initiating and open sessions that the grant created and that nobody may be completing. */
+  /** Initiating and open sessions that the grant created, without a recent attempt to complete. */
   abortableUnder(appId: string, grantId: string, now: Date, limit: number): Promise<UploadSession[]>
-  /**
-   * Revokes a grant and aborts these sessions of it, those that are still abortable, with their events. Answers how many;
-   * undefined where there is no such grant.
-   */
+  /** Revokes a grant and aborts those of these sessions that still allow it. Returns how many; undefined for an unknown grant. */
   revokeGrant(
     appId: string,
     grantId: string,

@@ -1,22 +1,22 @@
-// The listing of an App's storage uploads in one store, page by page over several runs: what is not ours is counted.
+// The port to the listings of an App's storage uploads, store by store, over several runs. They count foreign uploads.
 import type { StoredUpload } from '../stored.ts'
 
-/** Where the listing of an App's storage uploads in one store stands. */
+/** The progress of one listing. */
 export interface StorageScan {
   appId: string
   store: string
   keyPrefix: string
-  /** Where an unfinished listing goes on, and what it has counted so far. */
+  /** Where an unfinished listing goes on. */
   after?: StoredUpload
   foreignSoFar: number
   oldestSoFar?: Date
 }
 
 export interface ScansDb {
-  /** Listings that are due, each put off so that a second sweeper takes others. */
+  /** Claims due listings. Each is postponed to `again`, so that a second sweeper takes others. */
   claim(appId: string, now: Date, again: Date): Promise<StorageScan[]>
-  /** More is to be listed: the next run goes on there. */
+  /** Stores the progress. The next run goes on after this upload. */
   advance(scan: StorageScan, after: StoredUpload, now: Date): Promise<void>
-  /** The whole listing is through. */
+  /** Records a complete listing. */
   conclude(scan: StorageScan, now: Date, nextAt: Date): Promise<void>
 }

@@ -1,9 +1,9 @@
-// Secrets at rest: which rows hold one, and which key of SECRET_KEYS each was sealed with. The first key seals, so a key
-// can go once no row names it any more.
+// Secrets at rest. Each row names the key of SECRET_KEYS that sealed its secret. The first key seals, and another key can be
+// removed once no row names it.
 
 /** Encrypts secrets at rest. */
 export interface Vault {
-  /** Names of its keys. The first seals, and its name stands in front of the sealed text, with a dot behind it. */
+  /** Names of the keys. The first seals. A sealed text begins with the key's name and a dot. */
   kids: readonly string[]
   seal(plain: string): Promise<string>
   open(sealed: string): Promise<string>
@@ -11,7 +11,7 @@ export interface Vault {
 
 export type SealedKind = 'issuer' | 'webhook endpoint'
 
-/** Where a sealed secret stands, and the text that stood there when it was read. */
+/** A sealed secret as it was read. */
 export interface SealedSecret {
   appId: string
   kind: SealedKind
@@ -19,7 +19,7 @@ export interface SealedSecret {
   sealed: string
 }
 
-/** How many rows of a kind name a key: the first of SECRET_KEYS, a later one, or one that it does not list. */
+/** How many rows of a kind name a key, and whether SECRET_KEYS lists that key first, later or not at all. */
 export interface SealedCount {
   kid: string
   kind: SealedKind
@@ -28,9 +28,9 @@ export interface SealedCount {
 }
 
 export interface SealedDb {
-  /** Over all apps, in one statement. */
+  /** Over all apps. */
   counts(): Promise<SealedCount[]>
-  /** Those that the first key did not seal, in a fixed order, beginning behind `after`. */
+  /** Secrets that another key than the first sealed, in a fixed order, starting after `after`. */
   sealedByOthers(limit: number, after?: SealedSecret): Promise<SealedSecret[]>
   /** Compare-and-set on the sealed text: false if the row has changed since. Throws if the secret cannot be opened. */
   reseal(secret: SealedSecret): Promise<boolean>
@@ -41,7 +41,7 @@ const PLURAL: Record<SealedKind, string> = {
   'webhook endpoint': 'webhook endpoints',
 }
 
-/** What an operator has to do about keys that rows name and SECRET_KEYS lacks; undefined if there are none. */
+/** Tells the operator what to do about keys that rows name and SECRET_KEYS lacks. Undefined if there are none. */
 export function unlistedKeys(counts: readonly SealedCount[]): string | undefined {
   const unlisted = counts.filter(({ key }) => key === 'unlisted')
   if (!unlisted.length) return undefined

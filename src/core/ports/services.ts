@@ -1,5 +1,5 @@
-// Everything that flows are handed, in one type. The ports beside this file are satisfied by adapters in storage/, db/, auth/ and
-// delivery/, which src/services.ts picks. Time, ids and randomness come through here too.
+// Everything that flows depend on, including time, ids and randomness. src/services.ts picks the adapters of the ports beside
+// this file from storage/, db/, auth/ and delivery/.
 import type { TokenKeys } from '../token.ts'
 import type { AppsDb } from './apps.ts'
 import type { Budget } from './budget.ts'
@@ -17,16 +17,16 @@ export interface Services {
   scans: ScansDb
   apps: AppsDb
   deliveries: DeliveriesDb
-  /** Throws where the database does not answer; false where it answers reads from a cache: `/readyz`. */
+  /** False if reads come from a cache. Throws if the database does not answer. */
   readsAreFresh(): Promise<boolean>
-  /** What the operator has to do where rows name a key that SECRET_KEYS lacks; else undefined. */
+  /** Tells the operator what to do about keys that rows name and SECRET_KEYS lacks. Undefined if there are none. */
   missingKeys(): Promise<string | undefined>
   /** Throws `storage-unavailable` for a name that is not configured. */
   storeNamed(name: string): ObjectStore
   hasStore(name: string): boolean
   tokenKeys: TokenKeys
   publicUrl: () => string
-  /** Where stores report uploads: addresses of this service, in the order in which they are tried. */
+  /** Addresses of this service to which stores report uploads, in the order of their tries. */
   callbackUrls: () => readonly string[]
   allowPrivateTargets: boolean
   embedded: boolean
@@ -40,9 +40,8 @@ export interface Services {
   delay: (milliseconds: number) => Promise<void>
   /** Keeps work going after the answer (waitUntil on Workers). */
   background: (work: Promise<unknown>) => void
-  /** How many outgoing requests this run or request may still make. */
   budget: Budget
-  /** Says that there may be deliveries to make. */
+  /** Called when a delivery may be due. */
   nudgeDeliveries: () => void
   log: Log
 }

@@ -1,4 +1,4 @@
-// StoreFailure: a call to the store that went wrong, sorted by what the caller may do next.
+// StoreFailure: a failed call to the store, sorted by what the caller may do next.
 
 /**
  * - `no-upload`, `no-object`: the store does not know what the call names; an earlier call may have used it up.

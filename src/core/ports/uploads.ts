@@ -47,24 +47,22 @@ export interface UploadFilter {
   cursor?: string
 }
 
-/** Each method is one statement. A transition returns the session after it, or undefined if its guard refused. */
+/** The session after its transition, or undefined if the guard refused. */
+type Transitioned = Promise<UploadSession | undefined>
+
+/** Each method is one statement. */
 export interface UploadsDb extends RevocationDb {
   reserve(upload: NewUpload, now: Date): Promise<Reservation>
   /** Stores an Idempotency-Key for a session that is resumed. Returns false if the key belongs to a session already. */
   storeKey(request: IdempotentRequest, uploadId: string, now: Date): Promise<boolean>
   /** Takes over a reservation after the lease of its first request. */
-  takeOver(
-    appId: string,
-    id: string,
-    now: Date,
-    leaseUntil: Date,
-  ): Promise<UploadSession | undefined>
+  takeOver(appId: string, id: string, now: Date, leaseUntil: Date): Transitioned
   open(
     session: UploadSession,
     storageUploadId: string | undefined,
     event: WebhookEvent,
     now: Date,
-  ): Promise<UploadSession | undefined>
+  ): Transitioned
   /** `by` is the caller's grant. Throws `grant-revoked`. */
   find(appId: string, id: string, by?: string): Promise<UploadSession | undefined>
   /** As find, and records that the client is active. */
@@ -77,25 +75,17 @@ export interface UploadsDb extends RevocationDb {
     declared: Declaration,
     now: Date,
     leaseUntil: Date,
-  ): Promise<UploadSession | undefined>
+  ): Transitioned
   /** `completing → open` by the lease's holder, without the declaration. `wasAttempt: false` restores the attempt's time, too. */
-  reopen(
-    session: UploadSession,
-    options: { wasAttempt: boolean },
-    now: Date,
-  ): Promise<UploadSession | undefined>
+  reopen(session: UploadSession, options: { wasAttempt: boolean }, now: Date): Transitioned
   /** Adds parts that the lease's holder has checked, because a signed direct completion may take them. */
-  recordChecked(
-    session: UploadSession,
-    checksums: Checksums,
-    now: Date,
-  ): Promise<UploadSession | undefined>
+  recordChecked(session: UploadSession, checksums: Checksums, now: Date): Transitioned
   /** Ends the lease and leaves the outcome to the next caller or the sweep. */
   releaseLease(
     session: UploadSession,
     options: { missing: boolean; wasAttempt: boolean },
     now: Date,
-  ): Promise<UploadSession | undefined>
+  ): Transitioned
   /**
    * Records the parts for which a direct completion is being signed: an attempt from now on. Binds the session to the checksum
    * that they were checked against, and refuses if it is bound to another one by now.
@@ -105,30 +95,26 @@ export interface UploadsDb extends RevocationDb {
     id: string,
     checked: { checksums: Checksums; checksum?: string },
     now: Date,
-  ): Promise<UploadSession | undefined>
+  ): Transitioned
   finish(
     session: UploadSession,
     object: CompletedObject,
     event: WebhookEvent,
     now: Date,
-  ): Promise<UploadSession | undefined>
+  ): Transitioned
   end(
     session: UploadSession,
     to: 'aborted' | 'expired' | 'failed',
     options: EndOptions,
     event: WebhookEvent,
     now: Date,
-  ): Promise<UploadSession | undefined>
+  ): Transitioned
   /** Gives the bytes back to the quota, once, because nothing is left in the store. */
-  releaseStorage(session: UploadSession, now: Date): Promise<UploadSession | undefined>
+  releaseStorage(session: UploadSession, now: Date): Transitioned
   /** Permits a new storage upload, and notes that the answer to its initiate may be lost. */
-  beginHeal(session: UploadSession, now: Date): Promise<UploadSession | undefined>
+  beginHeal(session: UploadSession, now: Date): Transitioned
   /** Compare-and-set on the state and the storage upload id. */
-  heal(
-    session: UploadSession,
-    storageUploadId: string,
-    now: Date,
-  ): Promise<UploadSession | undefined>
+  heal(session: UploadSession, storageUploadId: string, now: Date): Transitioned
   /** Sets the sweep's next look at the session, unless it has changed since it was read. */
   scheduleSweep(session: UploadSession, at: Date): Promise<void>
   /** Of a completed session: nothing is left under its key. */

@@ -1,4 +1,4 @@
-// The outbox: webhook endpoints, what is owed to them and to processing targets, and every attempt.
+// The outbox: webhook endpoints, deliveries to them and to processing targets, and every attempt.
 import { sql } from 'drizzle-orm'
 import {
   check,
@@ -11,7 +11,7 @@ import {
   text,
   uniqueIndex,
 } from 'drizzle-orm/pg-core'
-import type { Progress } from '../../core/ports/deliveries.ts'
+import type { DeliveryState, Progress, TargetName } from '../../core/ports/deliveries.ts'
 import { appId, at } from './tenant.ts'
 
 export const webhookEndpoints = pgTable(
@@ -35,12 +35,12 @@ export const deliveries = pgTable(
     deliveryId: text('delivery_id').notNull(),
     eventId: text('event_id').notNull(),
     uploadId: text('upload_id').notNull(),
-    target: text('target').notNull().default('webhook'),
+    target: text('target').$type<TargetName>().notNull().default('webhook'),
     endpointId: text('endpoint_id'),
     rule: integer('rule'),
     type: text('type').notNull(),
     body: text('body').notNull(),
-    state: text('state').notNull(),
+    state: text('state').$type<DeliveryState>().notNull(),
     progress: jsonb('progress').$type<Progress>(),
     attemptCount: integer('attempt_count').notNull().default(0),
     scheduledAttempts: integer('scheduled_attempts').notNull().default(0),
@@ -60,18 +60,18 @@ export const deliveries = pgTable(
     uniqueIndex('deliveries_rule_once')
       .on(table.appId, table.uploadId, table.rule)
       .where(sql`rule is not null`),
-    // A webhook has an endpoint and no rule, processing the reverse.
+    // A webhook has an endpoint and no rule; processing has a rule and no endpoint.
     check(
       'deliveries_one_target',
       sql`(target = 'webhook') = (endpoint_id is not null) and (endpoint_id is null) = (rule is not null)`,
     ),
-    // The claim: what is due, oldest first.
+    // Due deliveries, oldest first.
     index('deliveries_due').on(table.appId, table.nextAttemptAt).where(sql`state = 'pending'`),
-    // What the sweep asks a store about.
+    // Tasks that the sweep polls.
     index('deliveries_running').on(table.appId, table.nextAttemptAt).where(sql`state = 'running'`),
-    // What an upload is owed, newest first.
+    // Deliveries of an upload, newest first.
     index('deliveries_by_upload').on(table.appId, table.uploadId, table.deliveryId),
-    // The delivery log of an endpoint, newest first.
+    // Deliveries of an endpoint, newest first.
     index('deliveries_by_endpoint').on(table.appId, table.endpointId, table.deliveryId),
   ],
 )

@@ -1,4 +1,4 @@
-// The table behind `/readyz`: it counts writes, so that a read can be seen to come after one (db/readiness.ts).
+// The table behind `/readyz`. It counts writes, which shows whether a read is fresh (db/readiness.ts).
 import { bigint, pgTable, text } from 'drizzle-orm/pg-core'
 
 /** A single row, of no tenant. */

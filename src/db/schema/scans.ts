@@ -1,15 +1,15 @@
-// The table behind the sweep's listing of storage uploads: where it stands and what it counted.
+// The table behind the sweep's listings of storage uploads.
 import { index, integer, jsonb, pgTable, primaryKey, text } from 'drizzle-orm/pg-core'
 import { appId, at } from './tenant.ts'
 
-/** Where the listing of an app's storage uploads in one store stands, and what the last whole one counted. */
+/** The progress of listing an app's storage uploads in one store, and the counts of the last complete listing. */
 export const storageScans = pgTable(
   'storage_scans',
   {
     appId: appId(),
     store: text('store').notNull(),
     nextAt: at('next_at').notNull(),
-    /** Where an unfinished listing goes on, and what it has counted so far. */
+    /** Where an unfinished listing goes on. */
     marker: jsonb('marker').$type<{ key: string; storageUploadId: string }>(),
     foreignSoFar: integer('foreign_so_far').notNull().default(0),
     oldestSoFar: at('oldest_so_far'),
@@ -20,7 +20,7 @@ export const storageScans = pgTable(
   },
   (table) => [
     primaryKey({ columns: [table.appId, table.store] }),
-    // Which app's storage is to be listed.
+    // Due listings.
     index('storage_scans_due').on(table.appId, table.nextAt),
   ],
 )

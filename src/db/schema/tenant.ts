@@ -1,4 +1,4 @@
-// The tenant: every table refers to it, in the same columns.
+// The tenant, and the columns that the other tables share.
 import { bigint, jsonb, pgTable, text, timestamp } from 'drizzle-orm/pg-core'
 
 export const at = (name: string) => timestamp(name, { withTimezone: true, precision: 3 })

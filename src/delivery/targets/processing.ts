@@ -4,6 +4,7 @@ import { processingEvent } from '../../core/event.ts'
 import { isRecorded, withEtag } from '../../core/own-object.ts'
 import type { Delivery, Progress } from '../../core/ports/deliveries.ts'
 import type { ObjectStore, StoreProcessing } from '../../core/ports/object-store.ts'
+import type { Services } from '../../core/ports/services.ts'
 import { isStoreFailure } from '../../core/ports/store-failure.ts'
 import {
   PROCESSING_SECONDS,
@@ -12,7 +13,7 @@ import {
 } from '../../core/processing.ts'
 import type { StoredObject } from '../../core/stored.ts'
 import type { UploadSession } from '../../core/upload-session.ts'
-import type { DeliverServices, FinalOutcome, Outcome, Target } from './target.ts'
+import type { FinalOutcome, Outcome, Target } from './target.ts'
 
 interface Begun {
   now: Date
@@ -87,7 +88,7 @@ const taskOf = ({ body }: Delivery) => JSON.parse(body) as ProcessingTask // We 
 
 /** Returns the outcome if the attempt cannot begin. Throws StoreFailure. */
 async function prepare<Type extends ProcessingTarget['type']>(
-  { hasStore, storeNamed, clock }: DeliverServices,
+  { hasStore, storeNamed, clock }: Services,
   session: UploadSession,
   { key: saveAs, target }: ProcessingTask,
 ): Promise<Work<Type> | Outcome> {
@@ -111,7 +112,7 @@ async function prepare<Type extends ProcessingTarget['type']>(
 }
 
 async function buildEvent(
-  { uploads, newId, clock }: DeliverServices,
+  { uploads, newId, clock }: Services,
   delivery: Delivery,
   outcome: FinalOutcome,
 ) {

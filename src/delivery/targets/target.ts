@@ -3,21 +3,6 @@ import type { ProcessedObject, WebhookEvent } from '../../core/event.ts'
 import type { Delivery, Progress } from '../../core/ports/deliveries.ts'
 import type { Services } from '../../core/ports/services.ts'
 
-export type DeliverServices = Pick<
-  Services,
-  | 'deliveries'
-  | 'uploads'
-  | 'storeNamed'
-  | 'hasStore'
-  | 'clock'
-  | 'newId'
-  | 'randomBytes'
-  | 'sendWebhook'
-  | 'nudgeDeliveries'
-  | 'budget'
-  | 'log'
->
-
 export type Outcome =
   | { kind: 'done'; status?: number; object?: ProcessedObject }
   /** Accepted and in progress: polled until `progress.until`. */
@@ -30,12 +15,12 @@ export type Outcome =
 export type FinalOutcome = Extract<Outcome, { kind: 'done' | 'refused' }>
 
 export interface Target {
-  attempt(services: DeliverServices, delivery: Delivery): Promise<Outcome>
+  attempt(services: Services, delivery: Delivery): Promise<Outcome>
   /** Asks whether accepted work is done. Absent if an attempt ends it. */
-  poll?(services: DeliverServices, delivery: Delivery): Promise<Outcome>
+  poll?(services: Services, delivery: Delivery): Promise<Outcome>
   /** The event of the outcome. Absent if the App gets none. */
   buildEvent?(
-    services: DeliverServices,
+    services: Services,
     delivery: Delivery,
     outcome: FinalOutcome,
   ): Promise<WebhookEvent | undefined>

@@ -2,14 +2,9 @@
 // Source: Alibaba Cloud, "V3 request syntax and signature". The key is the raw secret: nothing is derived.
 import { hex, percentEncode } from '../../bytes/encoding.ts'
 import { hmacSha256, sha256Hex } from '../../bytes/sha256.ts'
+import type { Oss4Credentials } from '../../signing/oss4.ts'
 
 export const ACS3_ALGORITHM = 'ACS3-HMAC-SHA256'
-
-export interface Acs3Credentials {
-  accessKeyId: string
-  secretAccessKey: string
-  sessionToken?: string
-}
 
 export interface Acs3Call {
   method: 'GET' | 'POST'
@@ -27,7 +22,7 @@ export interface Acs3Call {
 /** All headers except Authorization. */
 export function acs3Headers(
   call: Acs3Call,
-  { sessionToken }: Pick<Acs3Credentials, 'sessionToken'>,
+  { sessionToken }: Pick<Oss4Credentials, 'sessionToken'>,
 ): Record<string, string> {
   return {
     host: call.host,
@@ -82,7 +77,7 @@ export const acs3Signature = (secretAccessKey: string, toSign: string): string =
   hex(hmacSha256(secretAccessKey, toSign))
 
 /** Path with query, headers and body, ready for fetch (which sets `host` itself, to the same value). */
-export function signAcs3(call: Acs3Call, credentials: Acs3Credentials) {
+export function signAcs3(call: Acs3Call, credentials: Oss4Credentials) {
   const headers = acs3Headers(call, credentials)
   const query = Object.entries(call.query)
   const names = signedHeaderNames(headers)

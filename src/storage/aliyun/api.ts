@@ -1,8 +1,9 @@
 // Calls to Alibaba Cloud's APIs beside OSS (STS, Media Processing), signed with ACS3.
 // Source: Alibaba Cloud, "V3 request syntax and signature".
 import { StoreFailure } from '../../core/ports/store-failure.ts'
+import type { Oss4Credentials } from '../../signing/oss4.ts'
 import { type FailureRules, parseJson, sendToStore } from '../rest/send.ts'
-import { type Acs3Credentials, signAcs3 } from './acs3.ts'
+import { signAcs3 } from './acs3.ts'
 
 const TIMEOUT_MS = 10_000
 
@@ -17,7 +18,7 @@ const FAILURES: FailureRules = {
 export interface ApiOptions {
   /** Scheme and host. */
   endpoint: string
-  credentials: Acs3Credentials
+  credentials: Oss4Credentials
   clock: () => Date
   fetch: typeof fetch
   newNonce: () => string

@@ -1,11 +1,5 @@
 // The settings of a bucket on OSS: CORS, lifecycle, ACL, versioning. CORS and lifecycle are read and written whole.
-
-import type {
-  BucketConfiguration,
-  BucketSettings,
-  CorsRule,
-  LifecycleRule,
-} from '../../core/ports/bucket-settings.ts'
+import type { BucketSettings, LifecycleRule } from '../../core/ports/bucket-settings.ts'
 import { isStoreFailure, StoreFailure } from '../../core/ports/store-failure.ts'
 import { CORS, LIFECYCLE, readConfiguration, writeConfiguration } from '../rest/bucket-xml.ts'
 import { sendToStore } from '../rest/send.ts'
@@ -67,32 +61,26 @@ export function ossBucket(options: OssBucketOptions): BucketSettings {
     readCors: () =>
       read('cors', (body) => readConfiguration(CORS, body), 'NoSuchCORSConfiguration'),
 
-    async writeCors(configuration: BucketConfiguration<CorsRule>) {
+    async writeCors(configuration) {
       await send('PUT', 'cors', writeConfiguration(CORS, configuration))
     },
 
     readLifecycle: () =>
       read('lifecycle', (body) => readConfiguration(LIFECYCLE, body), 'NoSuchLifecycle'),
 
-    async writeLifecycle(configuration: BucketConfiguration<LifecycleRule>) {
+    async writeLifecycle(configuration) {
       // If a bucket has overlapping rules on purpose, OSS refuses to write them again without this header.
-      const overlap = hasOverlap(configuration)
-      const body = writeConfiguration(LIFECYCLE, configuration)
-      await send(
-        'PUT',
-        'lifecycle',
-        body,
-        overlap ? { 'x-oss-allow-same-action-overlap': 'true' } : {},
-      )
+      const extra: Record<string, string> = hasOverlap(configuration.rules)
+        ? { 'x-oss-allow-same-action-overlap': 'true' }
+        : {}
+      await send('PUT', 'lifecycle', writeConfiguration(LIFECYCLE, configuration), extra)
     },
 
     async readAcl() {
       const acl = await read('acl', (body) => {
         const root = rootOf(body, 'AccessControlPolicy')
-        return textAt(
-          root?.children.find(({ name }) => name === 'AccessControlList'),
-          'Grant',
-        )
+        const list = root?.children.find(({ name }) => name === 'AccessControlList')
+        return textAt(list, 'Grant')
       })
       return acl!
     },
@@ -105,7 +93,7 @@ export function ossBucket(options: OssBucketOptions): BucketSettings {
   }
 }
 
-function hasOverlap({ rules }: BucketConfiguration<LifecycleRule>): boolean {
+function hasOverlap(rules: readonly LifecycleRule[]): boolean {
   const prefixes = rules.map(({ prefix }) => prefix).sort()
   // In sorted order, a prefix is directly followed by the prefixes that begin with it.
   return prefixes.some((prefix, index) => prefixes[index + 1]?.startsWith(prefix))

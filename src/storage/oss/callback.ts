@@ -1,6 +1,13 @@
 // Verifies and reads callbacks of OSS. Pure: makes no request. A valid signature is necessary but not sufficient, because the
 // key has 512 bits and signs for every customer of OSS.
-import { base64, fromBase64, fromUtf8, isStorable, utf8 } from '../../bytes/encoding.ts'
+import {
+  base64,
+  concatBytes,
+  fromBase64,
+  fromUtf8,
+  isStorable,
+  utf8,
+} from '../../bytes/encoding.ts'
 import type { RawRequest, StoreCallback } from '../../core/ports/object-store.ts'
 import { wholeNumber } from '../rest/values.ts'
 import { verifyRsaMd5 } from './md5.ts'
@@ -21,7 +28,7 @@ const MAX_BODY_BYTES = 64 * 1024
 const PERCENT = 0x25
 
 /**
- * True if the store signed this request (signature version 1.0). Never throws because of what a sender can send.
+ * True if the store signed this request (signature version 1.0). No request of a sender makes it throw.
  * With `embeddedKeyPem`, the embedded store's own key in SPKI PEM, x-oss-pub-key-url is ignored.
  */
 export function verifyOssCallback(request: RawRequest, embeddedKeyPem?: string): boolean {
@@ -64,12 +71,7 @@ export function callbackKeyUrlAllowed(headerValue: string | null): boolean {
 export function callbackStringToSign(request: RawRequest): Uint8Array | undefined {
   const path = percentDecodeBytes(request.rawPath)
   if (!path) return undefined
-  const query = utf8(`${request.rawQuery}\n`)
-  const signed = new Uint8Array(path.length + query.length + request.body.length)
-  signed.set(path)
-  signed.set(query, path.length)
-  signed.set(request.body, path.length + query.length)
-  return signed
+  return concatBytes([path, utf8(`${request.rawQuery}\n`), request.body])
 }
 
 /** Undefined for a body that `parseCallbackBody` cannot read. Believes nothing: `verifyOssCallback` checks the signature. */
@@ -107,7 +109,7 @@ export function parseCallbackBody(
   try {
     return read ? fieldsOf(read(fromUtf8(body))) : undefined
   } catch {
-    // What JSON.parse, the UTF-8 decoder and decodeURIComponent throw for malformed input.
+    // JSON.parse, the UTF-8 decoder or decodeURIComponent found malformed input.
     return undefined
   }
 }
@@ -160,7 +162,7 @@ function readForm(text: string): Pairs | undefined {
 
 const formText = (text: string) => decodeURIComponent(text.replaceAll('+', ' '))
 
-/** Base64 in its one canonical spelling: what it decodes to encodes to the same text. */
+/** Accepts base64 in its canonical spelling only. */
 function fromBase64Strictly(text: string | null): Uint8Array | undefined {
   const bytes = text ? fromBase64(text) : undefined
   return bytes && base64(bytes) === text ? bytes : undefined

@@ -31,7 +31,6 @@ export function openOss(settings: Settings, world: StoreWorld): ObjectStore {
     credentialsExpireAt: credentialsExpireAt ? new Date(credentialsExpireAt) : undefined,
     issueCredentials: roleArn ? stsClient({ ...api('sts', stsEndpoint), roleArn }) : undefined,
     media: mps(api('mts', mpsEndpoint)),
-    callbackKeyPem: world.callbackKeyPem,
   })
 }
 

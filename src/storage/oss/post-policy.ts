@@ -4,11 +4,10 @@
 import { base64, utf8 } from '../../bytes/encoding.ts'
 import type { SizeRange } from '../../core/ports/object-store.ts'
 import {
-  credentialScope,
-  OSS4_ALGORITHM,
   type Oss4Credentials,
   type Oss4Scope,
   signature,
+  signerFields,
 } from '../../signing/oss4.ts'
 
 export type Condition =
@@ -24,48 +23,27 @@ export interface FormToSign {
   expiresAt: Date
 }
 
-/** The fields of the signer and the time. */
-const signerFields = (
-  { accessKeyId, sessionToken }: Oss4Credentials,
-  scope: Oss4Scope,
-): Record<string, string> => ({
-  'x-oss-signature-version': OSS4_ALGORITHM,
-  'x-oss-credential': `${accessKeyId}/${credentialScope(scope)}`,
-  'x-oss-date': scope.dateTime,
-  ...(sessionToken ? { 'x-oss-security-token': sessionToken } : {}),
-})
-
-/** Bucket and signer are pairs, all others `eq`, as in the documentation. */
-function conditionsOf({ bucket, fields, size }: FormToSign): Condition[] {
-  const pinned = Object.entries(fields).map(([name, value]): Condition => {
-    const field = name.toLowerCase()
-    return field in SIGNER_FIELDS ? { [field]: value } : ['eq', `$${field}`, value]
-  })
-  return [{ bucket }, ['content-length-range', size.least, size.most], ...pinned]
-}
-
-const SIGNER_FIELDS = {
-  'x-oss-signature-version': true,
-  'x-oss-credential': true,
-  'x-oss-date': true,
-  'x-oss-security-token': true,
-}
-
-const policyJson = (form: FormToSign): string =>
-  JSON.stringify({ expiration: form.expiresAt.toISOString(), conditions: conditionsOf(form) })
-
 export const encodePolicy = (json: string): string => base64(utf8(json))
 
 export const signPolicy = (key: Uint8Array, encoded: string): string => signature(key, encoded)
 
 /** All fields except the file, in the order in which to send them. */
 export function signForm(
-  form: FormToSign,
+  { bucket, fields, size, expiresAt }: FormToSign,
   credentials: Oss4Credentials,
   scope: Oss4Scope,
   key: Uint8Array,
 ): Record<string, string> {
-  const fields = { ...form.fields, ...signerFields(credentials, scope) }
-  const policy = encodePolicy(policyJson({ ...form, fields }))
-  return { ...fields, policy, 'x-oss-signature': signPolicy(key, policy) }
+  const signer = signerFields(credentials, scope)
+  // Bucket and signer are pairs, all others `eq`, as in the documentation.
+  const conditions: Condition[] = [
+    { bucket },
+    ['content-length-range', size.least, size.most],
+    ...Object.entries(fields).map(
+      ([name, value]): Condition => ['eq', `$${name.toLowerCase()}`, value],
+    ),
+    ...Object.entries(signer).map(([name, value]) => ({ [name]: value })),
+  ]
+  const policy = encodePolicy(JSON.stringify({ expiration: expiresAt.toISOString(), conditions }))
+  return { ...fields, ...signer, policy, 'x-oss-signature': signPolicy(key, policy) }
 }

@@ -30,15 +30,7 @@ export const ossPresign = (signer: OssSigner): Presign => ({
       ...completeHeaders(object),
       ...createOnlyHeaders(object),
     }
-    return signer.byQuery(
-      {
-        method: 'POST',
-        key: upload.key,
-        query: [...callbackQuery(callback), ['uploadId', upload.storageUploadId]],
-        headers,
-      },
-      validity,
-      headers,
-    )
+    const query = [...callbackQuery(callback), ['uploadId', upload.storageUploadId] as const]
+    return signer.byQuery({ method: 'POST', key: upload.key, query, headers }, validity, headers)
   },
 })

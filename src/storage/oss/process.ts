@@ -21,10 +21,7 @@ export function ossProcess(send: Caller['send'], bucket: string): Omit<StoreProc
   function post(parameter: Parameter, work: SaveAs) {
     const body = processBody(parameter, bucket, work)
     // As the official SDKs do. The MD5 keeps OSS from running an operation that was cut on its way.
-    const headers = {
-      'content-type': 'application/xml',
-      'content-md5': contentMd5(body),
-    }
+    const headers = { 'content-type': 'application/xml', 'content-md5': contentMd5(body) }
     return send({ method: 'POST', key: work.key, query: [[parameter, '']], headers }, body)
   }
 

@@ -1,12 +1,6 @@
 // Signs requests to OSS with V4: our calls by header, clients' requests by query. A day's signing key is cached.
 import { percentEncode } from '../../bytes/encoding.ts'
-import type {
-  SignedForm,
-  SignedRequest,
-  SizeRange,
-  Validity,
-} from '../../core/ports/object-store.ts'
-import type { StoredUpload } from '../../core/stored.ts'
+import type { SignedForm, SizeRange, Validity } from '../../core/ports/object-store.ts'
 import {
   type Oss4Credentials,
   type Oss4Request,
@@ -18,7 +12,7 @@ import {
 } from '../../signing/oss4.ts'
 import { planParts } from '../../signing/oss4-parts.ts'
 import { type BucketAddress, objectUrl } from '../rest/address.ts'
-import type { PutHeaders, StoreCall } from '../rest/call.ts'
+import type { Signer, StoreCall } from '../rest/call.ts'
 import { signForm } from './post-policy.ts'
 
 export interface OssSignerOptions {
@@ -32,8 +26,12 @@ export interface OssSignerOptions {
   publicEndpoint: BucketAddress
 }
 
-/** A `Signer` that also signs forms. */
-export function ossSigner(options: OssSignerOptions) {
+export interface OssSigner extends Signer {
+  /** `fields` without the signer's own. */
+  byForm(fields: Record<string, string>, size: SizeRange, validity: Validity): SignedForm
+}
+
+export function ossSigner(options: OssSignerOptions): OssSigner {
   let cached: { date: string; key: Uint8Array } | undefined
 
   function keyFor(scope: Oss4Scope): Uint8Array {
@@ -53,7 +51,7 @@ export function ossSigner(options: OssSignerOptions) {
   })
 
   return {
-    byHeader(call: StoreCall, now: Date): { url: string; headers: Record<string, string> } {
+    byHeader(call, now) {
       const scope = { dateTime: oss4DateTime(now), region: options.region }
       const query = (call.query ?? [])
         .map(([name, value]) =>
@@ -67,8 +65,7 @@ export function ossSigner(options: OssSignerOptions) {
       }
     },
 
-    /** `fields` without the signer's own. */
-    byForm(fields: Record<string, string>, size: SizeRange, validity: Validity): SignedForm {
+    byForm(fields, size, validity) {
       const { bucket, credentials, publicEndpoint } = options
       const scope = { dateTime: oss4DateTime(validity.from), region: options.region }
       const expiresAt = new Date(validity.from.getTime() + validity.seconds * 1000)
@@ -78,7 +75,7 @@ export function ossSigner(options: OssSignerOptions) {
       }
     },
 
-    forParts({ key, storageUploadId }: StoredUpload, { from, seconds }: Validity) {
+    forParts({ key, storageUploadId }, { from, seconds }) {
       const { bucket, credentials, publicEndpoint, region } = options
       const scope = { dateTime: oss4DateTime(from), region }
       const url = objectUrl(publicEndpoint, bucket, key)
@@ -91,7 +88,7 @@ export function ossSigner(options: OssSignerOptions) {
         expiresSeconds: seconds,
         signingKey: keyFor(scope),
       })
-      return (partNumber: number, { sent, signed }: PutHeaders): SignedRequest => ({
+      return (partNumber, { sent, signed }) => ({
         method: 'PUT',
         // A client could drop or change a header that OSS does not sign by itself, so all are listed.
         url: `${url}?${sign(partNumber, signed, Object.keys(signed))}`,
@@ -99,11 +96,7 @@ export function ossSigner(options: OssSignerOptions) {
       })
     },
 
-    byQuery(
-      call: StoreCall & { method: SignedRequest['method'] },
-      validity: Validity,
-      sent: Record<string, string> = {},
-    ): SignedRequest {
+    byQuery(call, validity, sent = {}) {
       const scope = { dateTime: oss4DateTime(validity.from), region: options.region }
       const query = signQuery(
         { ...requestOf(call), additionalHeaders: Object.keys(call.headers ?? {}) },
@@ -117,5 +110,3 @@ export function ossSigner(options: OssSignerOptions) {
     },
   }
 }
-
-export type OssSigner = ReturnType<typeof ossSigner>

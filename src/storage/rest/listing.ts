@@ -2,7 +2,7 @@
 import type { ListedUpload, ListedUploadsPage, ObjectStore } from '../../core/ports/object-store.ts'
 import { StoreFailure } from '../../core/ports/store-failure.ts'
 import type { StoredPart, StoredUpload } from '../../core/stored.ts'
-import type { Caller } from './call.ts'
+import type { Caller, StoreCall } from './call.ts'
 import type { Dialect } from './dialect.ts'
 import { encodedKeys } from './headers.ts'
 import type { StoreAnswer } from './send.ts'
@@ -54,8 +54,8 @@ export function restListing({ read: ask }: Caller, dialect: Dialect): Listing {
     prefix: string,
     after?: StoredUpload,
   ): Promise<ListedUploadsPage> {
-    const call = {
-      method: 'GET' as const,
+    const call: StoreCall = {
+      method: 'GET',
       query: [
         ['encoding-type', 'url'],
         ['max-uploads', PAGE],
@@ -67,7 +67,7 @@ export function restListing({ read: ask }: Caller, dialect: Dialect): Listing {
               ['upload-id-marker', after.storageUploadId],
             ] as const)
           : []),
-      ] as const,
+      ],
     }
     const { answer, node: page } = await ask(call, 'ListMultipartUploadsResult')
     const keyOf = keyReader(page, answer)
@@ -88,15 +88,15 @@ export function restListing({ read: ask }: Caller, dialect: Dialect): Listing {
   return {
     async *listParts(upload: StoredUpload) {
       for (let marker = ''; ; ) {
-        const call = {
-          method: 'GET' as const,
+        const call: StoreCall = {
+          method: 'GET',
           key: upload.key,
           query: [
             ...encodedKeys(dialect),
             ['max-parts', PAGE],
             ...(marker ? ([['part-number-marker', marker]] as const) : []),
             ['uploadId', upload.storageUploadId],
-          ] as const,
+          ],
         }
         const { answer, node: page } = await ask(call, 'ListPartsResult')
         yield listOf(page, 'Part').map((part) => storedPart(part, answer, dialect))

@@ -2,7 +2,7 @@
 import { percentEncodePath } from '../../bytes/encoding.ts'
 import type { ObjectStore } from '../../core/ports/object-store.ts'
 import { isStoreFailure, StoreFailure } from '../../core/ports/store-failure.ts'
-import type { Caller } from './call.ts'
+import type { Caller, StoreCall } from './call.ts'
 import type { Dialect } from './dialect.ts'
 import { encodedKeys, quoted } from './headers.ts'
 import { escapeXml, textOf } from './xml.ts'
@@ -28,13 +28,13 @@ export function restMultipart({ send, read }: Caller, dialect: Dialect, bucket: 
     },
 
     async copyPart(upload, partNumber, { key, etag, first, last }) {
-      const call = {
-        method: 'PUT' as const,
+      const call: StoreCall = {
+        method: 'PUT',
         key: upload.key,
         query: [
           ['partNumber', String(partNumber)],
           ['uploadId', upload.storageUploadId],
-        ] as const,
+        ],
         headers: {
           [headerNames.copySource]: `/${bucket}/${percentEncodePath(key)}`,
           [headerNames.copySourceIfMatch]: quoted(etag),
@@ -71,11 +71,8 @@ export function restMultipart({ send, read }: Caller, dialect: Dialect, bucket: 
     },
 
     async abort(upload) {
-      await send({
-        method: 'DELETE',
-        key: upload.key,
-        query: [['uploadId', upload.storageUploadId]],
-      })
+      const query = [['uploadId', upload.storageUploadId]] as const
+      await send({ method: 'DELETE', key: upload.key, query })
     },
   }
 }

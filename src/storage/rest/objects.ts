@@ -29,23 +29,14 @@ export function restObjects({ send }: Caller, dialect: Dialect): Objects {
     },
 
     async putEmpty(object) {
-      await send(
-        {
-          method: 'PUT',
-          key: object.key,
-          headers: { ...objectHeaders(object), ...createOnlyHeaders(object) },
-        },
-        new Uint8Array(),
-      )
+      const headers = { ...objectHeaders(object), ...createOnlyHeaders(object) }
+      await send({ method: 'PUT', key: object.key, headers }, new Uint8Array())
     },
 
     async delete(key, { ifMatch, versionId }) {
       const query = versionId === undefined ? [] : [['versionId', versionId] as const]
-      await send(
-        { method: 'DELETE', key, query, headers: { 'if-match': quoted(ifMatch) } },
-        undefined,
-        [404, 412],
-      )
+      const headers = { 'if-match': quoted(ifMatch) }
+      await send({ method: 'DELETE', key, query, headers }, undefined, [404, 412])
     },
   }
 }

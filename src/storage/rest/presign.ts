@@ -25,21 +25,14 @@ export function restPresign(
     },
 
     presignPut(object, part, validity) {
-      const { sent, signed } = putHeaders(part, {
-        ...objectHeaders(object),
-        ...createOnlyHeaders(object),
-      })
+      const own = { ...objectHeaders(object), ...createOnlyHeaders(object) }
+      const { sent, signed } = putHeaders(part, own)
       return signer.byQuery({ method: 'PUT', key: object.key, headers: signed }, validity, sent)
     },
 
-    presignGet: (key, filename, validity) =>
-      signer.byQuery(
-        {
-          method: 'GET',
-          key,
-          query: [['response-content-disposition', attachment(filename)]],
-        },
-        validity,
-      ),
+    presignGet(key, filename, validity) {
+      const query = [['response-content-disposition', attachment(filename)]] as const
+      return signer.byQuery({ method: 'GET', key, query }, validity)
+    },
   }
 }

@@ -24,7 +24,7 @@ export interface StoreAnswer {
 export interface FailureRules {
   /** The header that carries the error of a HEAD, as XML in base64. */
   errorHeader?: string
-  /** What a code means. `ambiguous` is a 4xx that passes by itself, such as throttling. Undefined: the status decides. */
+  /** Sorts an error code. `ambiguous` is a temporary 4xx, such as throttling. If undefined, the status decides. */
   kindOf(code: string): StoreFailureKind | undefined
 }
 

@@ -23,7 +23,7 @@ export interface RestStoreOptions extends CallerOptions {
   issueCredentials?: ObjectStore['issueCredentials']
 }
 
-/** What a store needs besides its settings. */
+/** The dependencies of a store, besides its settings. */
 export interface StoreWorld extends CallerOptions {
   newNonce: () => string
   /** False on Workers, where a request must not wait for a promise of another. */
