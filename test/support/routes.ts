@@ -225,7 +225,7 @@ export interface Sent {
   body: Record<string, unknown> | undefined
 }
 
-export const credentialOf = (tenant: Tenant, caller: Caller, { session }: Things): string =>
+const credentialOf = (tenant: Tenant, caller: Caller, { session }: Things): string =>
   caller === 'upload' || caller === 'completion'
     ? session![`${caller}Token`]
     : tenant.callers[caller]
