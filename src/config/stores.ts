@@ -19,7 +19,7 @@ export const STORE_VARIABLES = [
   { name: 'STORES', description: 'JSON array of further stores, the same in camelCase plus name' },
 ]
 
-/** As JSON has it. A text that is no such value stays a text, and is refused with its variable's name. */
+/** The value that JSON would have. Other text stays text, so that its fault names the variable. */
 function fromText(schema: z.ZodType, text: string): unknown {
   if (schema instanceof z.ZodOptional || schema instanceof z.ZodDefault) {
     return fromText(schema.unwrap() as z.ZodType, text)
@@ -51,7 +51,7 @@ export function parseStores(variables: Variables): { stores: StoreConfig[]; faul
     if (schema && parsed.success) stores.push(parsed.data as StoreConfig)
   }
 
-  // Without STORE_DIALECT there is no such store, and what is set must be right all the same.
+  // Without STORE_DIALECT there is no such store, but any other setting must be valid all the same.
   const settings = settingsIn(variables)
   if (settings.dialect) settings.name = 'default'
   add(settings, anyDialect.partial(), ([setting = 'dialect']) => variableOf(String(setting)))

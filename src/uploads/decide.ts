@@ -26,7 +26,7 @@ export interface CreateInput {
   metadata?: Record<string, string>
   resume?: boolean
   policy?: string
-  /** Only where the client chooses; else the size and the store decide. */
+  /** The client's choice. Without one, the size and the store decide. */
   method?: 'form' | 'credentials'
   subject?: string
 }

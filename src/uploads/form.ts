@@ -14,7 +14,7 @@ export interface UploadForm extends SignedForm {
 }
 
 /**
- * Undefined for other methods, and where the session is not open. If the policy offers direct completion, the form carries the
+ * Returns undefined for other methods, and for a session that is not open. If the policy offers direct completion, the form carries the
  * completion token, which its owner has anyway, so that the store can report the object.
  */
 export async function signUploadForm(

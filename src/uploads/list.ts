@@ -1,4 +1,4 @@
-// Lists the uploads that a principal reaches: with an api key those of the App, else its own.
+// Lists the uploads that a principal reaches: all of the App with an api key, otherwise its own.
 import type { Services } from '../core/ports/services.ts'
 import type { UploadFilter } from '../core/ports/uploads.ts'
 import type { Principal } from '../core/principal.ts'
@@ -6,7 +6,7 @@ import { Problem } from '../core/problem.ts'
 import { grantReach } from '../core/reach.ts'
 import type { UploadSession } from '../core/upload-session.ts'
 
-/** Newest first. Throws `forbidden` where the filter names another's subject. */
+/** Newest first. Throws `forbidden` if the filter names the subject of another. */
 export async function listUploads(
   { uploads, clock }: Pick<Services, 'uploads' | 'clock'>,
   principal: Principal,

@@ -6,7 +6,7 @@ import type { Services } from '../core/ports/services.ts'
 const AT_ONCE = 100
 
 /**
- * The number of aborted sessions; undefined if there is no such grant. A revoked grant creates nothing, so the search after the
+ * Returns the number of aborted sessions, or undefined if there is no such grant. A revoked grant creates nothing, so the search after the
  * revocation finds every session that was created before it.
  */
 export async function revokeGrant(

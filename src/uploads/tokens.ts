@@ -18,7 +18,7 @@ export const callbackRequest = (
   token,
 })
 
-/** True where a client may complete at the store itself. A stream, a replacement and the backend's completion exclude it. */
+/** Whether a client may complete at the store itself. A stream, a replacement and the backend's completion exclude it. */
 export function offersDirect(
   { storeNamed }: Pick<Services, 'storeNamed'>,
   session: UploadSession,
@@ -35,7 +35,7 @@ export function offersDirect(
 }
 
 /**
- * What an upload token says of its session. It does not outlive the session. For one that has ended it still reads the status
+ * The claims of an upload token. It does not outlive the session. For one that has ended it still reads the status
  * but signs nothing, so that no URL is younger than the end of its session by more than a token's life.
  */
 export function uploadClaims(
@@ -69,11 +69,11 @@ const sharedClaims = (session: UploadSession, holder: Holder, origins?: string[]
   ...(origins ? { origins } : {}),
 })
 
-/** True where clients of this holder leave completion to the App's backend. */
+/** Whether clients of this holder leave completion to the App's backend. */
 export const backendCompletes = (session: UploadSession, holder: Holder): boolean =>
   holder.backendCompletes || session.policy.completion === 'backend'
 
-/** Undefined for a holder that is no owner, or where the backend completes. */
+/** Returns undefined for a holder that is not the owner, and if the backend completes. */
 export async function mintCompletionToken(
   { tokenKeys }: Pick<Services, 'tokenKeys'>,
   session: UploadSession,
