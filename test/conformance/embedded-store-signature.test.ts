@@ -1,6 +1,6 @@
 // OSS signature V4 at the embedded store, by header and by query: accepted and refused requests.
 import { describe, expect, test } from 'vitest'
-import { oss4DateTime } from '../../src/signing/oss4.ts'
+import { credentialScope, oss4DateTime } from '../../src/signing/oss4.ts'
 import { BUCKET, type RawRequest, useEmbeddedStore } from '../support/embedded-store.ts'
 
 const context = useEmbeddedStore()
@@ -32,7 +32,7 @@ describe('header signature', () => {
     const request = { method: 'GET', bucket: BUCKET, key: 'a', query: [], headers: {} }
     const toSign = signing.stringToSign(scope, signing.canonicalRequest(request))
     const signature = signing.signature(signing.signingKey('secret', scope), toSign)
-    const authorization = `OSS4-HMAC-SHA256 Credential=key-id/${signing.credentialScope(scope)},Signature=${signature}`
+    const authorization = `OSS4-HMAC-SHA256 Credential=key-id/${credentialScope(scope)},Signature=${signature}`
 
     const answer = await context.send({
       method: 'GET',
@@ -52,7 +52,7 @@ describe('header signature', () => {
       .stringToSign(scope, signing.canonicalRequest(request))
       .replace(`\n${scope.dateTime}\n`, `\n${date}\n`)
     const signature = signing.signature(signing.signingKey('secret', scope), toSign)
-    const authorization = `OSS4-HMAC-SHA256 Credential=key-id/${signing.credentialScope(scope)},Signature=${signature}`
+    const authorization = `OSS4-HMAC-SHA256 Credential=key-id/${credentialScope(scope)},Signature=${signature}`
     const wire = { method: 'GET', path: `/${BUCKET}/a` }
     const later = new Date(context.now.getTime() + 1000).toUTCString()
 
