@@ -87,7 +87,7 @@ export const canonicalRequest = (request: Oss4Request): string =>
     canonicalHeaders(request.headers, additionalHeaderNames(request)),
   ].join('\n')
 
-const credentialScope = ({ dateTime, region, product = 'oss' }: Oss4Scope): string =>
+export const credentialScope = ({ dateTime, region, product = 'oss' }: Oss4Scope): string =>
   `${dateTime.slice(0, 8)}/${region}/${product}/aliyun_v4_request`
 
 /** The common start of all strings to sign of a scope, before the hash of the canonical request. */
