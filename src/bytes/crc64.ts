@@ -1,5 +1,5 @@
-// CRC-64/XZ (reflected ECMA-182 polynomial, all ones before and after), which OSS calls x-oss-hash-crc64ecma, and the
-// checksum of concatenated bytes from their checksums. It works on 32-bit halves, because a BigInt for each byte is slow.
+// CRC-64/XZ (reflected ECMA-182 polynomial, all ones before and after), the CRC64 of OSS, and the checksum of
+// concatenated bytes from their checksums. It works on 32-bit halves, because a BigInt for each byte is slow.
 
 /** The reflected polynomial: bit 63 is x^0. */
 const POLYNOMIAL = 0xc96c5795d7870f42n
