@@ -104,6 +104,7 @@ function explain(error: unknown): string {
   return error instanceof Error ? error.message : String(error)
 }
 
+/** Sends the file, and lets its row pause, continue and cancel it. */
 function begin(file: File): void {
   const row = addRow(file)
   let running: AbortController | undefined
