@@ -1,4 +1,4 @@
-// What the page is served with, on Node and as static assets of the Worker: nothing but its own files and the API.
+// The headers of the page, on Node and as static assets of the Worker. They allow only its own files and the API.
 
 export const PAGE_HEADERS = {
   'cache-control': 'no-cache',
