@@ -3,11 +3,11 @@ import { z } from 'zod'
 
 /** "Upload callbacks", OSS: at most five URLs, and 5 KB of base64 for the whole request of a callback. */
 const MAX_URLS = 5
-const MOST_CHARACTERS = 300
+const MAX_CHARACTERS = 300
 
 /** No semicolon, because it separates the URLs for OSS; no query, because our path is appended. */
 function isBase(text: string): boolean {
-  if (text.length > MOST_CHARACTERS || text.includes(';') || !URL.canParse(text)) return false
+  if (text.length > MAX_CHARACTERS || text.includes(';') || !URL.canParse(text)) return false
   const { protocol, username, password, search, hash } = new URL(text)
   return /^https?:$/.test(protocol) && username + password + search + hash === ''
 }

@@ -101,8 +101,7 @@ export async function processCallback(
   }
   const check = await checkObject(services, session)
   // A callback never fails a session: the sweep judges any other object.
-  const current =
-    check.kind === 'own' ? await finish(services, session, check.object) : session
+  const current = check.kind === 'own' ? await finish(services, session, check.object) : session
   await callbacks.markProcessed(row, check.kind, clock())
   return current
 }
