@@ -47,6 +47,10 @@ install_go() {
   )
 }
 
+install_go-v2() {
+  (cd "$sources/go-v2" && GOTOOLCHAIN=local GOFLAGS=-buildvcs=false go build -o "$sdks/bin/go-v2-driver" .)
+}
+
 install_java() {
   mvn -q -B -Dstyle.color=never -f "$sources/java/pom.xml" package
 }
@@ -60,5 +64,6 @@ install_android() {
 
 once python
 once go
+once go-v2
 once java
 once android

@@ -48,6 +48,7 @@ export const CLIENTS: Record<string, Driver> = {
   'oss2 for Python': python('oss2_driver.py'),
   'alibabacloud-oss-v2 for Python': python('oss_v2_driver.py'),
   'aliyun-oss-go-sdk': driver(join(SDKS, 'bin/go-driver')),
+  'alibabacloud-oss-go-sdk-v2': driver(join(SDKS, 'bin/go-v2-driver')),
   'aliyun-sdk-oss for Java': java(join(SDKS, 'java/oss-java-driver.jar'), join(SDKS, 'java/lib/*')),
 }
 
