@@ -55,6 +55,10 @@ install_java() {
   mvn -q -B -Dstyle.color=never -f "$sources/java/pom.xml" package
 }
 
+install_java-v2() {
+  mvn -q -B -Dstyle.color=never -f "$sources/java-v2/pom.xml" package
+}
+
 install_android() {
   # The SDK is an Android archive: a zip with classes.jar. The classes compile and run on a plain JVM.
   mvn -q -B -Dstyle.color=never -f "$sources/android/pom.xml" dependency:copy-dependencies -DoutputDirectory="$sdks/android"
@@ -66,4 +70,5 @@ once python
 once go
 once go-v2
 once java
+once java-v2
 once android

@@ -50,6 +50,10 @@ export const CLIENTS: Record<string, Driver> = {
   'aliyun-oss-go-sdk': driver(join(SDKS, 'bin/go-driver')),
   'alibabacloud-oss-go-sdk-v2': driver(join(SDKS, 'bin/go-v2-driver')),
   'aliyun-sdk-oss for Java': java(join(SDKS, 'java/oss-java-driver.jar'), join(SDKS, 'java/lib/*')),
+  'alibabacloud-oss-v2 for Java': java(
+    join(SDKS, 'java-v2/oss-java-v2-driver.jar'),
+    join(SDKS, 'java-v2/lib/*'),
+  ),
 }
 
 export const ANDROID = java(join(SDKS, 'android'), join(SDKS, 'android/*'))
