@@ -60,10 +60,12 @@ install_java-v2() {
 }
 
 install_android() {
-  # The SDK is an Android archive: a zip with classes.jar. The classes compile and run on a plain JVM.
+  # The SDK is an Android archive: a zip with classes.jar. Its classes and Android's compile and run on a plain JVM, but for
+  # one whose values come from C code: ours in natives/ comes first on the class path.
+  rm -rf "$sdks/android"
   mvn -q -B -Dstyle.color=never -f "$sources/android/pom.xml" dependency:copy-dependencies -DoutputDirectory="$sdks/android"
   (cd "$sdks/android" && jar xf oss-android-sdk-*.aar classes.jar)
-  javac -nowarn -cp "$sdks/android/*" -d "$sdks/android" "$sources/android/Driver.java"
+  javac -nowarn -cp "$sdks/android/*" -d "$sdks/android" "$sources"/android/{,natives/android/os/}*.java
 }
 
 once python
