@@ -38,7 +38,14 @@ const driver =
   }
 
 const java = (...classPath: string[]) =>
-  driver('java', '-XX:TieredStopAtLevel=1', '-cp', classPath.join(':'), 'Driver')
+  driver(
+    'java',
+    '-XX:TieredStopAtLevel=1',
+    '-XX:+UseSerialGC',
+    '-cp',
+    classPath.join(':'),
+    'Driver',
+  )
 const python = (file: string) =>
   driver(join(SDKS, 'python/bin/python'), join(import.meta.dirname, 'python', file))
 
