@@ -12,6 +12,9 @@ import { recover } from './recover.ts'
 
 export type Disk = Awaited<ReturnType<typeof openDisk>>
 
+/** The EC of NoSuchUpload if a part is sent or copied. */
+export const NO_UPLOAD_FOR_PART = '0042-00000104'
+
 export interface PutOptions {
   forbidOverwrite: boolean
 }
@@ -26,11 +29,11 @@ export async function openDisk(directory: string, log: Log) {
   const readManifest = async (key: string) =>
     (await readJson(layout.object(key))) as ObjectManifest | undefined
 
-  /** Throws NoSuchUpload. */
-  function findUpload(key: string, uploadId: string) {
+  /** Throws NoSuchUpload, with the finer code of the operation. */
+  function findUpload(key: string, uploadId: string, ec = '0042-00000002') {
     const upload = uploads.get(uploadId)
     if (upload?.key !== key) {
-      throw refusal('NoSuchUpload', { ec: '0017-00000244', elements: { UploadId: uploadId } })
+      throw refusal('NoSuchUpload', { ec, elements: { UploadId: uploadId } })
     }
     return upload
   }
@@ -77,7 +80,7 @@ export async function openDisk(directory: string, log: Log) {
     try {
       return await stageJson(layout.part(uploadId, part.partNumber), part)
     } catch (error) {
-      if (isMissing(error)) findUpload(key, uploadId)
+      if (isMissing(error)) findUpload(key, uploadId, NO_UPLOAD_FOR_PART)
       throw error
     }
   }
@@ -127,7 +130,7 @@ export async function openDisk(directory: string, log: Log) {
       const staged = await stagePart(key, uploadId, part)
       try {
         await withLock(key, async () => {
-          const { parts } = findUpload(key, uploadId)
+          const { parts } = findUpload(key, uploadId, NO_UPLOAD_FOR_PART)
           await staged.commit()
           const previous = parts.get(part.partNumber)
           parts.set(part.partNumber, part)
@@ -143,7 +146,7 @@ export async function openDisk(directory: string, log: Log) {
       })
     },
 
-    /** `build` gets the upload under its lock, and throws to leave it open. */
+    /** `build` gets the upload under its lock, and throws to leave it open. The object stays readable until `end`. */
     complete: (
       key: string,
       uploadId: string,
@@ -160,7 +163,7 @@ export async function openDisk(directory: string, log: Log) {
         const unused = [...upload.parts.values()].filter(({ dataId }) => !used.has(dataId))
         await removeUpload(upload, unused)
         await removeVersion(previous)
-        return manifest
+        return { manifest, end: reading.begin(manifest.id) }
       }),
 
     abort: (key: string, uploadId: string) =>

@@ -1,6 +1,7 @@
 // UploadPartCopy: a part made of an existing object. The bytes are copied, so that neither object depends on the other.
 // Source: Alibaba Cloud OSS, "UploadPartCopy".
 import { MAX_BODY_BYTES } from '../body.ts'
+import { NO_UPLOAD_FOR_PART } from '../disk/index.ts'
 import { checkConditions } from '../object/conditions.ts'
 import { contentRange, readCopyRange } from '../object/range.ts'
 import { openObject } from '../object/read.ts'
@@ -24,7 +25,7 @@ export const uploadPartCopy: Handler = async (request, services) => {
   if (source.bucket !== bucket) {
     throw refusal('NoSuchBucket', { elements: { BucketName: source.bucket } })
   }
-  disk.findUpload(key, uploadIdOf(request))
+  disk.findUpload(key, uploadIdOf(request), NO_UPLOAD_FOR_PART)
   const { manifest, end } = await openObject(disk, source.key)
   try {
     checkConditions(manifest, sourceConditions(headers))
