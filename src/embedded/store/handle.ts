@@ -64,7 +64,8 @@ export async function handle(incoming: Incoming, services: StoreServices): Promi
     checkKey(key)
     line.key = key
   }
-  authorise(holder, operation.action ?? `oss:${operation.name}`, address)
+  const { action = `oss:${operation.name}` } = operation
+  if (action !== null) authorise(holder, action, address)
   if (operation.reads) authorise(holder, 'oss:GetObject', operation.reads(headers))
   const contentLength = readLength(headers)
   const request = { method, query, headers, key, holder, contentLength, ...caller }

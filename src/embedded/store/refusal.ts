@@ -35,6 +35,7 @@ const CODES = {
   InvalidSecurityToken: [403, 'The security token you provided is invalid.'],
   InvalidTag: [400, 'A tag has no key.'],
   MalformedXML: [400, 'The XML you provided was not well-formed or has the wrong shape.'],
+  MissingArgument: [400, 'Missing Some Required Arguments.'],
   MethodNotAllowed: [405, 'The specified method is not allowed against this resource.'],
   MissingContentLength: [411, 'You must provide the Content-Length HTTP header.'],
   NoSuchBucket: [404, 'The specified bucket does not exist.'],

@@ -21,7 +21,8 @@ export interface PutOptions {
 
 export async function openDisk(directory: string, log: Log) {
   const layout = await openLayout(directory)
-  const uploads = await recover(layout, log)
+  // A key is here before its manifest and stays until after it, so a listing asks the disk about each.
+  const { uploads, keys } = await recover(layout, log)
   const withLock = keyedLock()
   const reading = readers()
   const data = bodies(layout)
@@ -49,6 +50,12 @@ export async function openDisk(directory: string, log: Log) {
       throw refusal('FileAlreadyExists', { ec, elements: { Key: key } })
     }
     return previous
+  }
+
+  /** The commit point of a new version. */
+  async function writeManifest(manifest: ObjectManifest) {
+    keys.add(manifest.key)
+    await writeJson(layout.object(manifest.key), manifest)
   }
 
   /** Removes what nothing names any more. A failure only leaves a file behind, so it must not fail a committed change. */
@@ -90,6 +97,9 @@ export async function openDisk(directory: string, log: Log) {
     findUpload,
     checkOverwrite,
     uploads: () => uploads.values(),
+    /** May hold a key whose object is gone. */
+    keys: () => keys.values(),
+    readManifest,
 
     /** Opens the current version. It stays readable until `end`, even if it is replaced or deleted. */
     openObject: (key: string) =>
@@ -101,7 +111,7 @@ export async function openDisk(directory: string, log: Log) {
     putObject: (manifest: ObjectManifest, options: PutOptions) =>
       withLock(manifest.key, async () => {
         const previous = await checkOverwrite(manifest.key, options)
-        await writeJson(layout.object(manifest.key), manifest)
+        await writeManifest(manifest)
         await removeVersion(previous)
       }),
 
@@ -112,6 +122,7 @@ export async function openDisk(directory: string, log: Log) {
         check(manifest)
         if (!manifest) return
         await rm(layout.object(key), { force: true })
+        keys.delete(key)
         await syncDirectory(layout.objects)
         await removeVersion(manifest)
       }),
@@ -157,7 +168,7 @@ export async function openDisk(directory: string, log: Log) {
         const upload = findUpload(key, uploadId)
         const manifest = build(upload)
         const previous = await checkOverwrite(key, options, '0042-00000214')
-        await writeJson(layout.object(key), manifest)
+        await writeManifest(manifest)
         uploads.delete(uploadId)
         const used = new Set(manifest.pieces.map(({ dataId }) => dataId))
         const unused = [...upload.parts.values()].filter(({ dataId }) => !used.has(dataId))

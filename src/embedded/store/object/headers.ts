@@ -51,6 +51,10 @@ export function headersToStore(headers: WireHeaders): Record<string, string> {
   return { 'content-type': 'application/octet-stream', ...Object.fromEntries(stored) }
 }
 
+/** True for what the metadata directive of a copy decides about. */
+export const isMetadata = (name: string): boolean =>
+  STANDARD.includes(name) || name.startsWith('x-oss-meta-')
+
 /** Throws InvalidTag for a tag without a key. */
 function checkTags(tagging: string): void {
   if (tagging === '' || tagging.split('&').every((tag) => /^[^=]/.test(tag))) return

@@ -1,4 +1,5 @@
 // GetObject and HeadObject.
+import { aclReply } from '../bucket/access.ts'
 import type { Disk } from '../disk/index.ts'
 import { refusal } from '../refusal.ts'
 import type { Handler } from '../services.ts'
@@ -36,6 +37,28 @@ export const headObject: Handler = async (request, { disk }) => {
   checkConditions(manifest, request.headers)
   const headers = answerHeaders(manifest, request.query)
   return { status: 200, headers: { ...headers, 'content-length': String(manifest.sizeBytes) } }
+}
+
+/** `HEAD /key?objectMeta`: only what a client needs to know that it has the same object. */
+export const getObjectMeta: Handler = async (request, { disk }) => {
+  const { manifest, end } = await openObject(disk, request.key)
+  await end()
+  return {
+    status: 200,
+    headers: {
+      etag: manifest.etag,
+      'content-length': String(manifest.sizeBytes),
+      'last-modified': new Date(manifest.lastModified).toUTCString(),
+      'x-oss-hash-crc64ecma': manifest.crc64,
+    },
+  }
+}
+
+/** `GET /key?acl` */
+export const getObjectAcl: Handler = async (request, { disk }) => {
+  const { manifest, end } = await openObject(disk, request.key)
+  await end()
+  return aclReply(manifest.headers['x-oss-object-acl'] ?? 'default')
 }
 
 /** Throws NoSuchKey. The caller calls `end` when it has read the object. */
