@@ -54,6 +54,13 @@ test('copies a range, names it in the answer, and completes like any other part'
   expect(got.bytes.equals(Buffer.concat([piece, Buffer.from('end')]))).toBe(true)
 })
 
+test('reads a plus sign in the source as a space, as the Go SDK writes it', async () => {
+  const { uploadId } = await arrange()
+  const source = sourceHeader().replaceAll('%20', '+')
+
+  expect((await copy(uploadId, { 'x-oss-copy-source': source })).status).toBe(200)
+})
+
 test('copies an open range to the end', async () => {
   const { bytes, uploadId } = await arrange()
 

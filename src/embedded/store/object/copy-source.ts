@@ -29,14 +29,15 @@ export async function openSource(
   }
 }
 
-/** Reads `x-oss-copy-source`: `/bucket/key`, percent-encoded. */
+/** Reads `x-oss-copy-source`: `/bucket/key`, percent-encoded. A plus sign is a space, because the Go SDK writes it so. */
 export function copySource(headers: WireHeaders): Address {
   const value = headers['x-oss-copy-source'] ?? ''
   const [path = '', version] = value.split('?')
   if (version !== undefined) {
     throw refusal('NotImplemented', { elements: { Header: 'x-oss-copy-source' } })
   }
-  const [, bucket = '', key = ''] = /^\/?([^/]+)\/(.+)$/.exec(percentDecode(path) ?? '') ?? []
+  const [, bucket = '', key = ''] =
+    /^\/?([^/]+)\/(.+)$/.exec(percentDecode(path.replaceAll('+', ' ')) ?? '') ?? []
   if (key) return { bucket, key }
   throw invalidArgument('x-oss-copy-source', value, 'The copy source is not /bucket/key.')
 }
