@@ -60,7 +60,9 @@ function asAnswered(xml: string): string {
     ),
   )
   const vary = textAt(root, 'ResponseVary')?.trim() === 'true'
-  return xmlDocument(element(root.name, [...rules, element('ResponseVary', String(vary))]))
+  const content = [...rules, element('ResponseVary', String(vary))].join('')
+  // The root's own tag, because it names the namespace.
+  return xmlDocument(root.openTag + content + root.xml.slice(root.xml.lastIndexOf('</')))
 }
 
 function checkRule(stored: XmlElement): void {

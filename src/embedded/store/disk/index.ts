@@ -5,7 +5,14 @@ import type { Log } from '../../../core/ports/log.ts'
 import { refusal } from '../refusal.ts'
 import { bodies } from './bodies.ts'
 import { keyedLock } from './keyed-lock.ts'
-import { isMissing, openLayout, readJson, stageJson, syncDirectory, writeJson } from './layout.ts'
+import {
+  ignoreMissing,
+  openLayout,
+  readJson,
+  stageJson,
+  syncDirectory,
+  writeJson,
+} from './layout.ts'
 import { readers } from './readers.ts'
 import type { ObjectManifest, OpenUpload, PartRecord, Piece, UploadRecord } from './records.ts'
 import { recover } from './recover.ts'
@@ -87,7 +94,9 @@ export async function openDisk(directory: string, log: Log) {
     try {
       return await stageJson(layout.part(uploadId, part.partNumber), part)
     } catch (error) {
-      if (isMissing(error)) findUpload(key, uploadId, NO_UPLOAD_FOR_PART)
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+        findUpload(key, uploadId, NO_UPLOAD_FOR_PART)
+      }
       throw error
     }
   }
@@ -152,9 +161,7 @@ export async function openDisk(directory: string, log: Log) {
         throw error
       }
       // Runs outside the lock, so that the parts of one upload do not wait for each other's sync.
-      await syncDirectory(layout.upload(uploadId)).catch((error: unknown) => {
-        if (!isMissing(error)) throw error
-      })
+      await syncDirectory(layout.upload(uploadId)).catch(ignoreMissing)
     },
 
     /** `build` gets the upload under its lock, and throws to leave it open. The object stays readable until `end`. */
