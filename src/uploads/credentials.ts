@@ -52,8 +52,8 @@ const notOffered = (detail: string) => new Problem('forbidden', { detail })
 /** In a session policy `*` and `?` match other keys, and RAM may read `${` as a variable. */
 const widens = (text: string) => /[*?]|\$\{/.test(text)
 
-/** RoleSessionName: 2 to 32 characters. An id without its kind has exactly 32. */
-const sessionName = (id: string) => id.slice(id.indexOf('_') + 1).slice(-32)
+/** RoleSessionName: 2 to 64 characters. An id has fewer. */
+const sessionName = (id: string) => id.slice(-64)
 
 type CanIssue = ObjectStore & Required<Pick<ObjectStore, 'issueCredentials'>>
 

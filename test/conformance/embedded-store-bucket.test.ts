@@ -12,6 +12,9 @@ const cors = (...rules: string[]) =>
   `<CORSConfiguration>${rules.map((rule) => `<CORSRule>${rule}</CORSRule>`).join('')}</CORSConfiguration>`
 const lifecycle = (...rules: string[]) =>
   `<LifecycleConfiguration>${rules.map((rule) => `<Rule>${rule}</Rule>`).join('')}</LifecycleConfiguration>`
+/** As OSS answers it. */
+const answered = (...rules: string[]) =>
+  `<?xml version="1.0" encoding="UTF-8"?>\n${cors(...rules).replace('</CORSC', '<ResponseVary>false</ResponseVary></CORSC')}`
 const ANY = '<AllowedOrigin>*</AllowedOrigin><AllowedMethod>GET</AllowedMethod>'
 const abort = (id: string, prefix: string, action = '<Days>8</Days>') =>
   `<ID>${id}</ID><Prefix>${prefix}</Prefix><Status>Enabled</Status><AbortMultipartUpload>${action}</AbortMultipartUpload>`
@@ -24,12 +27,22 @@ describe('CORS', () => {
     })
     expect(await call('PUT', 'cors', cors(ANY))).toMatchObject({ status: 200, text: '' })
     await context.restart()
-    expect((await call('GET', 'cors')).text).toBe(cors(ANY))
+    expect((await call('GET', 'cors')).text).toBe(answered(ANY))
     expect((await call('PUT', 'cors', cors(ANY, ANY))).status).toBe(200)
-    expect((await call('GET', 'cors')).text).toBe(cors(ANY, ANY))
+    expect((await call('GET', 'cors')).text).toBe(answered(ANY, ANY))
     expect((await call('DELETE', 'cors')).status).toBe(204)
     expect((await call('GET', 'cors')).code).toBe('NoSuchCORSConfiguration')
     expect((await call('DELETE', 'cors')).status).toBe(204)
+  })
+
+  it('answers header names in lower case, and ResponseVary always', async () => {
+    const rule = (name: string) => `${ANY}<AllowedHeader>${name}</AllowedHeader>`
+    const vary = '<ResponseVary>true</ResponseVary></CORSConfiguration>'
+
+    await call('PUT', 'cors', cors(rule('X-OSS-Meta-A')))
+    expect((await call('GET', 'cors')).text).toBe(answered(rule('x-oss-meta-a')))
+    await call('PUT', 'cors', cors(ANY).replace('</CORSConfiguration>', vary))
+    expect((await call('GET', 'cors')).text).toContain(vary)
   })
 
   const many = (rule: string, count: number) => Array.from({ length: count }, () => rule)
@@ -64,7 +77,7 @@ describe('CORS', () => {
   ])('refuses %s, and keeps the old configuration', async (_, body, code) => {
     await call('PUT', 'cors', cors(ANY))
     expect(await call('PUT', 'cors', body)).toMatchObject({ status: 400, code })
-    expect((await call('GET', 'cors')).text).toBe(cors(ANY))
+    expect((await call('GET', 'cors')).text).toBe(answered(ANY))
   })
 
   it('takes ten rules, and refuses a wrong Content-MD5', async () => {
@@ -210,9 +223,12 @@ describe('lifecycle', () => {
     expect((await call('PUT', 'lifecycle', lifecycle(...rules))).status).toBe(200)
     const nested = lifecycle(expiry, abort('x', 'a/b/'))
     expect((await call('PUT', 'lifecycle', nested)).status).toBe(200)
-    const overlap = lifecycle(abort('x', 'a/'), abort('y', 'a/b/'))
+    const overlap = lifecycle(expiry, expiry.replace('<ID>e', '<ID>f').replace('a/', 'a/b/'))
     const headers = { 'x-oss-allow-same-action-overlap': 'true' }
+    expect((await call('PUT', 'lifecycle', overlap)).code).toBe('InvalidArgument')
     expect((await call('PUT', 'lifecycle', overlap, headers)).status).toBe(200)
+    const aborts = lifecycle(abort('x', 'a/'), abort('y', 'a/b/'))
+    expect((await call('PUT', 'lifecycle', aborts, headers)).code).toBe('InvalidArgument')
   })
 })
 
@@ -246,7 +262,7 @@ it.each(['acl', 'cors', 'lifecycle', 'versioning'])(
   '`?%s` of an object is refused, never taken for the object',
   async (setting) => {
     await context.call('PUT', 'a.txt', { body: 'hello' })
-    for (const method of ['GET', 'PUT', 'DELETE']) {
+    for (const method of setting === 'acl' ? ['PUT', 'DELETE'] : ['GET', 'PUT', 'DELETE']) {
       const answer = await context.call(method, 'a.txt', { query: { [setting]: '' }, body: '' })
       expect(answer.code).toBe('NotImplemented')
     }

@@ -54,11 +54,27 @@ test('copies a range, names it in the answer, and completes like any other part'
   expect(got.bytes.equals(Buffer.concat([piece, Buffer.from('end')]))).toBe(true)
 })
 
+test('reads a plus sign in the source as a space, as the Go SDK writes it', async () => {
+  const { uploadId } = await arrange()
+  const source = sourceHeader().replaceAll('%20', '+')
+
+  expect((await copy(uploadId, { 'x-oss-copy-source': source })).status).toBe(200)
+})
+
+test('copies an open range to the end', async () => {
+  const { bytes, uploadId } = await arrange()
+
+  const answer = await copy(uploadId, { 'x-oss-copy-source-range': 'bytes=9-' })
+
+  expect(answer.headers['content-range']).toBe(`bytes 9-${SIZE - 1}/${SIZE}`)
+  expect(await partsOf(uploadId)).toEqual([[md5(bytes.subarray(9)), SIZE - 9]])
+})
+
 test.each([
   ['no range', undefined],
   ['a range beyond the end', `bytes=0-${SIZE}`],
   ['a range turned round', 'bytes=9-3'],
-  ['an open range', 'bytes=9-'],
+  ['an open range beyond the end', `bytes=${SIZE}-`],
   ['a suffix', 'bytes=-9'],
   ['another unit', 'items=0-9'],
   ['two ranges', 'bytes=0-1,3-4'],

@@ -281,8 +281,8 @@ describe('query signature', () => {
           body: 'abc',
           headers: { 'transfer-encoding': 'chunked' },
         })
-      ).code,
-    ).toBe('SignatureDoesNotMatch')
+      ).headers['x-oss-ec'],
+    ).toBe('0002-00000211')
   })
 })
 
@@ -297,7 +297,7 @@ describe('address', () => {
   })
 
   test('a key is the path decoded once, dot segments and all', async () => {
-    const keys = ['a/../b', 'a/./b', 'a//b', '%2F', 'a/', 'ü +&', '\ufeffmark']
+    const keys = ['a/../b', 'a\u0001\n', 'a/./b', 'a//b', '%2F', 'a/', 'ü +&', '\ufeffmark']
     for (const key of keys) {
       expect((await context.call('PUT', key, { body: key })).status).toBe(200)
     }
@@ -340,7 +340,6 @@ describe('address', () => {
   test.each([
     ['empty after a slash', '/x'],
     ['with a leading backslash', '\\x'],
-    ['with a control character', 'a\u0001'],
     ['of 1024 bytes', 'ü'.repeat(512)],
   ])('a key %s is refused', async (_, key) => {
     expect(await context.call('PUT', key, { body: 'x' })).toMatchObject({

@@ -225,6 +225,15 @@ export const GUARDS = [
     ...answers(200, 403),
   },
   {
+    name: 'a session policy is asked for each key of a document',
+    in: 'src/embedded/store/bucket/delete-objects.ts',
+    from: "authorise(request.holder, 'oss:DeleteObject', { bucket, key })",
+    to: 'void [authorise, bucket]',
+    suite: conformance('embedded-store-objects', 'DeleteMultipleObjects'),
+    by: /asks a session policy for each key/,
+    ...answers(200, 403),
+  },
+  {
     name: 'the embedded store waits for nobody whom it does not know',
     in: 'src/embedded/store/unverified.ts',
     from: 'return await Promise.race([read(), late])',

@@ -1,7 +1,8 @@
 // ossutil, the official command-line client, with credentials that a running Countersign issued: uploads, resumes, lists
 // its parts. What asks for the whole bucket needs the store's own key.
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir, mkdtemp } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { createServer, request, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -9,6 +10,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { type Account, FILE_BYTES, PART_BYTES, PART_COUNT, useCountersign } from './countersign.ts'
 import { run, SDKS } from './programs.ts'
 
+const MB = 1024 * 1024
 const countersign = useCountersign()
 
 describe.each(['v4', 'v1'] as const)('ossutil with signature %s', (signature) => {
@@ -106,6 +108,58 @@ describe.each(['v4', 'v1'] as const)('ossutil with signature %s', (signature) =>
     expect(await countersign.partsReceived(issued.key)).toBe(PART_COUNT)
     expect((await countersign.complete(issued.uploadId)).body.state).toBe('completed')
     await countersign.expectStored(issued.uploadId)
+  })
+
+  test('the operator copies an object in and out, lists it, asks for its facts, and removes it', async () => {
+    const { owner } = countersign
+    const target = `oss://${owner.bucket}/operator/a b ü.bin`
+    const down = join(await mkdtemp(join(countersign.directory, 'down-')), 'file.bin')
+    const succeeds = async (command: string, ...args: string[]) => {
+      const { code, stdout, stderr } = await ossutil(owner, command, ...args)
+      expect(code, stdout + stderr).toBe(0)
+      return stdout
+    }
+
+    await succeeds('cp', countersign.file, target)
+    await succeeds('cp', target, `${target}.copy`)
+    await succeeds('cp', `${target}.copy`, down)
+    const listed = await succeeds('ls', `oss://${owner.bucket}/operator/`)
+    const facts = await succeeds('stat', target)
+    await succeeds('rm', target)
+    await succeeds('rm', '-r', '--force', `oss://${owner.bucket}/operator/`)
+    const after = await succeeds('ls', `oss://${owner.bucket}/operator/`)
+
+    expect((await readFile(down)).equals(Buffer.from(countersign.content))).toBe(true)
+    expect(listed).toContain(target)
+    expect(listed).toContain('Object Number is: 2')
+    expect(facts).toMatch(/^ACL\s*: default/m)
+    expect(facts).toMatch(new RegExp(`^Content-Length\\s*: ${FILE_BYTES}`, 'm'))
+    expect(after).toContain('Object Number is: 0')
+  })
+
+  test('the operator resumes a copy of 200 MB, and sends no part twice', async () => {
+    const { owner } = countersign
+    const [key, partBytes, count] = [`large-${signature}.bin`, 20 * MB, 10]
+    const file = join(countersign.directory, key)
+    const content = randomBytes(count * partBytes)
+    await writeFile(file, content)
+    const checkpoints = await checkpointsIn()
+    const large = [
+      ...['cp', file, `oss://${owner.bucket}/${key}`, '--checkpoint-dir', checkpoints],
+      ...['--bigfile-threshold', String(partBytes), '--part-size', String(partBytes)],
+      ...['--parallel', '1', '--jobs', '1', '--retry-times', '1'],
+    ] as const
+    const cut = await ossutil({ ...owner, endpoint: await cuttingEndpoint() }, ...large)
+    expect(cut.code, cut.stdout).not.toBe(0)
+    expect(await countersign.partsReceived(key), cut.stdout + cut.stderr).toBe(2)
+
+    const { code, stdout, stderr } = await ossutil(owner, ...large)
+
+    expect(code, stdout + stderr).toBe(0)
+    expect(await countersign.partsReceived(key)).toBe(count)
+    const down = `${file}.down`
+    expect((await ossutil(owner, 'cp', `oss://${owner.bucket}/${key}`, down)).code).toBe(0)
+    expect((await readFile(down)).equals(content)).toBe(true)
   })
 
   test('lists the parts of an unfinished upload; the operator finds it in the bucket and removes it', async () => {

@@ -52,6 +52,8 @@ export function useEmbeddedStore() {
     store: undefined as unknown as EmbeddedStore,
     directory: '',
     now: new Date(),
+    /** The address to bind. */
+    host: '127.0.0.1',
     lines,
     /** Sends the callbacks, instead of the store's own fetch. */
     fetch: undefined as typeof fetch | undefined,
@@ -64,7 +66,7 @@ export function useEmbeddedStore() {
       const { directory } = context
       context.store = await startEmbeddedStore({
         directory,
-        host: '127.0.0.1',
+        host: context.host,
         port: 0,
         bucket: BUCKET,
         region: 'local',
@@ -157,6 +159,7 @@ export function useEmbeddedStore() {
   beforeEach(async () => {
     context.directory = await mkdtemp(join(tmpdir(), 'countersign-store-'))
     context.now = new Date()
+    context.host = '127.0.0.1'
     context.fetch = undefined
     context.serviceUrls = undefined
     context.limits = undefined

@@ -2,23 +2,28 @@
 // plain PUT or GET of the object.
 import { getAcl, getVersioning, putAcl, putVersioning } from './bucket/access.ts'
 import { deleteCors, getCors, putCors } from './bucket/cors.ts'
+import { deleteObjects } from './bucket/delete-objects.ts'
 import { deleteLifecycle, getLifecycle, putLifecycle } from './bucket/lifecycle.ts'
+import { listObjects } from './bucket/list-objects.ts'
 import { listParts, listUploads } from './multipart/listing.ts'
 import { uploadPart } from './multipart/part.ts'
-import { copySource, uploadPartCopy } from './multipart/part-copy.ts'
+import { uploadPartCopy } from './multipart/part-copy.ts'
 import { abort, complete, initiate } from './multipart/uploads.ts'
+import { copyObject } from './object/copy.ts'
+import { copySource } from './object/copy-source.ts'
 import { deleteObject } from './object/delete.ts'
 import { putObject } from './object/put.ts'
-import { getObject, headObject } from './object/read.ts'
-import { invalidArgument, refusal } from './refusal.ts'
+import { getObject, getObjectAcl, getObjectMeta, headObject } from './object/read.ts'
+import { invalidArgument, notImplemented, refusal } from './refusal.ts'
+import { bucketOperation, refusedOperation } from './refused-operations.ts'
 import type { Handler } from './services.ts'
 import type { Address, WireHeaders, WireRequest } from './wire.ts'
 
 export interface Operation {
   name: string
   handler: Handler
-  /** The action that a session policy must allow, `oss:<name>` by default. */
-  action?: string
+  /** The action that a session policy must allow, `oss:<name>` by default. Null: the handler asks for each key. */
+  action?: string | null
   /** Another object that the operation reads: a session policy must allow that, too. */
   reads?: (headers: WireHeaders) => Address
 }
@@ -30,6 +35,13 @@ const OPERATIONS: Record<string, Operation> = {
   'PUT /key': { name: 'PutObject', handler: putObject },
   'GET /key': { name: 'GetObject', handler: getObject },
   'HEAD /key': { name: 'HeadObject', handler: headObject, action: 'oss:GetObject' },
+  'PUT copy /key': { name: 'CopyObject', handler: copyObject, ...writes, reads: copySource },
+  'HEAD /key?objectMeta': {
+    name: 'GetObjectMeta',
+    handler: getObjectMeta,
+    action: 'oss:GetObject',
+  },
+  'GET /key?acl': { name: 'GetObjectAcl', handler: getObjectAcl },
   'DELETE /key': { name: 'DeleteObject', handler: deleteObject },
   'POST /key?uploads': { name: 'InitiateMultipartUpload', handler: initiate, ...writes },
   'PUT /key?uploadId': { name: 'UploadPart', handler: uploadPart, ...writes },
@@ -42,6 +54,8 @@ const OPERATIONS: Record<string, Operation> = {
     ...writes,
     reads: copySource,
   },
+  'GET /': { name: 'ListObjects', handler: listObjects },
+  'POST /?delete': { name: 'DeleteMultipleObjects', handler: deleteObjects, action: null },
   'GET /?uploads': { name: 'ListMultipartUploads', handler: listUploads },
   'PUT /?cors': { name: 'PutBucketCors', handler: putCors },
   'GET /?cors': { name: 'GetBucketCors', handler: getCors },
@@ -55,25 +69,17 @@ const OPERATIONS: Record<string, Operation> = {
   'GET /?versioning': { name: 'GetBucketVersioning', handler: getVersioning },
 }
 
-const BUCKET_SETTINGS = ['acl', 'cors', 'lifecycle', 'versioning']
 /** Query parameters that select an operation. If there are several, the first of these decides. */
-const RESOURCES = ['uploadId', 'uploads', ...BUCKET_SETTINGS]
-
-/** Query parameters that give a request another meaning. They are refused with NotImplemented, by their name. */
-const NOT_IMPLEMENTED = [
-  'append',
-  'asyncFetch',
+const RESOURCES = [
+  'uploadId',
+  'uploads',
+  'acl',
+  'cors',
   'delete',
-  'live',
-  'restore',
-  'rtmp',
-  'symlink',
-  'tagging',
-  'versionId',
-  'x-oss-async-process',
-  'x-oss-process',
+  'lifecycle',
+  'objectMeta',
+  'versioning',
 ]
-const NOT_IMPLEMENTED_FOR_OBJECTS = [...NOT_IMPLEMENTED, ...BUCKET_SETTINGS]
 
 /** Throws NotImplemented, MethodNotAllowed or InvalidArgument. */
 export function findOperation(
@@ -81,16 +87,14 @@ export function findOperation(
   { key }: Address,
 ): Operation {
   const isBucket = key === ''
-  const unknown =
-    (isBucket ? NOT_IMPLEMENTED : NOT_IMPLEMENTED_FOR_OBJECTS).find((name) => query.has(name)) ??
-    // A HEAD answers more than `objectMeta` asks for; a GET would answer the object instead.
-    (query.has('objectMeta') && method !== 'HEAD' ? 'objectMeta' : undefined)
-  if (unknown) throw refusal('NotImplemented', { elements: { ArgumentName: unknown } })
   const resource = RESOURCES.find((name) => query.has(name))
+  const target = `${isBucket ? '/' : '/key'}${resource ? `?${resource}` : ''}`
+  const served = OPERATIONS[`${method} ${target}`] ? resource : undefined
+  const refused = refusedOperation(method, isBucket, query, served)
+  if (refused) throw notImplemented(refused.name, { ArgumentName: refused.parameter })
   if (query.has('partNumber') && resource !== 'uploadId') {
     throw invalidArgument('uploadId', '', 'partNumber needs an uploadId.')
   }
-  const target = `${isBucket ? '/' : '/key'}${resource ? `?${resource}` : ''}`
   if (headers['x-oss-copy-source'] !== undefined) {
     const copy = OPERATIONS[`${method} copy ${target}`]
     if (copy) return copy
@@ -98,7 +102,7 @@ export function findOperation(
   }
   const operation = OPERATIONS[`${method} ${target}`]
   if (operation) return operation
-  if (isBucket) throw refusal('NotImplemented')
+  if (isBucket) throw notImplemented(bucketOperation(method))
   const allowed = Object.keys(OPERATIONS).map((route) => route.split(' '))
   throw refusal('MethodNotAllowed', {
     elements: { Method: method, ResourceType: resource ? 'MultipartUpload' : 'Object' },

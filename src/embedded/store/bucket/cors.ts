@@ -2,10 +2,16 @@
 // without any setup; with one, the first matching rule decides. Source: Alibaba Cloud OSS, "PutBucketCors", "Options".
 import { type CorsRule, corsRuleFor } from '../../../core/ports/bucket-settings.ts'
 import { CORS } from '../../../storage/rest/bucket-xml.ts'
-import { childrenNamed, type XmlElement } from '../../../storage/rest/xml-tree.ts'
+import {
+  childrenNamed,
+  parseXmlTree,
+  textAt,
+  type XmlElement,
+} from '../../../storage/rest/xml-tree.ts'
 import { invalidArgument, refusal } from '../refusal.ts'
 import type { Handler, Reply } from '../services.ts'
 import type { WireRequest } from '../wire.ts'
+import { element, xmlDocument } from '../xml.ts'
 import { checkChildren, documentHandlers, readDocument, wholeNumber } from './document.ts'
 
 const MAX_BYTES = 16 * 1024
@@ -38,18 +44,37 @@ export const putCors: Handler = async (request, { settings }) => {
 export const { get: getCors, remove: deleteCors } = documentHandlers(
   'cors',
   'NoSuchCORSConfiguration',
+  asAnswered,
 )
 
-function checkRule(element: XmlElement): void {
-  checkChildren(element, [
+/** OSS answers header names in lower case, and always says whether `Vary` is answered. */
+function asAnswered(xml: string): string {
+  const root = parseXmlTree(xml)
+  if (!root) return xml
+  const rules = childrenNamed(root, 'CORSRule').map((rule) =>
+    element(
+      'CORSRule',
+      rule.children.map(({ name, text, xml }) =>
+        name === 'AllowedHeader' ? element(name, text.trim().toLowerCase()) : xml,
+      ),
+    ),
+  )
+  const vary = textAt(root, 'ResponseVary')?.trim() === 'true'
+  const content = [...rules, element('ResponseVary', String(vary))].join('')
+  // The root's own tag, because it names the namespace.
+  return xmlDocument(root.openTag + content + root.xml.slice(root.xml.lastIndexOf('</')))
+}
+
+function checkRule(stored: XmlElement): void {
+  checkChildren(stored, [
     'AllowedOrigin',
     'AllowedMethod',
     'AllowedHeader',
     'ExposeHeader',
     'MaxAgeSeconds',
   ])
-  const rule = CORS.read(element)
-  const age = childrenNamed(element, 'MaxAgeSeconds')
+  const rule = CORS.read(stored)
+  const age = childrenNamed(stored, 'MaxAgeSeconds')
   if (
     rule.allowedOrigins.length === 0 ||
     rule.allowedMethods.length === 0 ||

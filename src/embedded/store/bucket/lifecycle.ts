@@ -32,7 +32,7 @@ export const putLifecycle: Handler = async (request, { settings }) => {
   if (new Set(ids).size !== ids.length) {
     throw invalidArgument('ID', '', 'Two rules have the same ID.')
   }
-  if (request.headers['x-oss-allow-same-action-overlap'] !== 'true') checkOverlaps(rules)
+  checkOverlaps(rules, request.headers['x-oss-allow-same-action-overlap'] === 'true')
   await settings.set('lifecycle', withIds(root))
   return { status: 200 }
 }
@@ -70,8 +70,11 @@ function checkRule(rule: XmlElement): void {
   }
 }
 
-/** Ignores rules with a tag or a filter, because they select by more than their prefix. */
-function checkOverlaps(rules: readonly XmlElement[]): void {
+/**
+ * Ignores rules with a tag or a filter, because they select by more than their prefix. The header that allows an overlap
+ * does not allow one of AbortMultipartUpload.
+ */
+function checkOverlaps(rules: readonly XmlElement[], allowed: boolean): void {
   const plain = rules
     .filter(({ children }) => !children.some(({ name }) => name === 'Tag' || name === 'Filter'))
     .map((rule) => ({ prefix: textAt(rule, 'Prefix') ?? '', actions: actionsOf(rule) }))
@@ -79,9 +82,11 @@ function checkOverlaps(rules: readonly XmlElement[]): void {
   plain.forEach((rule, index) => {
     for (const longer of plain.slice(index + 1)) {
       if (!longer.prefix.startsWith(rule.prefix)) break
-      const shared = rule.actions.find((action) => longer.actions.includes(action))
+      const shared = rule.actions
+        .filter((action) => !allowed || action === 'AbortMultipartUpload')
+        .find((action) => longer.actions.includes(action))
       if (shared) throw malformed(`Overlap for same action type ${shared}`, '0014-00000084')
-      if (longer.prefix === rule.prefix) {
+      if (longer.prefix === rule.prefix && !allowed) {
         throw malformed('Two rules have the same prefix.', '0014-00000085')
       }
     }

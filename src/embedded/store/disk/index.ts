@@ -19,13 +19,17 @@ import { recover } from './recover.ts'
 
 export type Disk = Awaited<ReturnType<typeof openDisk>>
 
+/** The EC of NoSuchUpload if a part is sent or copied. */
+export const NO_UPLOAD_FOR_PART = '0042-00000104'
+
 export interface PutOptions {
   forbidOverwrite: boolean
 }
 
 export async function openDisk(directory: string, log: Log) {
   const layout = await openLayout(directory)
-  const uploads = await recover(layout, log)
+  // A key is here before its manifest and stays until after it, so a listing asks the disk about each.
+  const { uploads, keys } = await recover(layout, log)
   const withLock = keyedLock()
   const reading = readers()
   const data = bodies(layout)
@@ -33,11 +37,11 @@ export async function openDisk(directory: string, log: Log) {
   const readManifest = async (key: string) =>
     (await readJson(layout.object(key))) as ObjectManifest | undefined
 
-  /** Throws NoSuchUpload. */
-  function findUpload(key: string, uploadId: string) {
+  /** Throws NoSuchUpload, with the finer code of the operation. */
+  function findUpload(key: string, uploadId: string, ec = '0042-00000002') {
     const upload = uploads.get(uploadId)
     if (upload?.key !== key) {
-      throw refusal('NoSuchUpload', { ec: '0017-00000244', elements: { UploadId: uploadId } })
+      throw refusal('NoSuchUpload', { ec, elements: { UploadId: uploadId } })
     }
     return upload
   }
@@ -53,6 +57,12 @@ export async function openDisk(directory: string, log: Log) {
       throw refusal('FileAlreadyExists', { ec, elements: { Key: key } })
     }
     return previous
+  }
+
+  /** The commit point of a new version. */
+  async function writeManifest(manifest: ObjectManifest) {
+    keys.add(manifest.key)
+    await writeJson(layout.object(manifest.key), manifest)
   }
 
   /** Removes what nothing names any more. A failure only leaves a file behind, so it must not fail a committed change. */
@@ -84,7 +94,9 @@ export async function openDisk(directory: string, log: Log) {
     try {
       return await stageJson(layout.part(uploadId, part.partNumber), part)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') findUpload(key, uploadId)
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+        findUpload(key, uploadId, NO_UPLOAD_FOR_PART)
+      }
       throw error
     }
   }
@@ -94,6 +106,9 @@ export async function openDisk(directory: string, log: Log) {
     findUpload,
     checkOverwrite,
     uploads: () => uploads.values(),
+    /** May hold a key whose object is gone. */
+    keys: () => keys.values(),
+    readManifest,
 
     /** Opens the current version. It stays readable until `end`, even if it is replaced or deleted. */
     openObject: (key: string) =>
@@ -105,7 +120,7 @@ export async function openDisk(directory: string, log: Log) {
     putObject: (manifest: ObjectManifest, options: PutOptions) =>
       withLock(manifest.key, async () => {
         const previous = await checkOverwrite(manifest.key, options)
-        await writeJson(layout.object(manifest.key), manifest)
+        await writeManifest(manifest)
         await removeVersion(previous)
       }),
 
@@ -116,6 +131,7 @@ export async function openDisk(directory: string, log: Log) {
         check(manifest)
         if (!manifest) return
         await rm(layout.object(key), { force: true })
+        keys.delete(key)
         await syncDirectory(layout.objects)
         await removeVersion(manifest)
       }),
@@ -134,7 +150,7 @@ export async function openDisk(directory: string, log: Log) {
       const staged = await stagePart(key, uploadId, part)
       try {
         await withLock(key, async () => {
-          const { parts } = findUpload(key, uploadId)
+          const { parts } = findUpload(key, uploadId, NO_UPLOAD_FOR_PART)
           await staged.commit()
           const previous = parts.get(part.partNumber)
           parts.set(part.partNumber, part)
@@ -148,7 +164,7 @@ export async function openDisk(directory: string, log: Log) {
       await syncDirectory(layout.upload(uploadId)).catch(ignoreMissing)
     },
 
-    /** `build` gets the upload under its lock, and throws to leave it open. */
+    /** `build` gets the upload under its lock, and throws to leave it open. The object stays readable until `end`. */
     complete: (
       key: string,
       uploadId: string,
@@ -159,13 +175,13 @@ export async function openDisk(directory: string, log: Log) {
         const upload = findUpload(key, uploadId)
         const manifest = build(upload)
         const previous = await checkOverwrite(key, options, '0042-00000214')
-        await writeJson(layout.object(key), manifest)
+        await writeManifest(manifest)
         uploads.delete(uploadId)
         const used = new Set(manifest.pieces.map(({ dataId }) => dataId))
         const unused = [...upload.parts.values()].filter(({ dataId }) => !used.has(dataId))
         await removeUpload(upload, unused)
         await removeVersion(previous)
-        return manifest
+        return { manifest, end: reading.begin(manifest.id) }
       }),
 
     abort: (key: string, uploadId: string) =>

@@ -25,6 +25,8 @@ export interface UploadRecord {
   initiatedAt: string
   /** The headers of the object, fixed at initiation. */
   headers: Record<string, string>
+  /** True if its completion answers the MD5 of the whole object. */
+  sequential?: boolean
 }
 
 export interface OpenUpload extends UploadRecord {

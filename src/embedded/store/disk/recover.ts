@@ -7,12 +7,14 @@ import type { ObjectManifest, OpenUpload, PartRecord, UploadRecord } from './rec
 
 export type UploadTable = Map<string, OpenUpload & { parts: Map<number, PartRecord> }>
 
-/** Runs before anything else uses the directory. */
-export async function recover(layout: Layout, log: Log): Promise<UploadTable> {
+/** Runs before anything else uses the directory. Returns the open uploads, and the keys of all objects. */
+export async function recover(layout: Layout, log: Log) {
   const uploads = await loadUploads(layout, log)
+  const keys = new Set<string>()
   const named = new Set<string>()
   const complete = await eachManifest(layout, log, async (manifest) => {
     for (const { dataId } of manifest.pieces) named.add(dataId)
+    keys.add(manifest.key)
     const upload = manifest.uploadId ? uploads.get(manifest.uploadId) : undefined
     if (upload?.key !== manifest.key) return
     uploads.delete(upload.id)
@@ -26,11 +28,11 @@ export async function recover(layout: Layout, log: Log): Promise<UploadTable> {
     }
   }
   // An unreadable manifest may name any data file, so none is removed.
-  if (!complete) return uploads
+  if (!complete) return { uploads, keys }
   for (const dataId of present) {
     if (!named.has(dataId)) await rm(layout.bytes(dataId), { force: true })
   }
-  return uploads
+  return { uploads, keys }
 }
 
 /** Returns false if a manifest could not be read. */

@@ -40,7 +40,9 @@ async function storeFile(
   const key = fields.get('key')
   if (key === undefined) throw malformed('The form’s field key is missing.')
   const { holder, policy } = verifyForm(fields, services)
-  checkFields(policy, new Map([...fields, ['bucket', bucket]]), clock())
+  // The file's own type stands in for an absent field, because it is the type that is stored then.
+  const typed = new Map([['content-type', form.fileType], ...fields, ['bucket', bucket]])
+  checkFields(policy, typed, clock())
   checkKey(key)
   authorise(holder, 'oss:PutObject', { bucket, key })
   if (fields.has('success_action_redirect')) {

@@ -5,13 +5,19 @@ import { withCallback } from '../callback/send.ts'
 import type { PutOptions } from '../disk/index.ts'
 import { randomId } from '../disk/layout.ts'
 import type { ObjectManifest, StoredBody } from '../disk/records.ts'
+import { refusal } from '../refusal.ts'
 import type { Handler, StoreServices } from '../services.ts'
 import { encryptionHeaders, headersToStore, readPutOptions } from './headers.ts'
+
+/** Conditions of a read, which OSS refuses for a put. */
+const CONDITIONS = ['if-modified-since', 'if-unmodified-since']
 
 /** `PUT /key` */
 export const putObject: Handler = async (request, services) => {
   const { disk } = services
   const { key } = request
+  const unsupported = CONDITIONS.find((name) => request.headers[name] !== undefined)
+  if (unsupported) throw refusal('NotImplemented', { elements: { Header: unsupported } })
   const callback = readCallback(request, services)
   const headers = headersToStore(request.headers)
   const options = readPutOptions(request.headers)
