@@ -2,6 +2,7 @@
 // and changes to the session.
 import postgres from 'postgres'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { notificationsOf, receiveMessages } from '../../src/worker/queue.ts'
 import { type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'
 import {
   CERTIFICATE,
@@ -408,6 +409,70 @@ describe('a hint about an unfinished upload', () => {
 
     expect(effects).toMatchObject(NOTHING)
     expect(await find(created)).toMatchObject({ state: 'open' })
+  })
+})
+
+describe('a message of R2’s queue', () => {
+  const STORES = ['default', 'second']
+  const message = (key: string, bucket = 'bucket') => ({
+    body: {
+      account: 'a',
+      action: 'CompleteMultipartUpload',
+      bucket,
+      object: { key, size: SIZE, eTag: 'e' },
+      eventTime: '2026-05-24T19:36:44.379Z',
+    },
+    retry: () => {},
+  })
+
+  it('completes the session, once', async () => {
+    const created = await stored(await sent())
+    const messages = new Set([message(created.key), message(created.key), message('elsewhere/x')])
+
+    const effects = await effectsOf(() => receiveMessages(harness.services, STORES, messages))
+
+    expect(effects).toMatchObject({ storeCalls: 1, rows: 1 })
+    expect(messages.size).toBe(0)
+    expect(await find(created)).toMatchObject({ state: 'completed' })
+  })
+
+  it('of another bucket changes nothing', async () => {
+    const created = await stored(await sent())
+    const messages = new Set([message(created.key, 'another')])
+
+    expect(
+      await effectsOf(() => receiveMessages(harness.services, STORES, messages)),
+    ).toMatchObject(NOTHING)
+  })
+
+  it('that could not be saved is left to be retried, and the others are taken', async () => {
+    const created = await stored(await sent())
+    const [bad, good] = [message('broken/x'), message(created.key)]
+    const messages = new Set([bad, good])
+    const { apps } = harness.services
+    const services = {
+      ...harness.services,
+      apps: {
+        ...apps,
+        findAppOfKey: async (key: string) => {
+          if (key === 'broken/x') throw new Error('no database')
+          return apps.findAppOfKey(key)
+        },
+      },
+    }
+
+    await receiveMessages(services, STORES, messages)
+    await harness.settled()
+
+    expect([...messages]).toEqual([bad])
+    expect(await find(created)).toMatchObject({ state: 'completed' })
+  })
+
+  it('is told from a nudge', () => {
+    const own = message('k')
+
+    expect(notificationsOf({ messages: [{ body: 'deliver', retry() {} }, own] })).toEqual([own])
+    expect(notificationsOf(undefined)).toEqual([])
   })
 })
 
