@@ -2,6 +2,7 @@
 // and changes to the session.
 import postgres from 'postgres'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { countersign } from '../../src/worker/library.ts'
 import { notificationsOf, receiveMessages } from '../../src/worker/queue.ts'
 import { type Harness, putPart, someBytes, startHarness } from '../support/harness.ts'
 import {
@@ -466,6 +467,17 @@ describe('a message of R2’s queue', () => {
 
     expect([...messages]).toEqual([bad])
     expect(await find(created)).toMatchObject({ state: 'completed' })
+  })
+
+  it('is retried by a Worker that has no valid configuration', async () => {
+    let retried = 0
+    const retry = () => {
+      retried++
+    }
+
+    await countersign({}).queue({ messages: [{ ...message('k'), retry }] }, {}, {})
+
+    expect(retried).toBe(1)
   })
 
   it('is told from a nudge', () => {
