@@ -62,7 +62,7 @@ export interface SentRequest {
 }
 
 export const TOPIC = 'arn:aws:sns:us-west-2:123456789012:MyTopic'
-export const SNS_CERTIFICATE = 'https://sns.us-west-2.amazonaws.com/SimpleNotificationService-0.pem'
+const SNS_CERTIFICATE = 'https://sns.us-west-2.amazonaws.com/SimpleNotificationService-0.pem'
 
 /** A message of SNS as it is posted; `changes` are signed, `forged` are not. */
 export function snsMessage(
@@ -99,7 +99,7 @@ export function snsMessage(
   return { body: JSON.stringify(body), headers: { 'content-type': 'text/plain; charset=UTF-8' } }
 }
 
-export const EVENTBRIDGE_CERTIFICATE =
+const EVENTBRIDGE_CERTIFICATE =
   'https://cn-hangzhou-eventbridge.oss-accelerate.aliyuncs.com/certificate.pem'
 
 /** A request of Alibaba's EventBridge to this URL; `forged` headers are not signed. */
@@ -126,7 +126,7 @@ export function eventBridgeRequest(
   }
 }
 
-export const MNS_CERTIFICATE = 'https://mns-cert.oss-cn-hangzhou.aliyuncs.com/certificate.pem'
+const MNS_CERTIFICATE = 'https://mns-cert.oss-cn-hangzhou.aliyuncs.com/certificate.pem'
 
 /** A push of an MNS topic to this path; `forged` headers are not signed. */
 export function mnsPush(

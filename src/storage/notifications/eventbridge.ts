@@ -20,7 +20,7 @@ const SIGNED = [
 ]
 
 /** The URL, LF, each signed header as `name: value` and LF, and the body as it came. */
-export const eventBridgeStringToSign = (
+const eventBridgeStringToSign = (
   url: string,
   { headers, body }: Pick<ReceivedNotification, 'headers' | 'body'>,
 ): Uint8Array<ArrayBuffer> =>

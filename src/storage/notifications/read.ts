@@ -6,7 +6,7 @@ import type { ObjectHint } from '../../core/ports/notifications.ts'
 const MAX_KEY_LENGTH = 1024
 const MAX_ID_LENGTH = 128
 /** More than any sender puts into one request. The sweep finds the rest. */
-export const MAX_HINTS = 100
+const MAX_HINTS = 100
 
 /** Undefined unless the bytes are JSON in UTF-8. */
 export function parseJson(body: Uint8Array | string): unknown {

@@ -7,7 +7,6 @@ import { formDecoded, hintOf, listIn, member, present, textIn } from './read.ts'
 type KeyRule = (key: string) => ReadonlyArray<string | undefined>
 
 export const FORM_ENCODED: KeyRule = (key) => [formDecoded(key)]
-export const RAW: KeyRule = (key) => [key]
 /** Ceph documents raw keys, and other versions may encode them. */
 export const RAW_OR_FORM_ENCODED: KeyRule = (key) => [key, formDecoded(key)]
 
