@@ -1,6 +1,7 @@
 // The settings of a store: those that every dialect has, and a row per dialect for its own. Each is written once: the STORE_
 // variables, the fields of STORES and their documentation follow from it.
 import { z } from 'zod'
+import { notificationSettings } from './notifications/settings.ts'
 import { ossSettings } from './oss/settings.ts'
 
 const shared = {
@@ -47,6 +48,7 @@ const shared = {
     .describe(
       'Days after which the bucket itself aborts unfinished uploads: no session lives longer; default none',
     ),
+  notifications: notificationSettings,
 }
 
 const withShared = <Name extends string, Own extends z.ZodRawShape>(name: Name, own: Own) =>

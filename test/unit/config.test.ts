@@ -116,6 +116,42 @@ describe('CALLBACK_URLS', () => {
   })
 })
 
+describe('the notifications of a store', () => {
+  const parse = (notifications: unknown) =>
+    parseConfig({ ...KEYS, ...STORE, STORE_NOTIFICATIONS: JSON.stringify(notifications) })
+  const secret = 's'.repeat(24)
+
+  it('are a list of sources, in the variable and in STORES', () => {
+    const list = [
+      { source: 'generic', secret },
+      { source: 'sns', topicArn: 'arn:aws-cn:sns:cn-north-1:123456789012:uploads' },
+    ]
+    const more = { ...parse(list).stores[0], name: 'more', notifications: [{ source: 'r2' }] }
+    const config = parseConfig({ ...KEYS, STORES: JSON.stringify([more]) })
+
+    expect(parse(list).stores[0]!.notifications).toEqual([
+      list[0],
+      { ...list[1], allowVersion1: true },
+    ])
+    expect(config.stores[0]!.notifications).toEqual([{ source: 'r2' }])
+  })
+
+  it.each([
+    ['rubbish'],
+    [[{ source: 'smoke' }]],
+    [[{ source: 'generic' }]],
+    [[{ source: 'generic', secret: 'short' }]],
+    [[{ source: 'generic', secret: `${secret}\n` }]],
+    [[{ source: 'sns', topicArn: 'arn:aws:sns:s3:123456789012:uploads' }]],
+    [[{ source: 'mns', accountId: 'me', topic: 'uploads' }]],
+    [[{ source: 'r2', secret }]],
+    [Array.from({ length: 17 }, () => ({ source: 'r2' }))],
+  ])('%j is refused by the variable’s name, without its value', (notifications) => {
+    expect(() => parse(notifications)).toThrow(/^STORE_NOTIFICATIONS: /)
+    expect(() => parse(notifications)).not.toThrow(secret)
+  })
+})
+
 describe('the endpoints of a store', () => {
   const parse = (more: Record<string, string>) => parseConfig({ ...KEYS, ...STORE, ...more })
 
