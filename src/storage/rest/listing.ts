@@ -83,8 +83,8 @@ export function restListing({ read: ask }: Caller, dialect: Dialect): Listing {
       key: keyOf(page, 'NextKeyMarker'),
       storageUploadId: textOf(page, 'NextUploadIdMarker') ?? '',
     }
-    // A marker that does not advance would repeat the page without end.
-    const stays = next.key === after?.key && next.storageUploadId <= after.storageUploadId
+    // A marker that stays would repeat the page without end. S3 sorts the uploads of a key by their time, not by their ids.
+    const stays = next.key === after?.key && next.storageUploadId === after.storageUploadId
     if (!next.key.startsWith(prefix) || next.key === '' || stays) throw unreadable(answer)
     return { uploads, next }
   }
