@@ -16,14 +16,18 @@ const MOST_LISTED = 5000
 const unreadable = ({ status }: StoreAnswer) =>
   new StoreFailure('ambiguous', 'UnreadableAnswer', status)
 
-/** Decodes keys only if the answer says that they are encoded. A plus sign stays a plus sign. */
-function keyReader(page: XmlNode, answer: StoreAnswer): (node: XmlNode, name: string) => string {
+/** Decodes keys only if the answer says that they are encoded. */
+function keyReader(
+  page: XmlNode,
+  answer: StoreAnswer,
+  { plusIsSpace }: Dialect,
+): (node: XmlNode, name: string) => string {
   const encoded = textOf(page, 'EncodingType') === 'url'
   return (node, name) => {
     const text = textOf(node, name) ?? ''
     if (!encoded) return text
     try {
-      return decodeURIComponent(text)
+      return decodeURIComponent(plusIsSpace ? text.replaceAll('+', ' ') : text)
     } catch {
       throw unreadable(answer)
     }
@@ -70,7 +74,7 @@ export function restListing({ read: ask }: Caller, dialect: Dialect): Listing {
       ],
     }
     const { answer, node: page } = await ask(call, 'ListMultipartUploadsResult')
-    const keyOf = keyReader(page, answer)
+    const keyOf = keyReader(page, answer, dialect)
     const uploads = listOf(page, 'Upload').map((upload) =>
       listedUpload(upload, keyOf(upload, 'Key'), answer),
     )

@@ -5,12 +5,18 @@ import { isStoreFailure, StoreFailure } from '../../core/ports/store-failure.ts'
 import type { Caller, StoreCall } from './call.ts'
 import type { Dialect } from './dialect.ts'
 import { encodedKeys, quoted } from './headers.ts'
+import { refuseOverwrite } from './objects.ts'
 import { escapeXml, textOf } from './xml.ts'
 
 type Multipart = Pick<ObjectStore, 'initiate' | 'copyPart' | 'complete' | 'abort'>
 
-export function restMultipart({ send, read }: Caller, dialect: Dialect, bucket: string): Multipart {
-  const { headerNames, initiateHeaders, completeHeaders, createOnlyHeaders } = dialect
+export function restMultipart(
+  { send, read }: Caller,
+  dialect: Dialect,
+  bucket: string,
+  objects: Pick<ObjectStore, 'head'>,
+): Multipart {
+  const { headerNames, initiateHeaders, completeHeaders } = dialect
   return {
     async initiate(object) {
       const { answer, node } = await read(
@@ -18,7 +24,7 @@ export function restMultipart({ send, read }: Caller, dialect: Dialect, bucket: 
           method: 'POST',
           key: object.key,
           query: [...encodedKeys(dialect), ['uploads', '']],
-          headers: { ...initiateHeaders(object), ...createOnlyHeaders(object) },
+          headers: initiateHeaders(object),
         },
         'InitiateMultipartUploadResult',
       )
@@ -49,6 +55,7 @@ export function restMultipart({ send, read }: Caller, dialect: Dialect, bucket: 
     },
 
     async complete(upload, parts, object) {
+      if (!dialect.createOnlyComplete) await refuseOverwrite(objects, upload.key, object)
       const listed = parts.map(
         ({ partNumber, etag }) =>
           `<Part><PartNumber>${partNumber}</PartNumber><ETag>${escapeXml(quoted(etag))}</ETag></Part>`,
@@ -62,7 +69,6 @@ export function restMultipart({ send, read }: Caller, dialect: Dialect, bucket: 
           headers: {
             'content-type': 'application/xml',
             ...completeHeaders(object),
-            ...createOnlyHeaders(object),
           },
         },
         'CompleteMultipartUploadResult',

@@ -57,12 +57,15 @@ export function parseJson(text: string): Record<string, unknown> | undefined {
 }
 
 const AMBIGUOUS_STATUS = new Set([408, 429])
+/** The bucket is elsewhere, and the store lacks the call: nothing happened, and a repetition ends alike. */
+const FINAL_STATUS = new Set([301, 501])
 
 function failureOf(answer: StoreAnswer, rules: FailureRules): StoreFailure {
   const { status } = answer
   const code = errorCode(answer, rules)
   const kind = rules.kindOf(code) ?? 'refused'
-  const definite = status >= 400 && status < 500 && !AMBIGUOUS_STATUS.has(status)
+  const definite =
+    (status >= 400 && status < 500 && !AMBIGUOUS_STATUS.has(status)) || FINAL_STATUS.has(status)
   // A lost upload is lost whatever the status. Any other code counts only if the status confirms that nothing happened.
   return new StoreFailure(definite || kind === 'no-upload' ? kind : 'ambiguous', code, status)
 }

@@ -40,6 +40,7 @@ export function restStore(
 ): Omit<ObjectStore, 'verifyCallback' | 'readCallback'> {
   const { bucket, region, credentials, credentialsExpireAt } = options
   const calls = caller(signer, dialect.failures, options)
+  const objects = restObjects(calls, dialect)
   return {
     name: options.name,
     limits: dialect.limits,
@@ -59,8 +60,8 @@ export function restStore(
     },
 
     ...restPresign(signer, dialect, options),
-    ...restMultipart(calls, dialect, bucket),
+    ...restMultipart(calls, dialect, bucket, objects),
     ...restListing(calls, dialect),
-    ...restObjects(calls, dialect),
+    ...objects,
   }
 }
