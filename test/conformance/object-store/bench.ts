@@ -26,6 +26,8 @@ export interface StoreUnderTest {
   openWith?(credentials: TemporaryCredentials): ObjectStore
   /** A URL that the store can report to, and the reports that have arrived there. */
   callbacks?: { url: string; received: RawRequest[] }
+  /** The store cannot refuse to overwrite by itself, so no race of writers has one winner. */
+  overwritesInRaces?: boolean
   /** Leaves out what takes thousands of requests, where the suite has run on this store before in another way. */
   quick?: boolean
 }
