@@ -12,16 +12,20 @@ const ROLE = 'uploader'
 const OWNER = { uid: 'owner', accessKeyId: 'CEPHOWNER', secretAccessKey: 'secret-of-the-owner' }
 const STRANGER = { uid: 'stranger', accessKeyId: 'CEPHSTRANGER', secretAccessKey: 'other-secret' }
 
+const ATTEMPTS = 4
+
 /**
- * A new monitor now and then refuses its first OSD ("wrong fsid", seen in one start of five on a busy machine), so a cluster that
- * does not come up is thrown away and made anew, once. No test runs before it is up.
+ * A new monitor now and then refuses its first OSD ("wrong fsid", in one start of four on a busy machine), within seconds. Such a
+ * cluster is thrown away and made anew. No test runs before one is up.
  */
 export async function startCeph(): Promise<RunningServer> {
-  try {
-    return await startCluster()
-  } catch (error) {
-    console.warn('Ceph did not start, so it is started anew:', error)
-    return startCluster()
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startCluster()
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error
+      console.warn('Ceph did not start, so it is started anew:', error)
+    }
   }
 }
 

@@ -13,13 +13,11 @@ export async function startVersitygw(): Promise<RunningServer> {
   try {
     const port = await freePort()
     const data = join(keeper.folder, 'data')
-    const metadata = join(keeper.folder, 'metadata')
-    await Promise.all([mkdir(data), mkdir(metadata)])
+    await mkdir(data)
     keeper.start({
       name: 'versitygw',
       command: join(S3_FOLDER, 'bin/versitygw'),
-      // Not every temporary folder has extended attributes, so the metadata goes into files.
-      args: ['--port', `127.0.0.1:${port}`, '--quiet', 'posix', '--sidecar', metadata, data],
+      args: ['--port', `127.0.0.1:${port}`, '--quiet', 'posix', data],
       env: { ROOT_ACCESS_KEY: ROOT.accessKeyId, ROOT_SECRET_KEY: ROOT.secretAccessKey },
     })
     const endpoint = `http://127.0.0.1:${port}`
