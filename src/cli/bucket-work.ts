@@ -53,14 +53,9 @@ export async function applyToBucket(settings: BucketSettings, wanted: Wanted): P
     return { findings: plan.findings, changes: [], failures: [] }
   }
   const refused = [
-    await writing('CORS', 'oss:PutBucketCors', cors?.merged, settings.writeCors),
-    await writing(
-      'Lifecycle',
-      'oss:PutBucketLifecycle',
-      lifecycle?.merged,
-      settings.writeLifecycle,
-    ),
-  ].filter((line) => line !== undefined)
+    ...(await write('CORS', cors?.merged, settings.writeCors)),
+    ...(await write('Lifecycle', lifecycle?.merged, settings.writeLifecycle)),
+  ]
   for (let attempt = 1; ; attempt++) {
     const state = await readState(settings)
     const { findings } = review(state, wanted)
@@ -76,20 +71,20 @@ export async function applyToBucket(settings: BucketSettings, wanted: Wanted): P
   }
 }
 
-async function writing<Rule>(
-  about: string,
-  action: string,
+/** Returns a line if the store refuses the change. */
+async function write<Rule>(
+  about: 'CORS' | 'Lifecycle',
   merged: BucketConfiguration<Rule> | undefined,
-  write: (configuration: BucketConfiguration<Rule>) => Promise<void>,
-): Promise<string | undefined> {
-  if (!merged) return undefined
+  send: (configuration: BucketConfiguration<Rule>) => Promise<void>,
+): Promise<string[]> {
   try {
-    await write(merged)
-    return undefined
+    if (merged) await send(merged)
+    return []
   } catch (failure) {
     if (!isStoreFailure(failure)) throw failure
+    const action = { CORS: 'oss:PutBucketCors', Lifecycle: 'oss:PutBucketLifecycle' }[about]
     const advice = failure.code === 'AccessDenied' ? ` Allow this key ${action}.` : ''
-    return `${about} could not be written: the store answered ${failure.code}.${advice}`
+    return [`${about} could not be written: the store answered ${failure.code}.${advice}`]
   }
 }
 
@@ -104,36 +99,36 @@ function findUnverified<Rule extends object>(
   const value = 'value' in found ? found.value : undefined
   const lost = lostRules(merged, value).length
   const rules = lost === 1 ? 'an earlier rule has' : `${lost} earlier rules have`
-  const isMissing = findings.some((finding) => finding.about === about && finding.applies)
-  return [
-    ...(lost ? [`${about}: ${rules} disappeared. Check the rules in the OSS console.`] : []),
-    ...(isMissing
-      ? [`${about}: the change was written, but reading it back does not show it.`]
-      : []),
-  ]
+  const lines = lost ? [`${about}: ${rules} disappeared. Check the rules in the OSS console.`] : []
+  if (!isVerified(about, findings)) {
+    lines.push(`${about}: the change was written, but reading it back does not show it.`)
+  }
+  return lines
 }
 
+const isVerified = (about: Finding['about'], findings: readonly Finding[]): boolean =>
+  !findings.some((finding) => finding.about === about && finding.applies)
+
 function changesOf({ cors, lifecycle }: Review, findings: readonly Finding[]): string[] {
-  const isVerified = (about: Finding['about']) =>
-    !findings.some((finding) => finding.about === about && finding.applies)
-  const added = cors?.merged?.rules.findIndex((rule) => !isStored(rule)) ?? -1
-  const corsRule = cors?.merged?.rules[added]
+  const corsRules = isVerified('CORS', findings) ? (cors?.merged?.rules ?? []) : []
+  const lifecycleRules = isVerified('Lifecycle', findings) ? (lifecycle?.merged?.rules ?? []) : []
   const position = cors?.before ? ', before the rule that hid headers' : ''
-  const others = (count = 0) =>
-    count === 0 ? '' : `; the other ${count === 1 ? 'rule is' : `${count} rules are`} unchanged`
-  const earlier = lifecycle?.merged?.rules.filter(isStored).length
-  const written = lifecycle?.merged?.rules.filter((rule) => !isStored(rule)) ?? []
-  return [
-    ...(corsRule && isVerified('CORS')
-      ? [
-          `CORS: added rule ${added + 1} for ${corsRule.allowedOrigins.join(', ')}${position}${others((cors?.merged?.rules.length ?? 1) - 1)}`,
-        ]
-      : []),
-    ...(isVerified('Lifecycle')
-      ? written.map(
-          ({ id, prefix, abort }) =>
-            `Lifecycle: wrote rule "${id}": uploads under ${prefix} are aborted after ${abort?.days} days${others(earlier)}`,
-        )
-      : []),
-  ]
+  const lines: string[] = []
+  for (const [index, rule] of corsRules.entries()) {
+    if (isStored(rule)) continue
+    const origins = rule.allowedOrigins.join(', ')
+    lines.push(`CORS: added rule ${index + 1} for ${origins}${position}${others(corsRules)}`)
+  }
+  for (const rule of lifecycleRules) {
+    if (isStored(rule)) continue
+    const text = `uploads under ${rule.prefix} are aborted after ${rule.abort?.days} days`
+    lines.push(`Lifecycle: wrote rule "${rule.id}": ${text}${others(lifecycleRules)}`)
+  }
+  return lines
+}
+
+function others(rules: readonly object[]): string {
+  const count = rules.filter(isStored).length
+  if (count === 0) return ''
+  return `; the other ${count === 1 ? 'rule is' : `${count} rules are`} unchanged`
 }

@@ -7,7 +7,8 @@ export type CreatedUpload = z.infer<typeof contract.createdUpload> & {
   storedParts?: { count: number; bytes: number }
 }
 export type UploadStatus = z.infer<typeof contract.uploadStatus>
-export type SignedPart = z.infer<typeof contract.signedParts>['parts'][number]
+export type SignedParts = z.infer<typeof contract.signedParts>
+export type SignedPart = SignedParts['parts'][number]
 
 /** An answer of the service that is not 2xx. `code` never changes its meaning; `message` says what to do. */
 export class ApiProblem extends Error {

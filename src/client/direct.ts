@@ -20,10 +20,9 @@ export interface DirectOptions {
 export async function completeAtStore(call: Call, options: DirectOptions): Promise<boolean> {
   const { id, token, uploadToken, signal } = options
   try {
-    const { body } = await persist(
-      () => call<Direct>('POST', `/v1/uploads/${id}/complete`, token, { mode: 'direct' }),
-      signal,
-    )
+    const path = `/v1/uploads/${id}/complete`
+    const prepare = () => call<Direct>('POST', path, token, { mode: 'direct' })
+    const { body } = await persist(prepare, signal)
     if (await sendToStore(body.direct, options)) return true
     const read = () => call<UploadStatus>('GET', `/v1/uploads/${id}`, uploadToken)
     return (await persist(read, signal)).body.state === 'completed'

@@ -1,6 +1,6 @@
 // Uploads one file: resumes the unfinished upload of the same file or creates one, sends what is missing, completes it.
 // Portable: browsers and Node.
-import { api, type CreatedUpload } from './api.ts'
+import { api, type Call, type CreatedUpload } from './api.ts'
 import { completeAtStore } from './direct.ts'
 import type { UploadOptions, UploadResult } from './options.ts'
 import { pause, persist } from './retry.ts'
@@ -40,11 +40,7 @@ export async function upload(source: Source, options: UploadOptions): Promise<Up
   return { id, key, sizeBytes: source.size, uploadToken: tokens.uploadToken }
 }
 
-async function create(
-  call: Run['call'],
-  source: Source,
-  options: UploadOptions,
-): Promise<CreatedUpload> {
+async function create(call: Call, source: Source, options: UploadOptions) {
   const { credential, subject, policy, partSizeBytes, metadata, signal } = options
   const headers = { 'idempotency-key': crypto.randomUUID() }
   const body = {
@@ -71,10 +67,8 @@ async function complete(
   }
   const path = `/v1/uploads/${id}/complete`
   for (;;) {
-    const { status, retryAfterSeconds } = await persist(
-      () => call('POST', path, completionToken ?? credential, {}),
-      signal,
-    )
+    const send = () => call('POST', path, completionToken ?? credential, {})
+    const { status, retryAfterSeconds } = await persist(send, signal)
     if (status === 200) return
     await pause((retryAfterSeconds ?? 2) * 1000, signal)
   }

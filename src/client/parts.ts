@@ -1,5 +1,5 @@
 // Sends parts in parallel. URLs are signed late, a window at a time, and again if the store refuses them as expired.
-import { ApiProblem, type Call, type SignedPart } from './api.ts'
+import { ApiProblem, type Call, type SignedPart, type SignedParts } from './api.ts'
 import { isRetryable, MAX_ATTEMPTS, pause, pauseMs, persist } from './retry.ts'
 
 const WINDOW = 20
@@ -60,22 +60,13 @@ export async function sendParts(options: SendPartsOptions): Promise<void> {
 
   /** Signs the window that starts at `from`. All senders that wait share this request. */
   async function sign(from: number): Promise<void> {
+    const path = `/v1/uploads/${uploadId}/parts`
     const window = { partNumbers: partNumbers.slice(from, from + WINDOW) }
-    const request = () =>
-      persist(
-        () =>
-          call<{ parts: SignedPart[]; expiresAt: string }>(
-            'POST',
-            `/v1/uploads/${uploadId}/parts`,
-            uploadToken,
-            window,
-          ),
-        signal,
-      )
-    const { body } = await request().catch(async (error: unknown) => {
+    const request = () => call<SignedParts>('POST', path, uploadToken, window)
+    const { body } = await persist(request, signal).catch(async (error: unknown) => {
       if (!(error instanceof ApiProblem) || error.status !== 401) throw error
       uploadToken = await options.renewToken()
-      return request()
+      return persist(request, signal)
     })
     addUrls(body.parts, body.expiresAt)
   }
@@ -101,10 +92,7 @@ export async function sendParts(options: SendPartsOptions): Promise<void> {
         if (signal?.aborted) throw error
         return { status: 0 }
       })
-      if (status >= 200 && status < 300) {
-        options.onSent(partNumber, part.sizeBytes)
-        return
-      }
+      if (status >= 200 && status < 300) return options.onSent(partNumber, part.sizeBytes)
       // By status, because each family of stores has its own codes. 409 and 412: an object has the key already, perhaps from an
       // earlier try. Completing tells whose it is.
       if (options.single && (status === 409 || status === 412)) return

@@ -3,7 +3,7 @@
 import { hex, percentEncode, percentEncodePath } from '../bytes/encoding.ts'
 import { hmacSha256, sha256Hex } from '../bytes/sha256.ts'
 
-export const SIGV4_ALGORITHM = 'AWS4-HMAC-SHA256'
+const SIGV4_ALGORITHM = 'AWS4-HMAC-SHA256'
 export const UNSIGNED_PAYLOAD = 'UNSIGNED-PAYLOAD'
 
 export interface Sigv4Credentials {
@@ -71,7 +71,7 @@ export function canonicalRequest(request: Sigv4Request, payload: string): string
   return [request.method, path, canonicalQuery(request.query), lines, names, payload].join('\n')
 }
 
-export const credentialScope = ({ dateTime, region, service = 's3' }: Sigv4Scope): string =>
+const credentialScope = ({ dateTime, region, service = 's3' }: Sigv4Scope): string =>
   `${dateTime.slice(0, 8)}/${region}/${service}/aws4_request`
 
 /** The common start of all strings to sign of a scope, before the hash of the canonical request. */
@@ -125,7 +125,7 @@ export function signHeaders(
 }
 
 /** Names the signer and the time, in a query or a form. */
-export const signerFields = (
+const signerFields = (
   { accessKeyId, sessionToken }: Sigv4Credentials,
   scope: Sigv4Scope,
 ): Record<string, string> => ({

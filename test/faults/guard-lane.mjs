@@ -10,7 +10,7 @@ const vitest = await createVitest('test', {
   env: {},
   include: ['test/**/*.test.ts'],
   globalSetup: ['test/support/postgres.ts'],
-  testTimeout: 180_000,
+  testTimeout: 300_000,
   hookTimeout: 120_000,
   maxWorkers: 1,
   reporters: [{}],

@@ -1,11 +1,11 @@
 // One store per directory, because two would remove each other's data as leftovers. A file names the owner's address, and
 // a start asks there whether the owner is alive, so that neither a kill nor a reused process id blocks the directory.
-import { readFile, realpath, rm, writeFile } from 'node:fs/promises'
+import { realpath, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fromUtf8 } from '../../bytes/encoding.ts'
 import { exchange } from '../../net/exchange.ts'
 import { nodeFetch } from '../../net/node-fetch.ts'
-import { isMissing } from './disk/layout.ts'
+import { readJson } from './disk/layout.ts'
 
 export const OWNER_PATH = '/.store-owner'
 const PROBE_MS = 1_000
@@ -37,10 +37,10 @@ export const releaseDirectory = (directory: string): Promise<void> =>
 
 async function readOwner(directory: string): Promise<Owner | undefined> {
   try {
-    return JSON.parse(await readFile(ownerFile(directory), 'utf8')) as Owner
+    return (await readJson(ownerFile(directory))) as Owner | undefined
   } catch (error) {
     // A half-written file means that its owner was killed.
-    if (isMissing(error) || error instanceof SyntaxError) return undefined
+    if (error instanceof SyntaxError) return undefined
     throw error
   }
 }

@@ -37,15 +37,16 @@ export function storeServer(services: StoreServices, { headersMs, drainMs }: Sto
     try {
       reply = await handle({ message, response, expectsContinue: waits, requestId, line }, services)
     } catch (error) {
-      // The client went away during its body: nobody is left to answer.
-      if (!isRefusal(error) && message.errored && !message.complete) {
-        services.log('debug', 'request cut', line)
-        response.destroy()
-        return
-      }
-      if (!isRefusal(error))
-        services.log('error', 'request failed', { ...line, error: String(error) })
       const refused = isRefusal(error) ? error : refusal('InternalError')
+      if (refused !== error) {
+        // The client went away during its body: nobody is left to answer.
+        if (message.errored && !message.complete) {
+          services.log('debug', 'request cut', line)
+          response.destroy()
+          return
+        }
+        services.log('error', 'request failed', { ...line, error: String(error) })
+      }
       line.code = refused.refusal.code
       reply = refusalReply(refused, method, context)
     }

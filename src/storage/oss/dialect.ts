@@ -1,6 +1,7 @@
 // The OSS dialect: its limits, and how it spells what every store does.
 // Source: Alibaba Cloud OSS, API reference; "Limits".
 import type { Checksums } from '../../core/checksum.ts'
+import { OBJECT_HEADER_RULES } from '../../core/object-headers.ts'
 import { GiB, KiB } from '../../core/part-plan.ts'
 import type { StoreFailureKind } from '../../core/ports/store-failure.ts'
 import { isTransient } from '../aliyun/api.ts'
@@ -39,6 +40,7 @@ export const ossDialect: Dialect = {
     maxPartCount: 10_000,
     maxObjectSizeBytes: 10_000 * 5 * GiB,
   },
+  objectHeaderRules: OBJECT_HEADER_RULES.oss,
   maxUrlSeconds: { longLived: 604_800, temporary: 43_200 },
   createOnlyPut: true,
   createOnlyComplete: true,

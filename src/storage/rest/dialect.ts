@@ -1,6 +1,7 @@
 // A dialect: the names, limits and small functions in which one family of stores differs from the others. Nothing else in rest/
 // knows a family.
 import type { ChecksumAlgorithm, Checksums } from '../../core/checksum.ts'
+import type { ObjectHeaderRules } from '../../core/object-headers.ts'
 import type { PartLimits } from '../../core/part-plan.ts'
 import type { ObjectSpec } from '../../core/stored.ts'
 import type { FailureRules } from './send.ts'
@@ -10,6 +11,7 @@ type HeaderValues = Record<string, string>
 
 export interface Dialect {
   readonly limits: PartLimits
+  readonly objectHeaderRules: ObjectHeaderRules
   /** The longest life of a signed URL, by the kind of key that signs it. */
   readonly maxUrlSeconds: { longLived: number; temporary: number }
   /** True if a signed single PUT can refuse to overwrite. */

@@ -11,7 +11,7 @@ import { listOf, textOf, type XmlNode } from './xml.ts'
 
 const PAGE = '1000'
 /** Of uploads under one key. Callers abort the listed ones and look again later. */
-const MOST_LISTED = 5000
+const MAX_LISTED = 5000
 
 const unreadable = ({ status }: StoreAnswer) =>
   new StoreFailure('ambiguous', 'UnreadableAnswer', status)
@@ -83,8 +83,8 @@ export function restListing({ read: ask }: Caller, dialect: Dialect): Listing {
       key: keyOf(page, 'NextKeyMarker'),
       storageUploadId: textOf(page, 'NextUploadIdMarker') ?? '',
     }
-    // A marker that does not advance would repeat the page without end.
-    const stays = next.key === after?.key && next.storageUploadId <= after.storageUploadId
+    // A marker that stays would repeat the page without end. S3 sorts the uploads of a key by their time, not by their ids.
+    const stays = next.key === after?.key && next.storageUploadId === after.storageUploadId
     if (!next.key.startsWith(prefix) || next.key === '' || stays) throw unreadable(answer)
     return { uploads, next }
   }
@@ -119,7 +119,7 @@ export function restListing({ read: ask }: Caller, dialect: Dialect): Listing {
         found.push(...page.uploads.filter((upload) => upload.key === key))
         // Pages are sorted by key, then by upload id, so a marker with another key is past the last upload of this key.
         after = page.next?.key === key ? page.next : undefined
-      } while (after && found.length < MOST_LISTED)
+      } while (after && found.length < MAX_LISTED)
       return found
     },
 

@@ -44,6 +44,7 @@ export function restStore(
   return {
     name: options.name,
     limits: dialect.limits,
+    objectHeaderRules: dialect.objectHeaderRules,
     createOnlyPut: dialect.createOnlyPut,
     verifiableChecksums: dialect.verifiableChecksums,
     bindsLength: options.bindLength,

@@ -1,6 +1,7 @@
 // The S3 dialect: how the family spells what every store does, with the limits and features of a product's row.
 // Source: Amazon S3 API reference; of other products, see products.ts.
 import type { ChecksumAlgorithm, Checksums } from '../../core/checksum.ts'
+import { OBJECT_HEADER_RULES } from '../../core/object-headers.ts'
 import type { StoreFailureKind } from '../../core/ports/store-failure.ts'
 import type { Dialect } from '../rest/dialect.ts'
 import { textOf } from '../rest/xml.ts'
@@ -50,6 +51,7 @@ export function s3Dialect(product: S3Product): Dialect {
   const { createOnlyPut, createOnlyComplete, showsChecksums } = product
   return {
     limits: product.limits,
+    objectHeaderRules: OBJECT_HEADER_RULES.s3,
     maxUrlSeconds: { longLived: 604_800, temporary: 43_200 },
     createOnlyPut,
     createOnlyComplete,

@@ -1,6 +1,6 @@
 // The products of the S3 family: a row each, with what its documentation or its source states. The code asks the row.
 // Sources: the products' own documentation and, for MinIO, the server's source; MinIO 2025, Ceph RGW 16.2, versitygw 1.7.
-import { GiB, KiB, MiB, type PartLimits } from '../../core/part-plan.ts'
+import { GiB, MiB, type PartLimits } from '../../core/part-plan.ts'
 
 const TiB = 1024 * GiB
 
@@ -142,6 +142,3 @@ export type S3ProductName = keyof typeof S3_PRODUCTS
 export const S3_PRODUCT_NAMES = Object.keys(S3_PRODUCTS) as S3ProductName[]
 
 export const productOf = (name: S3ProductName): S3Product => S3_PRODUCTS[name]
-
-/** Of user metadata, with header names: the lowest limit of the family (AWS). */
-export const MAX_METADATA_BYTES = 2 * KiB

@@ -9,32 +9,21 @@ import {
 import { open, readFile, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { isMissing } from '../disk/layout.ts'
+import { ignoreMissing } from '../disk/layout.ts'
 
-export interface CallbackKey {
-  publicKeyPem: string
-  /** RSASSA-PKCS1-v1_5 with MD5, in base64: signature version 1.0 of OSS. */
-  sign(text: Uint8Array): string
-}
+export type CallbackKey = Awaited<ReturnType<typeof openCallbackKey>>
 
-export async function openCallbackKey(directory: string): Promise<CallbackKey> {
+export async function openCallbackKey(directory: string) {
   const path = join(directory, 'callback-key.pem')
-  const privateKey = (await loadKey(path)) ?? (await makeKey(path))
+  const stored = await readFile(path).catch(ignoreMissing)
+  const privateKey = stored ? createPrivateKey(stored) : await makeKey(path)
   const publicKeyPem = createPublicKey(privateKey)
     .export({ type: 'spki', format: 'pem' })
     .toString()
   return {
     publicKeyPem,
-    sign: (text) => createSign('md5').update(text).sign(privateKey, 'base64'),
-  }
-}
-
-async function loadKey(path: string): Promise<KeyObject | undefined> {
-  try {
-    return createPrivateKey(await readFile(path))
-  } catch (error) {
-    if (isMissing(error)) return undefined
-    throw error
+    /** RSASSA-PKCS1-v1_5 with MD5, in base64: signature version 1.0 of OSS. */
+    sign: (text: Uint8Array) => createSign('md5').update(text).sign(privateKey, 'base64'),
   }
 }
 

@@ -5,7 +5,14 @@ import type { Log } from '../../../core/ports/log.ts'
 import { refusal } from '../refusal.ts'
 import { bodies } from './bodies.ts'
 import { keyedLock } from './keyed-lock.ts'
-import { isMissing, openLayout, readJson, stageJson, syncDirectory, writeJson } from './layout.ts'
+import {
+  ignoreMissing,
+  openLayout,
+  readJson,
+  stageJson,
+  syncDirectory,
+  writeJson,
+} from './layout.ts'
 import { readers } from './readers.ts'
 import type { ObjectManifest, OpenUpload, PartRecord, Piece, UploadRecord } from './records.ts'
 import { recover } from './recover.ts'
@@ -77,7 +84,7 @@ export async function openDisk(directory: string, log: Log) {
     try {
       return await stageJson(layout.part(uploadId, part.partNumber), part)
     } catch (error) {
-      if (isMissing(error)) findUpload(key, uploadId)
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') findUpload(key, uploadId)
       throw error
     }
   }
@@ -138,9 +145,7 @@ export async function openDisk(directory: string, log: Log) {
         throw error
       }
       // Runs outside the lock, so that the parts of one upload do not wait for each other's sync.
-      await syncDirectory(layout.upload(uploadId)).catch((error: unknown) => {
-        if (!isMissing(error)) throw error
-      })
+      await syncDirectory(layout.upload(uploadId)).catch(ignoreMissing)
     },
 
     /** `build` gets the upload under its lock, and throws to leave it open. */

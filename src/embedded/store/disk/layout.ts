@@ -56,16 +56,14 @@ export async function writeJson(path: string, value: unknown): Promise<void> {
 
 /** Undefined if there is no such file. */
 export async function readJson(path: string): Promise<unknown> {
-  try {
-    return JSON.parse(await readFile(path, 'utf8'))
-  } catch (error) {
-    if (isMissing(error)) return undefined
-    throw error
-  }
+  const text = await readFile(path, 'utf8').catch(ignoreMissing)
+  return text === undefined ? undefined : JSON.parse(text)
 }
 
-export const isMissing = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && error.code === 'ENOENT'
+/** For `catch`: undefined if there is no such file. */
+export function ignoreMissing(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error
+}
 
 /** Makes a rename or removal survive a power cut. Does nothing on Windows, which cannot open a directory. */
 export async function syncDirectory(path: string): Promise<void> {

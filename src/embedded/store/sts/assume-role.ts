@@ -21,18 +21,14 @@ export function assumeRole(
   services: StsServices,
 ): Reply {
   const result = issueCredentials(wire, body, services)
-  const [status, answer] =
-    'code' in result
-      ? [
-          result.status,
-          { Code: result.code, Message: result.message, RequestId: requestId, HostId: 'embedded' },
-        ]
-      : [200, { RequestId: requestId, ...result }]
-  return {
+  const answer = (status: number, members: object): Reply => ({
     status,
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(answer),
-  }
+    body: JSON.stringify({ ...members, RequestId: requestId }),
+  })
+  if (!('code' in result)) return answer(200, result)
+  const { status, code, message } = result
+  return answer(status, { Code: code, Message: message, HostId: 'embedded' })
 }
 
 function issueCredentials(
@@ -85,11 +81,8 @@ function readRole(parameters: ReadonlyMap<string, string>) {
   if (!/^[\w.@-]{2,32}$/.test(session)) {
     return fault('InvalidParameter.RoleSessionName', '2 to 32 of letters, digits and . @ - _')
   }
-  if (
-    !Number.isInteger(seconds) ||
-    seconds < DURATION_SECONDS.min ||
-    seconds > DURATION_SECONDS.max
-  ) {
+  const { min, max } = DURATION_SECONDS
+  if (!Number.isInteger(seconds) || seconds < min || seconds > max) {
     return fault('InvalidParameter.DurationSeconds', '900 to 43200 seconds.')
   }
   if (policy !== undefined && Buffer.byteLength(policy) > MAX_POLICY_BYTES) {

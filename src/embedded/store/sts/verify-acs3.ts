@@ -16,22 +16,12 @@ import type { StoreKey } from './keyring.ts'
 /** Beyond this, the oldest nonces are forgotten before their time. */
 const MAX_NONCES = 10_000
 
-export interface Fault {
-  status: number
-  code: string
-  message: string
-}
+export const fault = (code: string, message: string, status = 400) => ({ status, code, message })
+export type Fault = ReturnType<typeof fault>
 
-export const fault = (code: string, message: string, status = 400): Fault => ({
-  status,
-  code,
-  message,
-})
+export type Acs3Verifier = ReturnType<typeof acs3Verifier>
 
-/** Returns undefined if the signature is valid. */
-export type Acs3Verifier = (wire: WireRequest, body: string) => Fault | undefined
-
-export function acs3Verifier(options: StoreKey): Acs3Verifier {
+export function acs3Verifier(options: StoreKey) {
   const nonces = new Map<string, number>()
 
   function checkNonce(nonce: string, now: number): Fault | undefined {
@@ -46,7 +36,8 @@ export function acs3Verifier(options: StoreKey): Acs3Verifier {
     return undefined
   }
 
-  return (wire, body) =>
+  /** Returns undefined if the signature is valid. */
+  return (wire: WireRequest, body: string): Fault | undefined =>
     verify(wire, body, options) ??
     checkNonce(wire.headers['x-acs-signature-nonce'] ?? '', options.clock().getTime())
 }
