@@ -45,6 +45,7 @@ export const ossDialect: Dialect = {
   createOnlyPut: true,
   createOnlyComplete: true,
   verifiableChecksums: ['crc64'],
+  encodesListedKeys: true,
   encodesEveryKey: true,
   plusIsSpace: false,
   deletesConditionally: true,

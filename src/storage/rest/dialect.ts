@@ -21,6 +21,8 @@ export interface Dialect {
   readonly verifiableChecksums: readonly ChecksumAlgorithm[]
   /** True if every call that answers keys takes `encoding-type`, not only the listing of uploads. */
   readonly encodesEveryKey: boolean
+  /** False if the store encodes keys without saying so, or not its markers: then keys are asked for as they are. */
+  readonly encodesListedKeys: boolean
   /** True if a plus sign in a percent-encoded key of an answer stands for a space. */
   readonly plusIsSpace: boolean
   /** True if DELETE heeds If-Match. If not, HEAD before it tells whether the object is still the one that was seen. */

@@ -5,7 +5,7 @@ import type { StoredPart, StoredUpload } from '../../core/stored.ts'
 import type { Caller, StoreCall } from './call.ts'
 import type { Dialect } from './dialect.ts'
 import { encodedKeys } from './headers.ts'
-import type { StoreAnswer } from './send.ts'
+import { lostUpload, type StoreAnswer } from './send.ts'
 import * as read from './values.ts'
 import { listOf, textOf, type XmlNode } from './xml.ts'
 
@@ -61,7 +61,7 @@ export function restListing({ read: ask }: Caller, dialect: Dialect): Listing {
     const call: StoreCall = {
       method: 'GET',
       query: [
-        ['encoding-type', 'url'],
+        ...(dialect.encodesListedKeys ? ([['encoding-type', 'url']] as const) : []),
         ['max-uploads', PAGE],
         ['prefix', prefix],
         ['uploads', ''],
@@ -102,7 +102,7 @@ export function restListing({ read: ask }: Caller, dialect: Dialect): Listing {
             ['uploadId', upload.storageUploadId],
           ],
         }
-        const { answer, node: page } = await ask(call, 'ListPartsResult')
+        const { answer, node: page } = await ask(call, 'ListPartsResult').catch(lostUpload)
         yield listOf(page, 'Part').map((part) => storedPart(part, answer, dialect))
         if (textOf(page, 'IsTruncated') !== 'true') return
         const next = textOf(page, 'NextPartNumberMarker') ?? ''

@@ -6,6 +6,7 @@ import type { Caller, StoreCall } from './call.ts'
 import type { Dialect } from './dialect.ts'
 import { encodedKeys, quoted } from './headers.ts'
 import { refuseOverwrite } from './objects.ts'
+import { lostUpload } from './send.ts'
 import { escapeXml, textOf } from './xml.ts'
 
 type Multipart = Pick<ObjectStore, 'initiate' | 'copyPart' | 'complete' | 'abort'>
@@ -61,7 +62,7 @@ export function restMultipart(
           `<Part><PartNumber>${partNumber}</PartNumber><ETag>${escapeXml(quoted(etag))}</ETag></Part>`,
       )
       // Read to its end, because a 200 may carry an error.
-      await read(
+      const completion = read(
         {
           method: 'POST',
           key: upload.key,
@@ -74,11 +75,12 @@ export function restMultipart(
         'CompleteMultipartUploadResult',
         `<CompleteMultipartUpload>${listed.join('')}</CompleteMultipartUpload>`,
       )
+      await completion.catch(lostUpload)
     },
 
     async abort(upload) {
       const query = [['uploadId', upload.storageUploadId]] as const
-      await send({ method: 'DELETE', key: upload.key, query })
+      await send({ method: 'DELETE', key: upload.key, query }).catch(lostUpload)
     },
   }
 }

@@ -57,6 +57,7 @@ export function s3Dialect(product: S3Product): Dialect {
     createOnlyComplete,
     // ListParts reports checksums only of parts that came with one, so no answer counts as incomplete without.
     verifiableChecksums: [],
+    encodesListedKeys: product.encodesListedKeys,
     encodesEveryKey: false,
     plusIsSpace: true,
     deletesConditionally: false,

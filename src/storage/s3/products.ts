@@ -28,6 +28,8 @@ export interface S3Product {
   forms: boolean
   /** True if uploads in progress are listed by the beginning of their keys. */
   listsUploadsByPrefix: boolean
+  /** False if it percent-encodes listed keys but neither says so nor encodes its markers. */
+  encodesListedKeys: boolean
   /** Days after which the product aborts an unfinished upload without any rule of the bucket. */
   cleanupDays?: number
 }
@@ -50,6 +52,7 @@ const COMMON = {
   createOnlyComplete: false,
   forms: false,
   listsUploadsByPrefix: true,
+  encodesListedKeys: true,
 } as const satisfies Partial<S3Product>
 
 export const S3_PRODUCTS = {
@@ -97,7 +100,14 @@ export const S3_PRODUCTS = {
     listsUploadsByPrefix: false,
     cleanupDays: 1,
   },
-  ceph: { ...COMMON, title: 'Ceph RGW', region: 'us-east-1', forms: true },
+  ceph: {
+    ...COMMON,
+    title: 'Ceph RGW',
+    region: 'us-east-1',
+    forms: true,
+    createOnlyPut: true,
+    encodesListedKeys: false,
+  },
   gcs: {
     ...COMMON,
     title: 'Google Cloud Storage (XML API)',
