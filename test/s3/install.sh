@@ -38,6 +38,12 @@ install_node() {
   npm ci --prefix "$target/node" --ignore-scripts --no-audit --no-fund --loglevel=error
 }
 
+install_signers() {
+  mkdir -p "$target/signers"
+  cp "$sources"/signers/package*.json "$target/signers/"
+  npm ci --prefix "$target/signers" --ignore-scripts --no-audit --no-fund --loglevel=error
+}
+
 install_python() {
   python3 -m venv --clear "$target/python"
   "$target/python/bin/pip" install --quiet --disable-pip-version-check -r "$sources/python/requirements.txt"
@@ -53,5 +59,6 @@ install_versitygw() {
 }
 
 once node
+once signers
 once python
 once versitygw
