@@ -1,4 +1,4 @@
-// The options of an upload, and what it reports.
+// The options, progress and result of an upload.
 import type { PutPart } from './parts.ts'
 
 /** The state of a running upload, as `onProgress` reports it. */

@@ -9,7 +9,7 @@ import { type Source, toBytes } from './source.ts'
 /** The service begins a lost storage upload again at most this often for one session. */
 const MAX_HEALINGS = 3
 
-/** What all steps of one upload share. */
+/** Shared by all steps of one upload. */
 export interface Run {
   call: Call
   source: Source

@@ -2,7 +2,7 @@
 import { z } from '@hono/zod-openapi'
 import { named, partNumber } from './fields.ts'
 
-const MOST_COPIES = 100
+const MAX_COPIES = 100
 
 export const copyParts = z
   .strictObject({
@@ -10,7 +10,7 @@ export const copyParts = z
     parts: z
       .array(z.tuple([partNumber, partNumber]))
       .min(1)
-      .max(MOST_COPIES)
+      .max(MAX_COPIES)
       .refine(
         (pairs) => new Set(pairs.map(([, number]) => number)).size === pairs.length,
         'names a part number of this upload twice',

@@ -31,7 +31,7 @@ const declares = ({ sizeBytes, checksum }: Declaration): SQL =>
             'checksum', ${checksum ?? null}::text, 'attempt', attempt + 1))`
 
 /** How many checked listings of the parts a row keeps, newest last. */
-const MOST_CHECKED = 16
+const MAX_CHECKED = 16
 
 /** The first checksum represents a listing. */
 const checkedText = (checksums: Checksums): SQL => sql`${checksumTexts(checksums)[0] ?? null}::text`
@@ -40,7 +40,7 @@ const checkedText = (checksums: Checksums): SQL => sql`${checksumTexts(checksums
 const withChecked = (checked: SQL): SQL =>
   sql`case when ${checked} is null or (direct and checked_checksums is null) then null
             else (array_append(array_remove(checked_checksums, ${checked}), ${checked}))
-              [greatest(1, coalesce(cardinality(checked_checksums), 0) + 2 - ${MOST_CHECKED}::int):] end`
+              [greatest(1, coalesce(cardinality(checked_checksums), 0) + 2 - ${MAX_CHECKED}::int):] end`
 
 export function uploadsDb(database: Database): UploadsDb {
   return {

@@ -1,4 +1,4 @@
-// The headers of the page, on Node and on Workers. They allow only its own files, and connections to the API and the store.
+// The headers of the page, on Node and as static assets of the Worker. They allow only its own files and the API.
 
 export const PAGE_HEADERS = {
   'cache-control': 'no-cache',

@@ -3,7 +3,7 @@
 import { ApiProblem, api } from '../client/api.ts'
 import { type Progress, type Source, type UploadResult, upload } from '../client/index.ts'
 
-const MOST_SQUARES = 400
+const MAX_SQUARES = 400
 const MiB = 1024 * 1024
 
 const element = <Kind extends Element>(selector: string, within: ParentNode = document): Kind =>
@@ -19,18 +19,18 @@ function notice(text: string): void {
   place.hidden = false
 }
 
-/** Removes the grant from the address bar at once, so that nobody reads or shares it by accident. */
-function grantOfFragment(): string | undefined {
+/** Removes the grant from the address bar at once, so that it is neither shown nor shared. */
+function takeFragmentGrant(): string | undefined {
   const grant = new URLSearchParams(location.hash.slice(1)).get('grant') ?? undefined
   if (grant) history.replaceState(null, '', location.pathname)
   return grant
 }
 
-let given = grantOfFragment()
+let fragmentGrant = takeFragmentGrant()
 let minted: { grant: string; expiresAt: string } | undefined
 
 async function credential(): Promise<string> {
-  if (given) return given
+  if (fragmentGrant) return fragmentGrant
   if (minted && Date.parse(minted.expiresAt) - Date.now() > 60_000) return minted.grant
   const response = await fetch('/demo/grant', { method: 'POST' })
   if (!response.ok) {
@@ -42,7 +42,7 @@ async function credential(): Promise<string> {
   return minted.grant
 }
 
-/** Without a type, so that the browser adds no Content-Type that was not signed. */
+/** Slices have no type, so that the browser adds no Content-Type that was not signed. */
 const sourceOf = (file: File): Source => ({
   name: file.name,
   size: file.size,
@@ -69,7 +69,7 @@ function addRow(file: File) {
       element('.facts', item).textContent = text
     },
     parts(count: number) {
-      if (count > MOST_SQUARES) return
+      if (count > MAX_SQUARES) return
       const squares = Array.from({ length: count }, () => document.createElement('i'))
       element('.parts', item).replaceChildren(...squares)
     },
@@ -191,6 +191,6 @@ for (const name of ['dragover', 'dragleave', 'drop']) {
   })
 }
 window.addEventListener('hashchange', () => {
-  given = grantOfFragment() ?? given
+  fragmentGrant = takeFragmentGrant() ?? fragmentGrant
 })
 credential().catch((error: unknown) => notice(explain(error)))

@@ -99,10 +99,9 @@ export async function processCallback(
     await callbacks.markProcessed(row, stray, clock())
     return session
   }
-  const presence = await checkObject(services, session)
+  const check = await checkObject(services, session)
   // A callback never fails a session: the sweep judges any other object.
-  const current =
-    presence.kind === 'own' ? await finish(services, session, presence.object) : session
-  await callbacks.markProcessed(row, presence.kind, clock())
+  const current = check.kind === 'own' ? await finish(services, session, check.object) : session
+  await callbacks.markProcessed(row, check.kind, clock())
   return current
 }

@@ -1,4 +1,4 @@
-// From a request as received to its reply: what needs no signature first, then signature, bucket, operation, permission.
+// Turns a received request into its reply. Pages without a signature come first; then signature, bucket, operation, permission.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { readBounded } from './body.ts'
 import { preflight } from './bucket/cors.ts'

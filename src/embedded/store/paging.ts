@@ -1,4 +1,4 @@
-// What listings share: their numeric parameters, and how keys fold into common prefixes.
+// Shared by the listings: their numeric parameters, and how keys fold into common prefixes.
 import { invalidArgument } from './refusal.ts'
 import type { WireQuery } from './wire.ts'
 

@@ -1,4 +1,4 @@
-// What a handler receives: the request as verified, and the store's options and state.
+// The parameters of a handler: the verified request, and the store's options and state.
 import type { Log } from '../../core/ports/log.ts'
 import type { BucketSettingsFile } from './bucket/settings.ts'
 import type { CallbackKey } from './callback/key.ts'

@@ -11,7 +11,7 @@ import { listOf, textOf, type XmlNode } from './xml.ts'
 
 const PAGE = '1000'
 /** Of uploads under one key. Callers abort the listed ones and look again later. */
-const MOST_LISTED = 5000
+const MAX_LISTED = 5000
 
 const unreadable = ({ status }: StoreAnswer) =>
   new StoreFailure('ambiguous', 'UnreadableAnswer', status)
@@ -115,7 +115,7 @@ export function restListing({ read: ask }: Caller, dialect: Dialect): Listing {
         found.push(...page.uploads.filter((upload) => upload.key === key))
         // Pages are sorted by key, then by upload id, so a marker with another key is past the last upload of this key.
         after = page.next?.key === key ? page.next : undefined
-      } while (after && found.length < MOST_LISTED)
+      } while (after && found.length < MAX_LISTED)
       return found
     },
 

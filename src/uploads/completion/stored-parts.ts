@@ -56,7 +56,7 @@ export async function listToCheck(store: ObjectStore, upload: StoredUpload): Pro
 }
 
 /** A problem lists at most so many parts of each kind. */
-const MOST_NAMED = 100
+const MAX_NAMED = 100
 
 /** Throws `parts-mismatch` or `checksum-mismatch` if these parts would not make the planned object. */
 export function checkParts(
@@ -73,10 +73,10 @@ export function checkParts(
           ? `${missing.length} parts are not stored. Upload them and complete again.`
           : 'The stored parts are not what was planned. Upload the named parts again, then complete.',
       members: {
-        missing: missing.slice(0, MOST_NAMED),
-        unexpected: unexpected.slice(0, MOST_NAMED),
+        missing: missing.slice(0, MAX_NAMED),
+        unexpected: unexpected.slice(0, MAX_NAMED),
         wrongSize: wrongSize
-          .slice(0, MOST_NAMED)
+          .slice(0, MAX_NAMED)
           .map(({ partNumber, sizeBytes: stored }) => ({ partNumber, sizeBytes: stored })),
         storedBytes: listed.sizeBytes,
         sizeBytes,
@@ -93,7 +93,7 @@ export function checkParts(
 }
 
 /** A client's own SDK may begin any number of uploads under its key: only so many are listed. */
-const MOST_UPLOADS = 50
+const MAX_UPLOADS = 50
 /** Another upload is listed only if so many outgoing requests are left: for its pages, and for the calls after them. */
 const REQUESTS_AHEAD = 14
 
@@ -124,7 +124,7 @@ async function storedByOwnSdk(
   let count = 0
   for (const upload of await store.listUploads(session.key)) {
     // An upload that was not listed may be active.
-    if (count === MOST_UPLOADS || (count && budget.left < REQUESTS_AHEAD)) {
+    if (count === MAX_UPLOADS || (count && budget.left < REQUESTS_AHEAD)) {
       return { parts: [], sizeBytes, newestAt: clock() }
     }
     const listed = await listAllParts(store, upload)

@@ -152,9 +152,9 @@ async function storageUploadExists(
 
 /** Finishes or fails the session if its own object is stored. Returns whether it did. */
 async function endByObject(services: Services, session: UploadSession): Promise<boolean> {
-  const presence = await checkObject(services, session)
-  if (presence.kind === 'own') await finish(services, session, presence.object)
-  else if (presence.kind === 'mismatch') await failMismatch(services, session, presence.object)
+  const check = await checkObject(services, session)
+  if (check.kind === 'own') await finish(services, session, check.object)
+  else if (check.kind === 'mismatch') await failMismatch(services, session, check.object)
   else return false
   return true
 }

@@ -1,4 +1,4 @@
-// What the bucket's XML documents share: reading one with its checks, answering it and removing it.
+// Reads, checks, answers and removes the bucket's XML documents.
 import { parseXmlTree, type XmlElement } from '../../../storage/rest/xml-tree.ts'
 import { readText } from '../body.ts'
 import { type RefusalCode, refusal } from '../refusal.ts'

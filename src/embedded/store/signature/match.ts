@@ -1,4 +1,4 @@
-// What signatures V1 and V4 share: the allowed clock skew, and the comparison with each reading of the address.
+// Shared by signatures V1 and V4: the allowed clock skew, and the comparison with each reading of the address.
 import { equalInConstantTime, hex, utf8 } from '../../../bytes/encoding.ts'
 import { refusal } from '../refusal.ts'
 import type { Keyholder, Keyring } from '../sts/keyring.ts'
@@ -12,7 +12,7 @@ export interface SignatureContext {
   clock: () => Date
 }
 
-/** What a valid signature proves: the bucket and key that are meant, and who signed. */
+/** The result of a valid signature: the bucket and key it covers, and the holder of its key. */
 export interface Verified {
   address: Address
   holder: Keyholder

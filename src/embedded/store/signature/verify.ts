@@ -6,7 +6,7 @@ import type { SignatureContext, Verified } from './match.ts'
 import { isV1Header, isV1Url, verifyV1 } from './v1.ts'
 import { isV4Url, verifyV4 } from './v4.ts'
 
-/** Returns what the signature proves. Throws a refusal. */
+/** Throws a refusal. */
 export function verifyRequest(request: WireRequest, context: SignatureContext): Verified {
   checkSignedNames(request)
   return usesV1(request) ? verifyV1(request, context) : verifyV4(request, context)
