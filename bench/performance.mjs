@@ -7,7 +7,8 @@ import { checkAgainstAliOss } from './gate.mjs'
 import { ROWS, UNMEASURED } from './rows.mjs'
 
 const quick = process.argv.includes('--quick')
-const ROUNDS = quick ? 1 : 7
+const [, rounds = 7] = /--rounds=(\d+)/.exec(process.argv.join(' ')) ?? []
+const ROUNDS = quick ? 1 : Number(rounds)
 const SECONDS = quick ? 0.3 : 2
 const SLICE_MS = 180_000
 const PAGE = new URL('../docs/performance.md', import.meta.url)

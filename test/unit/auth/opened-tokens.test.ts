@@ -25,19 +25,19 @@ it('verifies a token once a minute', async () => {
   const token = await mintToken(keys, 'completion', claims())
   expect(await open(token)).toEqual(claims())
   expect(await open(token, later(59_999))).toEqual(claims())
-  expect(verify).toHaveBeenCalledTimes(1)
+  expect(verify.mock.calls.length).toBe(1)
   expect(await open(token, later(60_000))).toEqual(claims())
-  expect(verify).toHaveBeenCalledTimes(2)
+  expect(verify.mock.calls.length).toBe(2)
 })
 
 it('remembers nothing beyond the expiry', async () => {
   const token = await mintToken(keys, 'completion', claims(later(10_000)))
   await open(token)
   await open(token, later(9_999))
-  expect(verify).toHaveBeenCalledTimes(1)
+  expect(verify.mock.calls.length).toBe(1)
   await open(token, later(10_000))
   await open(token, later(10_001))
-  expect(verify).toHaveBeenCalledTimes(3)
+  expect(verify.mock.calls.length).toBe(3)
 })
 
 it('refuses a known token with any other signature', async () => {
@@ -70,7 +70,7 @@ it('remembers at most a thousand, and drops the oldest', async () => {
   }
   verify.mockClear()
   await open(tokens[1]!)
-  expect(verify).toHaveBeenCalledTimes(0)
+  expect(verify.mock.calls.length).toBe(0)
   await open(tokens[0]!)
-  expect(verify).toHaveBeenCalledTimes(1)
+  expect(verify.mock.calls.length).toBe(1)
 })
