@@ -71,6 +71,8 @@ const MAY_IMPORT: Record<string, string[]> = {
 const SHARED_DOORS = [
   // node:crypto, for MD5.
   /^storage\/oss\/md5\.ts$/,
+  // node:crypto, for the hashes of a batch of signatures.
+  /^bytes\/sha256-native\.ts$/,
   // node:net, for the socket of the database client.
   /^worker\/work\.ts$/,
 ]
