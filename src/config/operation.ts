@@ -1,5 +1,6 @@
 // The variables of one process among many: connections, time-outs, drain, retention.
 import { z } from 'zod'
+import { flag } from './values.ts'
 
 /** A load balancer that asks every other second takes the process out in this time. */
 const DRAIN_SECONDS = 5
@@ -32,6 +33,11 @@ export const operationVariables = {
     .describe(
       'Node: where all connections are in use, a request waits so many milliseconds for one, and is then answered 503',
     ),
+  DATABASE_PREPARE: flag
+    .default(true)
+    .describe(
+      'Prepare each statement once on a connection. Set false behind a pooler in transaction mode that cannot follow them, such as PgBouncer before 1.21',
+    ),
   DRAIN_SECONDS: whole(0, 300)
     .optional()
     .describe(
@@ -62,6 +68,7 @@ export function operationOf(env: Environment, embedded: boolean) {
     databasePoolSize: env.DATABASE_POOL_SIZE,
     databaseStatementMs: env.DATABASE_STATEMENT_MS,
     databaseWaitMs: env.DATABASE_WAIT_MS,
+    databasePrepare: env.DATABASE_PREPARE,
     drainSeconds: env.DRAIN_SECONDS ?? (embedded ? 0 : DRAIN_SECONDS),
     retention: {
       sessionDays: daysOf(),

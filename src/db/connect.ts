@@ -1,7 +1,7 @@
 // Connects to the database: drizzle over the postgres driver. Workers open one connection for each request, Node one pool.
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
-import { closeHoles, countTransactions, leaveLostTransactions } from './driver.ts'
+import { closeHoles, countTransactions, leaveLostTransactions, prepareStatements } from './driver.ts'
 import { boundWaiting } from './turns.ts'
 
 export type Database = PostgresJsDatabase
@@ -13,6 +13,8 @@ export interface ConnectOptions {
   waitMs?: number
   /** A statement is cancelled after this long, and after half of it if it waits for a lock. */
   statementMs?: number
+  /** False behind a pooler that gives each transaction another connection and knows no prepared statements. */
+  prepare?: boolean
   /** For workerd, because the driver's own socket ends in an unhandled rejection there (porsager/postgres#1196). */
   socket?: (options: { host: string[]; port: number[] }) => Promise<unknown>
   /** Called for each statement that is sent, `begin` and `commit` included. */
@@ -38,7 +40,14 @@ export const driverUrl = (url: string): string =>
 
 export function connect(
   url: string,
-  { maxConnections, waitMs, statementMs = STATEMENT_MS, socket, onStatement }: ConnectOptions,
+  {
+    maxConnections,
+    waitMs,
+    statementMs = STATEMENT_MS,
+    prepare = true,
+    socket,
+    onStatement,
+  }: ConnectOptions,
 ) {
   const client = postgres(driverUrl(url), {
     max: maxConnections,
@@ -50,6 +59,7 @@ export function connect(
     fetch_types: false,
     ...(socket ? { socket, max_lifetime: null } : { connection: limits(statementMs) }),
   } as postgres.Options<Record<string, never>>) // `socket` is an option that the driver's types leave out.
+  if (prepare) prepareStatements(client)
   closeHoles(client)
   leaveLostTransactions(client)
   if (waitMs) boundWaiting(client, maxConnections, waitMs)

@@ -1,4 +1,4 @@
-// Works around faults of the driver (postgres 3.4.9). Each workaround does nothing once the driver is fixed.
+// Adjusts the driver (postgres 3.4.9): prepares statements, and works around faults. A workaround does nothing once its fault is fixed.
 import type postgres from 'postgres'
 
 /**
@@ -18,6 +18,22 @@ export function closeHoles(client: postgres.Sql): void {
       resolve(rows)
     }
     return query
+  }) as typeof unsafe // A generic function, passed on as it was called.
+}
+
+/** Far more than the service has. A text beyond them varies without bound, so each connection would keep it for ever. */
+const MAX_PREPARED = 500
+
+/**
+ * Prepares each statement once on each connection. drizzle asks the driver not to, and then each statement costs a second round
+ * trip and a plan. After a migration has changed a result, PostgreSQL refuses the old plan and the driver prepares it again.
+ */
+export function prepareStatements(client: postgres.Sql): void {
+  const { unsafe } = client
+  const texts = new Set<string>()
+  client.unsafe = ((text: string, args: never[], options?: postgres.UnsafeQueryOptions) => {
+    if (texts.size < MAX_PREPARED) texts.add(text)
+    return unsafe(text, args, { ...options, prepare: texts.has(text) })
   }) as typeof unsafe // A generic function, passed on as it was called.
 }
 

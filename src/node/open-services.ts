@@ -17,6 +17,7 @@ export async function openServices(
     maxConnections: config.databasePoolSize,
     statementMs: config.databaseStatementMs,
     waitMs: config.databaseWaitMs,
+    prepare: config.databasePrepare,
   })
   const targets = guardedFetch({ allowPrivate: config.allowPrivateTargets })
   const background = trackBackground(log)

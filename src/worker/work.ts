@@ -30,6 +30,7 @@ export function openWork({ services, config, log }: Isolate, bindings: Bindings,
   let spent = budget ?? unbounded
   const { database, close } = connect(bindings.HYPERDRIVE!.connectionString, {
     maxConnections: MAX_CONNECTIONS,
+    prepare: config.databasePrepare,
     socket: openSocket,
     onStatement: () => spent.spend(),
   })
