@@ -1,7 +1,12 @@
 // Connects to the database: drizzle over the postgres driver. Workers open one connection for each request, Node one pool.
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js'
 import postgres from 'postgres'
-import { closeHoles, countTransactions, leaveLostTransactions, prepareStatements } from './driver.ts'
+import {
+  closeHoles,
+  countTransactions,
+  leaveLostTransactions,
+  prepareStatements,
+} from './driver.ts'
 import { boundWaiting } from './turns.ts'
 
 export type Database = PostgresJsDatabase
