@@ -5,8 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { percentEncodePath } from '../../src/bytes/encoding.ts'
 import { oss4DateTime, signHeaders } from '../../src/signing/oss4.ts'
-import { signAcs3 } from '../../src/storage/aliyun/acs3.ts'
-import { BUCKET, CREDENTIALS, useEmbeddedStore } from '../support/embedded-store.ts'
+import { BUCKET, useEmbeddedStore } from '../support/embedded-store.ts'
 
 const context = useEmbeddedStore()
 const SIZE = 250_000
@@ -148,41 +147,6 @@ describe('refuses', () => {
 })
 
 describe('a session policy', () => {
-  /** Gets credentials from the store's own AssumeRole. */
-  async function assume(actions: Record<string, string>) {
-    const Statement = Object.entries(actions).map(([Action, key]) => ({
-      Effect: 'Allow',
-      Action: [Action],
-      Resource: [`acs:oss:*:*:${BUCKET}/${key}`],
-    }))
-    const form = {
-      RoleArn: 'acs:ram::1:role/embedded',
-      RoleSessionName: 'test',
-      Policy: JSON.stringify({ Version: '1', Statement }),
-    }
-    const { headers, body } = signAcs3(
-      {
-        method: 'POST',
-        host: new URL(context.store.url).host,
-        query: {},
-        action: 'AssumeRole',
-        version: '2015-04-01',
-        date: `${context.now.toISOString().slice(0, 19)}Z`,
-        nonce: String(Math.random()),
-        contentType: 'application/x-www-form-urlencoded',
-        body: new URLSearchParams(form).toString(),
-      },
-      CREDENTIALS,
-    )
-    const answer = await fetch(`${context.store.url}/`, { method: 'POST', headers, body })
-    const { Credentials } = (await answer.json()) as { Credentials: Record<string, string> }
-    return {
-      accessKeyId: Credentials.AccessKeyId!,
-      secretAccessKey: Credentials.AccessKeySecret!,
-      sessionToken: Credentials.SecurityToken!,
-    }
-  }
-
   test.each<[string, Record<string, string>, number]>([
     [
       'that allows putting the target and reading the source',
@@ -198,7 +162,7 @@ describe('a session policy', () => {
     ['that allows no putting', { 'oss:GetObject': '*' }, 403],
   ])('%s', async (_, actions, status) => {
     const { uploadId } = await arrange()
-    const credentials = await assume(actions)
+    const credentials = await context.assume(actions)
     const headers = signHeaders(
       {
         method: 'PUT',

@@ -207,6 +207,15 @@ export const GUARDS = [
     ...answers(200, 403),
   },
   {
+    name: 'temporary credentials delete the keys of their session policy only',
+    in: 'src/embedded/store/bucket/delete-objects.ts',
+    from: "for (const key of keys) authorise(request.holder, 'oss:DeleteObject', { bucket, key })",
+    to: '',
+    suite: conformance('embedded-store-after-upload', 'a session policy'),
+    by: /must allow each key that DeleteMultipleObjects names/,
+    ...answers(200, 403),
+  },
+  {
     name: 'the embedded store calls its own service only',
     in: 'src/embedded/store/callback/reach.ts',
     from: 'if (!outside) return',

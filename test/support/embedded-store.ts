@@ -14,6 +14,7 @@ import {
   signHeaders,
   signQuery,
 } from '../../src/signing/oss4.ts'
+import { signAcs3 } from '../../src/storage/aliyun/acs3.ts'
 
 export const BUCKET = 'test-bucket'
 export const CREDENTIALS: Oss4Credentials = { accessKeyId: 'key-id', secretAccessKey: 'secret' }
@@ -41,6 +42,8 @@ export interface SignedRequest {
   /** Sign the query instead of the headers. */
   expiresSeconds?: number
   additionalHeaders?: string[]
+  /** The store's own key by default. */
+  credentials?: Oss4Credentials
 }
 
 /** Starts a store before each test of the file and removes it afterwards. */
@@ -93,6 +96,7 @@ export function useEmbeddedStore() {
     /** A signed request as it goes over the wire, for a test to send or alter. */
     sign: (method: string, key: string, options: SignedRequest = {}): RawRequest => {
       const { query = {}, headers = {}, body, expiresSeconds, additionalHeaders } = options
+      const { credentials = CREDENTIALS } = options
       const request: Oss4Request = {
         method,
         bucket: BUCKET,
@@ -104,7 +108,7 @@ export function useEmbeddedStore() {
       const scope = { dateTime: oss4DateTime(context.now), region: 'local' }
       const path = `/${BUCKET}/${percentEncodePath(key)}`
       if (expiresSeconds !== undefined) {
-        const signed = signQuery(request, CREDENTIALS, scope, expiresSeconds)
+        const signed = signQuery(request, credentials, scope, expiresSeconds)
         return { method, path: `${path}?${signed}`, headers, body }
       }
       const bare = Object.entries(query).map(
@@ -113,13 +117,48 @@ export function useEmbeddedStore() {
       return {
         method,
         path: bare.length ? `${path}?${bare.join('&')}` : path,
-        headers: signHeaders(request, CREDENTIALS, scope),
+        headers: signHeaders(request, credentials, scope),
         body,
       }
     },
 
     call: (method: string, key: string, options: SignedRequest = {}): Promise<Answer> =>
       context.send(context.sign(method, key, options)),
+
+    /** Gets credentials from the store's own AssumeRole. `actions`: action → key, or '' for the bucket. */
+    assume: async (actions: Record<string, string>): Promise<Oss4Credentials> => {
+      const Statement = Object.entries(actions).map(([Action, key]) => ({
+        Effect: 'Allow',
+        Action: [Action],
+        Resource: [key ? `acs:oss:*:*:${BUCKET}/${key}` : `acs:oss:*:*:${BUCKET}`],
+      }))
+      const form = {
+        RoleArn: 'acs:ram::1:role/embedded',
+        RoleSessionName: 'test',
+        Policy: JSON.stringify({ Version: '1', Statement }),
+      }
+      const { headers, body } = signAcs3(
+        {
+          method: 'POST',
+          host: new URL(context.store.url).host,
+          query: {},
+          action: 'AssumeRole',
+          version: '2015-04-01',
+          date: `${context.now.toISOString().slice(0, 19)}Z`,
+          nonce: String(Math.random()),
+          contentType: 'application/x-www-form-urlencoded',
+          body: new URLSearchParams(form).toString(),
+        },
+        CREDENTIALS,
+      )
+      const answer = await fetch(`${context.store.url}/`, { method: 'POST', headers, body })
+      const { Credentials } = (await answer.json()) as { Credentials: Record<string, string> }
+      return {
+        accessKeyId: Credentials.AccessKeyId!,
+        secretAccessKey: Credentials.AccessKeySecret!,
+        sessionToken: Credentials.SecurityToken!,
+      }
+    },
 
     /** Returns the storage upload id. */
     initiate: async (key: string, headers: Record<string, string> = {}): Promise<string> => {

@@ -5,7 +5,7 @@ import { preflight } from './bucket/cors.ts'
 import { PUBLIC_KEY_PATH } from './callback/send.ts'
 import { postObject } from './form/post-object.ts'
 import { isForm } from './form/read.ts'
-import { findOperation } from './operations.ts'
+import { EACH_KEY, findOperation } from './operations.ts'
 import { OWNER_PATH } from './owner.ts'
 import { refusal } from './refusal.ts'
 import type { Reply, StoreServices } from './services.ts'
@@ -65,7 +65,8 @@ export async function handle(incoming: Incoming, services: StoreServices): Promi
     checkKey(key)
     line.key = key
   }
-  authorise(holder, operation.action ?? `oss:${operation.name}`, address)
+  const { name, action = `oss:${name}` } = operation
+  if (action !== EACH_KEY) authorise(holder, action, address)
   if (operation.reads) authorise(holder, 'oss:GetObject', operation.reads(headers))
   const length = headers['content-length']
   const contentLength = length === undefined ? undefined : Number(length)

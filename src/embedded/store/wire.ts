@@ -127,11 +127,8 @@ export function parseBase64Object(text: string): Record<string, unknown> | undef
 export const locationOf = (store: { url: () => string; bucket: string }, key: string): string =>
   `${store.url()}/${store.bucket}/${key.split('/').map(encodeURIComponent).join('/')}`
 
-/** Applies the rules of OSS for object names, and refuses control characters. Throws InvalidObjectName. */
+/** Applies the rules of OSS for object names, which allow control characters. Throws InvalidObjectName. */
 export function checkKey(key: string): void {
   const bytes = Buffer.byteLength(key)
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused
-  if (bytes < 1 || bytes > 1023 || /^[/\\]/.test(key) || /[\u0000-\u001f\u007f]/.test(key)) {
-    throw refusal('InvalidObjectName')
-  }
+  if (bytes < 1 || bytes > 1023 || /^[/\\]/.test(key)) throw refusal('InvalidObjectName')
 }

@@ -11,13 +11,18 @@ const MAX_BYTES = 4096
 /** The embedded store has no accounts, so every bucket has this owner. */
 const OWNER = '0000000000000000'
 
-export const getAcl: Handler = async (_, { settings }) =>
+export const OWNER_ELEMENT = element('Owner', [element('ID', OWNER), element('DisplayName', OWNER)])
+
+/** The access list of a bucket or of an object. */
+export const aclReply = (grant: string) =>
   xmlReply(
     element('AccessControlPolicy', [
-      element('Owner', [element('ID', OWNER), element('DisplayName', OWNER)]),
-      element('AccessControlList', [element('Grant', settings.get('acl') ?? 'private')]),
+      OWNER_ELEMENT,
+      element('AccessControlList', [element('Grant', grant)]),
     ]),
   )
+
+export const getAcl: Handler = async (_, { settings }) => aclReply(settings.get('acl') ?? 'private')
 
 export const putAcl: Handler = async ({ headers }, { settings }) => {
   const acl = headers['x-oss-acl'] ?? ''

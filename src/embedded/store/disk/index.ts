@@ -14,7 +14,14 @@ import {
   writeJson,
 } from './layout.ts'
 import { readers } from './readers.ts'
-import type { ObjectManifest, OpenUpload, PartRecord, Piece, UploadRecord } from './records.ts'
+import {
+  type ObjectManifest,
+  type OpenUpload,
+  type PartRecord,
+  type Piece,
+  summaryOf,
+  type UploadRecord,
+} from './records.ts'
 import { recover } from './recover.ts'
 
 export type Disk = Awaited<ReturnType<typeof openDisk>>
@@ -25,7 +32,7 @@ export interface PutOptions {
 
 export async function openDisk(directory: string, log: Log) {
   const layout = await openLayout(directory)
-  const uploads = await recover(layout, log)
+  const { uploads, objects } = await recover(layout, log)
   const withLock = keyedLock()
   const reading = readers()
   const data = bodies(layout)
@@ -53,6 +60,12 @@ export async function openDisk(directory: string, log: Log) {
       throw refusal('FileAlreadyExists', { ec, elements: { Key: key } })
     }
     return previous
+  }
+
+  /** The commit point of an object. */
+  async function writeManifest(manifest: ObjectManifest) {
+    await writeJson(layout.object(manifest.key), manifest)
+    objects.set(manifest.key, summaryOf(manifest))
   }
 
   /** Removes what nothing names any more. A failure only leaves a file behind, so it must not fail a committed change. */
@@ -94,6 +107,7 @@ export async function openDisk(directory: string, log: Log) {
     findUpload,
     checkOverwrite,
     uploads: () => uploads.values(),
+    objects: () => objects.values(),
 
     /** Opens the current version. It stays readable until `end`, even if it is replaced or deleted. */
     openObject: (key: string) =>
@@ -105,7 +119,7 @@ export async function openDisk(directory: string, log: Log) {
     putObject: (manifest: ObjectManifest, options: PutOptions) =>
       withLock(manifest.key, async () => {
         const previous = await checkOverwrite(manifest.key, options)
-        await writeJson(layout.object(manifest.key), manifest)
+        await writeManifest(manifest)
         await removeVersion(previous)
       }),
 
@@ -116,6 +130,7 @@ export async function openDisk(directory: string, log: Log) {
         check(manifest)
         if (!manifest) return
         await rm(layout.object(key), { force: true })
+        objects.delete(key)
         await syncDirectory(layout.objects)
         await removeVersion(manifest)
       }),
@@ -159,7 +174,7 @@ export async function openDisk(directory: string, log: Log) {
         const upload = findUpload(key, uploadId)
         const manifest = build(upload)
         const previous = await checkOverwrite(key, options, '0042-00000214')
-        await writeJson(layout.object(key), manifest)
+        await writeManifest(manifest)
         uploads.delete(uploadId)
         const used = new Set(manifest.pieces.map(({ dataId }) => dataId))
         const unused = [...upload.parts.values()].filter(({ dataId }) => !used.has(dataId))

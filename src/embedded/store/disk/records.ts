@@ -31,6 +31,18 @@ export interface OpenUpload extends UploadRecord {
   parts: ReadonlyMap<number, PartRecord>
 }
 
+/** What a listing says of an object. Kept in memory, because reading every manifest for a page would be slow. */
+export interface ObjectSummary
+  extends Pick<ObjectManifest, 'key' | 'kind' | 'etag' | 'sizeBytes' | 'lastModified'> {
+  storageClass: string
+}
+
+export const summaryOf = (manifest: ObjectManifest): ObjectSummary => {
+  const { key, kind, etag, sizeBytes, lastModified, headers } = manifest
+  const storageClass = headers['x-oss-storage-class'] ?? 'Standard'
+  return { key, kind, etag, sizeBytes, lastModified, storageClass }
+}
+
 export interface ObjectManifest {
   /** Names this version of the object, for its readers. */
   id: string

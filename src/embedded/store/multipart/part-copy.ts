@@ -60,7 +60,7 @@ export function copySource(headers: WireHeaders): Address {
 }
 
 /** The conditions on the source, under the names of a GET. */
-const sourceConditions = (headers: WireHeaders): WireHeaders =>
+export const sourceConditions = (headers: WireHeaders): WireHeaders =>
   Object.fromEntries(
     CONDITIONS.flatMap((name) => {
       const value = headers[`x-oss-copy-source-${name}`]
