@@ -125,18 +125,8 @@ export function useEmbeddedStore() {
     call: (method: string, key: string, options: SignedRequest = {}): Promise<Answer> =>
       context.send(context.sign(method, key, options)),
 
-    /** Gets credentials from the store's own AssumeRole. `actions`: action → key, or '' for the bucket. */
-    assume: async (actions: Record<string, string>): Promise<Oss4Credentials> => {
-      const Statement = Object.entries(actions).map(([Action, key]) => ({
-        Effect: 'Allow',
-        Action: [Action],
-        Resource: [key ? `acs:oss:*:*:${BUCKET}/${key}` : `acs:oss:*:*:${BUCKET}`],
-      }))
-      const form = {
-        RoleArn: 'acs:ram::1:role/embedded',
-        RoleSessionName: 'test',
-        Policy: JSON.stringify({ Version: '1', Statement }),
-      }
+    /** AssumeRole, as the store's own key asks for it. */
+    assumeRole: async (parameters: Record<string, string>) => {
       const { headers, body } = signAcs3(
         {
           method: 'POST',
@@ -147,17 +137,30 @@ export function useEmbeddedStore() {
           date: `${context.now.toISOString().slice(0, 19)}Z`,
           nonce: String(Math.random()),
           contentType: 'application/x-www-form-urlencoded',
-          body: new URLSearchParams(form).toString(),
+          body: String(new URLSearchParams({ RoleArn: 'acs:ram::1:role/embedded', ...parameters })),
         },
         CREDENTIALS,
       )
       const answer = await fetch(`${context.store.url}/`, { method: 'POST', headers, body })
-      const { Credentials } = (await answer.json()) as { Credentials: Record<string, string> }
-      return {
-        accessKeyId: Credentials.AccessKeyId!,
-        secretAccessKey: Credentials.AccessKeySecret!,
-        sessionToken: Credentials.SecurityToken!,
+      const { Credentials: { AccessKeyId, AccessKeySecret, SecurityToken } = {}, Code } =
+        (await answer.json()) as { Credentials?: Record<string, string>; Code?: string }
+      const credentials: Oss4Credentials = {
+        accessKeyId: AccessKeyId ?? '',
+        secretAccessKey: AccessKeySecret ?? '',
+        sessionToken: SecurityToken,
       }
+      return { status: answer.status, code: Code, credentials }
+    },
+
+    /** Credentials that are allowed these actions. `actions`: action → key, or '' for the bucket. */
+    assume: async (actions: Record<string, string>): Promise<Oss4Credentials> => {
+      const Statement = Object.entries(actions).map(([Action, key]) => ({
+        Effect: 'Allow',
+        Action: [Action],
+        Resource: [key ? `acs:oss:*:*:${BUCKET}/${key}` : `acs:oss:*:*:${BUCKET}`],
+      }))
+      const Policy = JSON.stringify({ Version: '1', Statement })
+      return (await context.assumeRole({ RoleSessionName: 'test', Policy })).credentials
     },
 
     /** Returns the storage upload id. */

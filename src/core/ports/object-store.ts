@@ -203,7 +203,7 @@ export interface ObjectStore {
   delete(key: string, only: { ifMatch: string; versionId?: string }): Promise<void>
   /** For a client's own SDK. */
   readonly location: { endpoint: string; region: string; bucket: string }
-  /** POST /v1/credentials. Present if a role is configured. `session` has 2 to 32 characters. */
+  /** POST /v1/credentials. Present if a role is configured. `session` has 2 to 64 characters. */
   issueCredentials?(
     scope: CredentialScope,
     session: string,

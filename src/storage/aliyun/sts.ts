@@ -5,8 +5,7 @@ import type { CredentialScope, TemporaryCredentials } from '../../core/ports/obj
 import { StoreFailure } from '../../core/ports/store-failure.ts'
 import { type ApiOptions, apiCaller } from './api.ts'
 
-/** The smaller one of two documented limits. */
-const MAX_POLICY_BYTES = 1024
+const MAX_POLICY_BYTES = 2048
 const VERSION = '2015-04-01'
 
 export interface StsOptions extends ApiOptions {

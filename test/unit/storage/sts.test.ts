@@ -67,9 +67,9 @@ describe('the call', () => {
     expect(sent).toHaveLength(4)
   })
 
-  it('is not made if the policy would exceed 1,024 bytes', async () => {
+  it('is not made if the policy would exceed 2,048 bytes', async () => {
     const { issue, sent } = client()
-    const longest = 1024 - sessionPolicy('bucket', { key: '' })!.length
+    const longest = 2048 - sessionPolicy('bucket', { key: '' })!.length
 
     await issue({ key: 'k'.repeat(longest) }, 'session-1', 900)
     await expect(issue({ key: 'k'.repeat(longest + 1) }, 'session-1', 900)).rejects.toMatchObject({

@@ -6,7 +6,7 @@ import { percentDecode, type WireRequest } from '../wire.ts'
 import { parseSessionPolicy } from './session-policy.ts'
 import { fault } from './verify-acs3.ts'
 
-const MAX_POLICY_BYTES = 1024
+const MAX_POLICY_BYTES = 2048
 const DURATION_SECONDS = { min: 900, usual: 3600, max: 43_200 }
 
 type StsServices = Pick<StoreServices, 'clock' | 'keyring' | 'verifyAcs3'>
@@ -69,7 +69,6 @@ function readForm(body: string): Array<[string, string]> {
   })
 }
 
-/** Applies the narrower one where the documented limits differ. */
 function readRole(parameters: ReadonlyMap<string, string>) {
   const arn = parameters.get('RoleArn') ?? ''
   const session = parameters.get('RoleSessionName') ?? ''
@@ -78,15 +77,15 @@ function readRole(parameters: ReadonlyMap<string, string>) {
   if (!/^acs:ram::\d+:role\/[\w.-]{1,64}$/.test(arn)) {
     return fault('InvalidParameter.RoleArn', 'RoleArn is not the ARN of a role.')
   }
-  if (!/^[\w.@-]{2,32}$/.test(session)) {
-    return fault('InvalidParameter.RoleSessionName', '2 to 32 of letters, digits and . @ - _')
+  if (!/^[\w.@-]{2,64}$/.test(session)) {
+    return fault('InvalidParameter.RoleSessionName', '2 to 64 of letters, digits and . @ - _')
   }
   const { min, max } = DURATION_SECONDS
   if (!Number.isInteger(seconds) || seconds < min || seconds > max) {
     return fault('InvalidParameter.DurationSeconds', '900 to 43200 seconds.')
   }
   if (policy !== undefined && Buffer.byteLength(policy) > MAX_POLICY_BYTES) {
-    return fault('InvalidParameter.PolicySize', 'The policy is longer than 1024 bytes.')
+    return fault('InvalidParameter.PolicySize', 'The policy is longer than 2048 bytes.')
   }
   if (policy !== undefined && !parseSessionPolicy(policy)) {
     return fault('InvalidParameter.PolicyGrammar', 'The policy is not valid.')
