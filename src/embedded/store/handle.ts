@@ -12,7 +12,7 @@ import type { Reply, StoreServices } from './services.ts'
 import { verifyRequest } from './signature/verify.ts'
 import { assumeRole, isAssumeRole } from './sts/assume-role.ts'
 import { authorise } from './sts/keyring.ts'
-import { type Address, checkKey, readWire, type WireRequest } from './wire.ts'
+import { checkKey, readWire, type WireRequest } from './wire.ts'
 
 const MAX_STS_BODY_BYTES = 16 * 1024
 
@@ -31,7 +31,10 @@ export async function handle(incoming: Incoming, services: StoreServices): Promi
   const { message, response, expectsContinue, requestId, line } = incoming
   const wire = readWire(message, services.bucket)
   const { method, query, headers } = wire
-  if (method === 'OPTIONS') return preflight(wire, services.settings.corsRules())
+  if (method === 'OPTIONS') {
+    checkBucket(wire, services)
+    return preflight(wire, services.settings.corsRules())
+  }
   const page = method === 'GET' ? findOpenPage(wire, services) : undefined
   if (page) return page
   // Leaving the loop early must not cut the connection, because the refusal still has to go out.
@@ -53,11 +56,11 @@ export async function handle(incoming: Incoming, services: StoreServices): Promi
   }
   if (isForm(method, message.headers) && query.size === 0) {
     line.operation = 'PostObject'
-    checkBucket(wire.addresses.find(({ key }) => key === '') ?? wire.addresses[0]!, services)
+    checkBucket(wire, services)
     return postObject({ ...caller, headers: message.headers }, services)
   }
+  checkBucket(wire, services)
   const { address, holder } = verifyRequest(wire, services)
-  checkBucket(address, services)
   const { key } = address
   const operation = findOperation(wire, address)
   line.operation = operation.name
@@ -74,8 +77,15 @@ export async function handle(incoming: Incoming, services: StoreServices): Promi
   return operation.handler(request, services)
 }
 
-function checkBucket({ bucket }: Address, services: StoreServices): void {
+/** OSS looks for the bucket before it judges the signature. All readings of an address name the same bucket. */
+function checkBucket({ method, addresses }: WireRequest, services: StoreServices): void {
+  const { bucket } = addresses[0]!
   if (bucket === services.bucket) return
+  if (bucket === '' && method === 'GET') {
+    throw refusal('NotImplemented', {
+      message: 'The embedded store does not implement ListBuckets.',
+    })
+  }
   throw refusal('NoSuchBucket', { ec: '0015-00000101', elements: { BucketName: bucket } })
 }
 

@@ -2,10 +2,11 @@
 // without any setup; with one, the first matching rule decides. Source: Alibaba Cloud OSS, "PutBucketCors", "Options".
 import { type CorsRule, corsRuleFor } from '../../../core/ports/bucket-settings.ts'
 import { CORS } from '../../../storage/rest/bucket-xml.ts'
-import { childrenNamed, type XmlElement } from '../../../storage/rest/xml-tree.ts'
+import { childrenNamed, textAt, type XmlElement } from '../../../storage/rest/xml-tree.ts'
 import { invalidArgument, refusal } from '../refusal.ts'
 import type { Handler, Reply } from '../services.ts'
 import type { WireRequest } from '../wire.ts'
+import { element, xmlDocument } from '../xml.ts'
 import { checkChildren, documentHandlers, readDocument, wholeNumber } from './document.ts'
 
 const MAX_BYTES = 16 * 1024
@@ -23,7 +24,7 @@ const EXPOSED = [
 ]
 
 export const putCors: Handler = async (request, { settings }) => {
-  const { xml, root } = await readDocument(request, MAX_BYTES, CORS.root)
+  const { root } = await readDocument(request, MAX_BYTES, CORS.root)
   checkChildren(root, ['CORSRule', 'ResponseVary'])
   const rules = childrenNamed(root, 'CORSRule')
   if (rules.length === 0) throw refusal('MalformedXML')
@@ -31,8 +32,19 @@ export const putCors: Handler = async (request, { settings }) => {
     throw invalidArgument('CORSRule', String(rules.length), `At most ${MAX_RULES} CORS rules.`)
   }
   rules.forEach(checkRule)
-  await settings.set('cors', xml)
+  await settings.set('cors', asAnswered(root))
   return { status: 200 }
+}
+
+/** The document as OSS answers it: allowed headers in lower case, and always with a ResponseVary. */
+function asAnswered(root: XmlElement): string {
+  const rules = childrenNamed(root, 'CORSRule').map((rule) => {
+    const read = CORS.read(rule)
+    const allowedHeaders = read.allowedHeaders.map((name) => name.toLowerCase())
+    return element(CORS.rule, [CORS.write({ ...read, allowedHeaders })])
+  })
+  const vary = textAt(root, 'ResponseVary') ?? 'false'
+  return xmlDocument(element(CORS.root, [...rules, element('ResponseVary', vary)]))
 }
 
 export const { get: getCors, remove: deleteCors } = documentHandlers(

@@ -70,18 +70,23 @@ function checkRule(rule: XmlElement): void {
   }
 }
 
-/** Ignores rules with a tag or a filter, because they select by more than their prefix. */
+/** A rule with a tag or a filter selects by more than its prefix, except for the parts of uploads, which have neither. */
 function checkOverlaps(rules: readonly XmlElement[]): void {
-  const plain = rules
-    .filter(({ children }) => !children.some(({ name }) => name === 'Tag' || name === 'Filter'))
-    .map((rule) => ({ prefix: textAt(rule, 'Prefix') ?? '', actions: actionsOf(rule) }))
+  const sorted = rules
+    .map((rule) => {
+      const selective = rule.children.some(({ name }) => name === 'Tag' || name === 'Filter')
+      const all = actionsOf(rule)
+      const actions = selective ? all.filter((action) => action === 'AbortMultipartUpload') : all
+      return { prefix: textAt(rule, 'Prefix') ?? '', actions, selective }
+    })
+    .filter(({ actions }) => actions.length > 0)
     .sort((a, b) => (a.prefix < b.prefix ? -1 : 1))
-  plain.forEach((rule, index) => {
-    for (const longer of plain.slice(index + 1)) {
+  sorted.forEach((rule, index) => {
+    for (const longer of sorted.slice(index + 1)) {
       if (!longer.prefix.startsWith(rule.prefix)) break
       const shared = rule.actions.find((action) => longer.actions.includes(action))
       if (shared) throw malformed(`Overlap for same action type ${shared}`, '0014-00000084')
-      if (longer.prefix === rule.prefix) {
+      if (longer.prefix === rule.prefix && !longer.selective && !rule.selective) {
         throw malformed('Two rules have the same prefix.', '0014-00000085')
       }
     }

@@ -37,6 +37,7 @@ export function headersToStore(headers: WireHeaders): Record<string, string> {
   if (metadataBytes > MAX_METADATA_BYTES) {
     throw invalidArgument('x-oss-meta-*', '', 'The user metadata is larger than 8 KB.')
   }
+  checkTags(headers['x-oss-tagging'])
   const storageClass = headers['x-oss-storage-class'] ?? 'Standard'
   if (!STORAGE_CLASSES.includes(storageClass)) {
     throw invalidArgument('x-oss-storage-class', storageClass, 'No such storage class.')
@@ -48,6 +49,15 @@ export function headersToStore(headers: WireHeaders): Record<string, string> {
     })
   }
   return { 'content-type': 'application/octet-stream', ...Object.fromEntries(stored) }
+}
+
+/** `key` or `key=value`, joined by `&`. Throws InvalidTag. */
+function checkTags(tagging = ''): void {
+  if (tagging === '' || tagging.split('&').every((tag) => /^[^=]+(=[^=]*)?$/.test(tag))) return
+  throw refusal('InvalidTag', {
+    ec: '0010-00000219',
+    elements: { ArgumentName: 'x-oss-tagging', ArgumentValue: tagging },
+  })
 }
 
 /** The encryption that Initiate, UploadPart, Complete and Put repeat in their answers. Nothing is encrypted here. */
