@@ -7,6 +7,7 @@ export default defineConfig({
     exclude: [
       'test/e2e/worker*.test.ts',
       'test/sdks/**',
+      'test/s3/**',
       'test/package/**',
       'test/faults/**',
       'test/scale/**',

@@ -4,6 +4,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { VARIABLES } from '../dist/config.js'
 import { PROBLEMS } from '../dist/core/problem.js'
 import { ADVICE } from '../dist/core/problem-advice.js'
+import { productOf, S3_PRODUCT_NAMES } from '../dist/storage/s3/products.js'
 
 const table = (head, rows) =>
   [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
@@ -69,6 +70,65 @@ async function withSnippets(page) {
 }
 
 pages['docs/clients.md'] = await withSnippets(await readFile('docs/clients.md', 'utf8'))
+
+const UNITS = [
+  ['TiB', 2 ** 40],
+  ['GiB', 2 ** 30],
+  ['MiB', 2 ** 20],
+]
+
+/** In the largest unit that leaves at most three decimals. */
+function bytes(count) {
+  const unit = UNITS.find(([, size]) => count >= size && Number.isInteger((count * 1000) / size))
+  return unit ? `${count / unit[1]} ${unit[0]}` : `${count.toLocaleString('en')} bytes`
+}
+
+const yes = (value) => (value ? 'yes' : 'no')
+
+function productTable() {
+  const rows = S3_PRODUCT_NAMES.map((name) => {
+    const product = productOf(name)
+    const { limits } = product
+    return [
+      `\`${name}\`: ${product.title}`,
+      `${bytes(limits.minPartSizeBytes)} to ${bytes(limits.maxPartSizeBytes)}${product.equalParts ? ', all but the last equal' : ''}`,
+      bytes(limits.maxObjectSizeBytes),
+      product.addressing,
+      product.region ? `\`${product.region}\`` : 'to be set',
+      product.endpoint ? 'its own' : 'to be set',
+      yes(product.createOnlyPut),
+      yes(product.createOnlyComplete),
+      yes(product.showsChecksums),
+      yes(product.listsUploadsByPrefix),
+      product.cleanupDays ? `${product.cleanupDays} d` : 'none',
+    ]
+  })
+  return table(
+    [
+      '`STORE_PRODUCT`',
+      'part size',
+      'largest object',
+      'bucket in',
+      'region',
+      'endpoint',
+      'create-only single PUT',
+      'create-only completion',
+      'HEAD shows checksums',
+      'lists uploads by prefix',
+      'ends unfinished uploads after',
+    ],
+    rows,
+  )
+}
+
+const MARK = /(<!-- generated: products of S3 -->\n).*?(<!-- end -->)/s
+const storagePage = await readFile('docs/storage.md', 'utf8')
+if (!MARK.test(storagePage))
+  throw new Error('docs/storage.md has no place for the table of products')
+pages['docs/storage.md'] = storagePage.replace(
+  MARK,
+  (_, from, to) => `${from}${productTable()}\n${to}`,
+)
 
 let stale = false
 for (const [path, content] of Object.entries(pages)) {

@@ -17,7 +17,10 @@ export interface Countersign extends Hono<any> {
    * from `scheduled` with the same arguments. On Node, `start` calls it, unless you have a schedule of your own.
    */
   scheduled(event?: unknown, bindings?: unknown, lifetime?: unknown): Promise<void>
-  /** On Workers, call it from `queue` if the optional queue of nudges is bound. Makes the deliveries that are due. */
+  /**
+   * On Workers, call it from `queue` if the queue of nudges is bound, or one to which R2 reports objects. Receives what R2 reports,
+   * and makes the deliveries that are due.
+   */
   queue(batch?: unknown, bindings?: unknown, lifetime?: unknown): Promise<void>
   /**
    * On Node: migrates the database, then delivers each second and sweeps each minute. Further calls until `close` change

@@ -23,6 +23,7 @@ import { uploadsDb } from './db/uploads.ts'
 import { fetchSender } from './delivery/send.ts'
 import { checkedFetch } from './delivery/url-guard.ts'
 import type { RequestServices } from './http/environment.ts'
+import { openSources } from './storage/notifications/sources.ts'
 import { openStore } from './storage/open.ts'
 
 export interface ProcessOptions
@@ -96,10 +97,15 @@ export async function processServices(options: ProcessOptions) {
   const keysMemory = { verifiedAt: Number.NEGATIVE_INFINITY }
   const targetFetch = (from: typeof fetch) =>
     options.targetFetch ?? checkedFetch(from, { allowPrivate })
+  const openNotifications = openSources({ fetch: targetFetch(fetchFrom), clock })
+  const sources = new Map(
+    options.stores.map(({ name, notifications }) => [name, openNotifications(notifications)]),
+  )
   const jwks = jwksCache({ fetch: targetFetch(fetchFrom), clock, sharePromises })
 
   const shared = {
     hasStore: (name: string) => processStores.has(name),
+    notificationSources: (store: string) => sources.get(store) ?? [],
     tokenKeys,
     publicUrl: options.publicUrl,
     callbackUrls: () => options.callbackUrls ?? [options.publicUrl()],

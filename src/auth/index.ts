@@ -4,12 +4,12 @@ import {
   type CompletionToken,
   claimedKind,
   isExpired,
-  openToken,
   type TokenKeys,
   type UploadToken,
 } from '../core/token.ts'
 import { looksLikeApiKey, verifyApiKey } from './api-key.ts'
 import { type JwtServices, verifyJwt } from './jwt.ts'
+import { openRemembered } from './opened-tokens.ts'
 
 export interface Authentication extends JwtServices {
   tokenKeys: TokenKeys
@@ -27,17 +27,17 @@ export async function verifyCredential(
   if (looksLikeApiKey(token)) return verifyApiKey(apps, token)
   switch (claimedKind(token)) {
     case 'grant': {
-      const grant = await openToken(tokenKeys, 'grant', token)
+      const grant = await openRemembered(tokenKeys, 'grant', token, clock())
       if (!grant) return undefined
       const { app: appId, subject } = grant
       return { kind: 'grant', appId, subject, grant, expired: isExpired(grant, clock()) }
     }
     case 'upload': {
-      const opened = await openToken(tokenKeys, 'upload', token)
+      const opened = await openRemembered(tokenKeys, 'upload', token, clock())
       return opened && { kind: 'upload', ...ofSession(opened, clock()) }
     }
     case 'completion': {
-      const opened = await openToken(tokenKeys, 'completion', token)
+      const opened = await openRemembered(tokenKeys, 'completion', token, clock())
       return opened && { kind: 'completion', ...ofSession(opened, clock()) }
     }
     case undefined:

@@ -26,8 +26,11 @@ export async function openTarget(
   storeName: string | undefined,
 ): Promise<BucketTarget> {
   const store = await findStore(environment, storeName)
-  const { name, bucket, roleArn } = store
-  return { store: name, bucket, roleArn, ...openBucket(store, { clock: () => new Date(), fetch }) }
+  const { name, bucket, dialect } = store
+  const opened = openBucket(store, { clock: () => new Date(), fetch })
+  if (!opened) throw usageFault(`The settings of a bucket of dialect ${dialect} are not managed.`)
+  const roleArn = dialect === 'oss' ? store.roleArn : undefined
+  return { store: name, bucket, roleArn, ...opened }
 }
 
 async function findStore(environment: Environment, storeName = 'default'): Promise<StoreConfig> {

@@ -25,6 +25,7 @@ function fromText(schema: z.ZodType, text: string): unknown {
     return fromText(schema.unwrap() as z.ZodType, text)
   }
   if (schema.type === 'number') return Number(text)
+  if (schema.type === 'array') return jsonArray(text) ?? text
   return schema.type === 'boolean' && /^(true|false)$/.test(text) ? text === 'true' : text
 }
 

@@ -1,6 +1,6 @@
 // A policy as the operator writes it.
 import { z } from '@hono/zod-openapi'
-import { OBJECT_HEADER_RULES, objectHeaderFaults } from '../core/object-headers.ts'
+import { headerFaultsOfAll, OBJECT_HEADER_RULES } from '../core/object-headers.ts'
 import { replacedTemplateFault, templateFault } from '../core/object-key.ts'
 import { contentTypePattern, count, headerValue, plain, textWithout } from './fields.ts'
 import { processingRules } from './processing.ts'
@@ -46,7 +46,7 @@ export const policySchema = z
       })
       .partial()
       .superRefine((headers, context) => {
-        for (const { path, message } of objectHeaderFaults(headers, OBJECT_HEADER_RULES.oss)) {
+        for (const { path, message } of headerFaultsOfAll(headers)) {
           context.addIssue({ code: 'custom', path, message })
         }
       }),

@@ -2,7 +2,7 @@
 // that the store refuses would fail every upload.
 import { utf8 } from '../bytes/encoding.ts'
 
-interface ObjectHeaderRules {
+export interface ObjectHeaderRules {
   acls: readonly string[]
   storageClasses: readonly string[]
   /** The other fields that each algorithm allows. */
@@ -21,7 +21,10 @@ export const RESERVED_METADATA = 'countersign-'
 /** The longest stamp: the name without the store's prefix, and the session's id. */
 const STAMP_BYTES = 'countersign-upload'.length + 64
 
-/** Source: Alibaba Cloud OSS, "PutObject", "Storage classes", "Server-side encryption", "Object tagging". */
+/**
+ * Source: Alibaba Cloud OSS, "PutObject", "Storage classes", "Server-side encryption", "Object tagging"; Amazon S3, "PutObject",
+ * "Object tagging", "Object metadata". A product of the S3 family may know fewer values.
+ */
 export const OBJECT_HEADER_RULES = {
   oss: {
     acls: ['private', 'public-read', 'default'],
@@ -36,7 +39,36 @@ export const OBJECT_HEADER_RULES = {
     maxMetadataBytes: 8 * 1024,
     metadataPrefixBytes: 11,
   },
+  s3: {
+    acls: ['private', 'public-read', 'default'],
+    storageClasses: [
+      'STANDARD',
+      'STANDARD_IA',
+      'ONEZONE_IA',
+      'INTELLIGENT_TIERING',
+      'GLACIER_IR',
+      'GLACIER',
+      'DEEP_ARCHIVE',
+      'REDUCED_REDUNDANCY',
+    ],
+    encryptions: {
+      AES256: { keyId: false, dataEncryptions: [] },
+      'aws:kms': { keyId: true, dataEncryptions: [] },
+    },
+    maxTags: 10,
+    tagText: /^[A-Za-z0-9 +\-=._:/@]*$/,
+    maxMetadataBytes: 2 * 1024,
+    metadataPrefixBytes: 11,
+  },
 } as const satisfies Record<string, ObjectHeaderRules>
+
+/** Of the first dialect if no dialect accepts the headers, because a policy does not say which one its store has. */
+export function headerFaultsOfAll(headers: ObjectHeaders): ObjectHeaderFault[] {
+  const faults = Object.values(OBJECT_HEADER_RULES).map((rules) =>
+    objectHeaderFaults(headers, rules),
+  )
+  return faults.some(({ length }) => length === 0) ? [] : faults[0]!
+}
 
 export interface ObjectHeaderFault {
   path: string[]
@@ -80,7 +112,11 @@ function checkEncryption(
     refuse(['serverSideEncryption'], oneOf(Object.keys(encryptions)))
   }
   if (keyId !== undefined && !row?.keyId) {
-    refuse(['serverSideEncryptionKeyId'], 'needs "serverSideEncryption": "KMS"')
+    const withKey = Object.keys(encryptions).filter((name) => encryptions[name]?.keyId)
+    refuse(
+      ['serverSideEncryptionKeyId'],
+      `needs "serverSideEncryption": "${withKey.join('" or "')}"`,
+    )
   }
   if (dataEncryption !== undefined && !row?.dataEncryptions.includes(dataEncryption)) {
     const message = 'is "SM4", and needs "serverSideEncryption": "KMS"'

@@ -66,7 +66,8 @@ export interface UploadToken extends CompletionToken {
   object?: ObjectSpec
 }
 
-interface ClaimsOf {
+/** The claims of each kind. */
+export interface ClaimsOf {
   grant: GrantToken
   upload: UploadToken
   completion: CompletionToken

@@ -9,6 +9,9 @@ import { withoutNulls } from './row.ts'
 import { apiKeys, apps, grants, issuers, policies, storageScans } from './schema.ts'
 import { instant, json } from './transition.ts'
 
+/** A prefix has at most 128 characters, and a segment at least one and its slash. */
+const MAX_PREFIX_SEGMENTS = 64
+
 /** The other statement that asks over all apps, because issuer and audience decide the app. */
 const selectIssuers = (database: Database, issuer: string, audiences: readonly string[]) =>
   database
@@ -86,6 +89,20 @@ export function appsDb(database: Database, vault: Vault): AppsDb {
     async findApp(appId) {
       const [found] = await database.select().from(apps).where(eq(apps.appId, appId))
       return found && { ...found, id: found.appId }
+    },
+
+    // Prefixes do not overlap, so that one app at most has a prefix that the key goes on from.
+    async findAppOfKey(key) {
+      const segments = key.split('/').slice(0, MAX_PREFIX_SEGMENTS + 1)
+      const prefixes = segments.slice(1).map((_, index) => segments.slice(0, index + 1).join('/'))
+      const [found] = await database
+        .select({ id: apps.appId })
+        .from(apps)
+        .where(
+          sql`${apps.keyPrefix} = any(array(select jsonb_array_elements_text(${JSON.stringify(prefixes)}::jsonb)))`,
+        )
+        .limit(1)
+      return found?.id
     },
 
     async listApps({ limit, cursor }) {

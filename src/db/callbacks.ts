@@ -14,13 +14,14 @@ interface Body {
   object?: string
   size?: string
   etag?: string
+  source?: string
 }
 
 export function callbacksDb(database: Database): CallbacksDb {
   return {
-    async insert({ appId, uploadId, requestId, store, reported }, now) {
+    async insert({ appId, uploadId, requestId, store, reported, source }, now) {
       const { key: object, sizeBytes, etag } = reported
-      const body: Body = { object, size: sizeBytes?.toString(), etag }
+      const body: Body = { object, size: sizeBytes?.toString(), etag, source }
       const [found] = await database.execute<{
         row: Row | null
         inserted: boolean
@@ -68,6 +69,7 @@ export function callbacksDb(database: Database): CallbacksDb {
         requestId: row.request_id,
         store: row.store,
         reported: { key: row.body.object, sizeBytes: Number(row.body.size), etag: row.body.etag },
+        source: row.body.source,
       }))
     },
   }

@@ -33,6 +33,12 @@ export const dueDb = (database: Database) =>
         and attempt_at is not distinct from ${instant(attemptAt)}`)
     },
 
+    async hastenSweep({ appId, id }, now) {
+      await database.execute(sql`
+      update uploads set sweep_at = ${instant(now)}
+      where app_id = ${appId} and upload_id = ${id} and state = 'open' and sweep_at > ${instant(now)}`)
+    },
+
     async clearLeftovers({ appId, id, leftoversAt }) {
       await database.execute(sql`
       update uploads set leftovers_at = null

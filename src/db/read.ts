@@ -12,6 +12,8 @@ import { instant } from './transition.ts'
 const UNFINISHED = sql`state in ('initiating', 'open', 'completing')`
 
 const CLIENT_SEEN_MS = 60_000
+/** Unfinished sessions of one key that a notification may concern. */
+const MAX_OF_KEY = 20
 
 /** A grant whose row was removed counts as revoked. */
 const stands = (appId: string, grantId: string): SQL =>
@@ -72,7 +74,9 @@ function listed(
     order by upload_id desc limit ${limit}`
 }
 
-export const readDb = (database: Database): Pick<UploadsDb, 'find' | 'touch' | 'list'> => ({
+export const readDb = (
+  database: Database,
+): Pick<UploadsDb, 'find' | 'touch' | 'findByKey' | 'list'> => ({
   async find(appId, id, by) {
     return (await read(database, { appId, by, rows: one(appId, id) }))[0]
   },
@@ -85,6 +89,14 @@ export const readDb = (database: Database): Pick<UploadsDb, 'find' | 'touch' | '
         where app_id = ${appId} and upload_id = ${id} and state = 'open'
           and active_at < ${seenBefore} ${by === undefined ? sql`` : sql`and ${stands(appId, by)}`})`
     return (await read(database, { appId, by, rows: one(appId, id), before }))[0]
+  },
+
+  async findByKey(appId, store, key) {
+    const rows = await database.execute<{ row: Row }>(sql`
+      select to_jsonb(u) as row from uploads u
+      where app_id = ${appId} and object_key = ${key} and ${UNFINISHED} and store = ${store}
+      order by upload_id limit ${MAX_OF_KEY}`)
+    return rows.map(({ row }) => toSession(row))
   },
 
   list: (appId, filter) =>

@@ -161,6 +161,10 @@ export const uploads = pgTable(
     index('uploads_by_fingerprint')
       .on(table.appId, table.fingerprint, table.subject, table.uploadId)
       .where(sql`state in ('initiating', 'open', 'completing') and fingerprint is not null`),
+    // Unfinished sessions of the key that a store's notification names.
+    index('uploads_by_key')
+      .on(table.appId, table.objectKey)
+      .where(sql`state in ('initiating', 'open', 'completing')`),
     // Sessions that a grant created: to list them, and to abort them with it.
     index('uploads_by_grant')
       .on(table.appId, table.grantId, table.uploadId)

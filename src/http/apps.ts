@@ -1,6 +1,7 @@
 // The routes of an App's settings: policies and issuers for the operator, grants and webhook endpoints for the App's backend.
 import { newApiKey } from '../auth/api-key.ts'
 import * as contract from '../contract.ts'
+import { objectHeaderFaults } from '../core/object-headers.ts'
 import { POLICY_DEFAULTS, type Policy, standardPolicy } from '../core/policy.ts'
 import { Problem } from '../core/problem.ts'
 import { requireOwner } from '../core/shared-issuers.ts'
@@ -20,10 +21,10 @@ function checkTarget({ allowPrivateTargets }: RequestServices, url: string): voi
   throw new Problem('url-not-allowed', { detail: `The URL cannot be used: ${checked.reason}.` })
 }
 
-/** Throws `invalid-request` for a store that is not configured, or that cannot process as the policy wants. */
+/** Throws `invalid-request` for a store that is not configured, or that cannot do what the policy wants. */
 function checkStore(
   { hasStore, storeNamed }: RequestServices,
-  { store: name, processing }: Policy,
+  { store: name, processing, object = {} }: Policy,
   pointer = '',
 ): void {
   const fault = (field: string, reason: string) =>
@@ -38,6 +39,9 @@ function checkStore(
   if (processing?.length && hasStore(store) && !storeNamed(store).process) {
     throw fault('processing', `the store "${store}" does not process`)
   }
+  if (!hasStore(store)) return
+  const [first] = objectHeaderFaults(object, storeNamed(store).objectHeaderRules)
+  if (first) throw fault(`object/${first.path.join('/')}`, first.message)
 }
 
 export function appRoutes(api: Api): void {

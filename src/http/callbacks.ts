@@ -2,7 +2,9 @@
 import { utf8 } from '../bytes/encoding.ts'
 import { hasEnded } from '../core/upload-session.ts'
 import { receiveCallback } from '../uploads/callback.ts'
+import { receiveNotification } from '../uploads/receive-notification.ts'
 import { readBody } from './body.ts'
+import type { Request } from './environment.ts'
 import { presentSession } from './present-upload.ts'
 import { publicPath } from './public-path.ts'
 import { type Api, route } from './route.ts'
@@ -22,30 +24,40 @@ function signedTargets(url: string, addresses: readonly string[]) {
   return { rawPaths: [...paths.add(path)], rawQuery: query.join('') }
 }
 
+/** OSS requires a Content-Length, and relays the answer to the uploader, so that it holds no token. */
+const answer = (c: Request, body: unknown) => {
+  const text = JSON.stringify(body)
+  return c.newResponse(text, 200, {
+    'content-type': 'application/json',
+    'content-length': String(utf8(text).length),
+    'cache-control': 'no-store, no-transform',
+  })
+}
+
 export function callbackRoutes(api: Api): void {
   route(api, {
     method: 'post',
     path: `${CALLBACKS_PATH}{store}`,
-    summary: 'Upload callbacks of a store: signed by it, authorised by our completion token',
+    summary:
+      'The inbox of a store: its upload callbacks, and notifications of its configured sources',
     credentials: 'none',
-    answers: { 200: 'What the store relays to the uploader' },
+    answers: { 200: 'What the store relays to the uploader, or that a notification was received' },
     handle: async (c, { services, params }) => {
-      const session = await receiveCallback(services, params.store, {
-        method: c.req.method,
-        ...signedTargets(c.req.raw.url, services.callbackUrls()),
-        headers: c.req.raw.headers,
-        body: await readBody(c, MAX_CALLBACK_BYTES),
-      })
+      const { headers, url } = c.req.raw
+      const body = await readBody(c, MAX_CALLBACK_BYTES)
+      const addresses = services.callbackUrls()
+      const { rawPaths, rawQuery } = signedTargets(url, addresses)
+      const own = CALLBACKS_PATH + params.store + rawQuery
+      const urls = addresses.map((address) => address.replace(/\/+$/, '') + own)
+      const notification = { urls, rawQuery, headers, body }
+      if (await receiveNotification(services, params.store, notification)) {
+        return answer(c, { received: true })
+      }
+      const request = { method: c.req.method, rawPaths, rawQuery, headers, body }
+      const session = await receiveCallback(services, params.store, request)
       const { id, state, object } = presentSession(session)
-      const done = state === 'completed'
-      // The store relays it to the uploader, so it holds no token. OSS requires a Content-Length.
       const shown = hasEnded(state) ? state : 'completing'
-      const body = JSON.stringify(done ? { id, state, object } : { id, state: shown })
-      return c.newResponse(body, 200, {
-        'content-type': 'application/json',
-        'content-length': String(utf8(body).length),
-        'cache-control': 'no-store, no-transform',
-      })
+      return answer(c, state === 'completed' ? { id, state, object } : { id, state: shown })
     },
   })
 }

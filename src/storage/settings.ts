@@ -1,11 +1,12 @@
 // The settings of a store: those that every dialect has, and a row per dialect for its own. Each is written once: the STORE_
 // variables, the fields of STORES and their documentation follow from it.
 import { z } from 'zod'
+import { notificationSettings } from './notifications/settings.ts'
 import { ossSettings } from './oss/settings.ts'
+import { s3Faults, s3Settings } from './s3/settings.ts'
 
 const shared = {
   name: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/, 'must be of a-z, 0-9 and -'),
-  product: z.string().optional().describe('Product row of the S3 family'),
   region: z
     .string()
     .regex(/^[a-z0-9-]+$/, 'must be like cn-hangzhou')
@@ -47,12 +48,20 @@ const shared = {
     .describe(
       'Days after which the bucket itself aborts unfinished uploads: no session lives longer; default none',
     ),
+  notifications: notificationSettings,
 }
 
 const withShared = <Name extends string, Own extends z.ZodRawShape>(name: Name, own: Own) =>
   z.strictObject({ dialect: z.literal(name), ...shared, ...own })
 
-const DIALECTS = { oss: withShared('oss', ossSettings) }
+const DIALECTS = {
+  oss: withShared('oss', ossSettings),
+  s3: withShared('s3', s3Settings).superRefine((settings, context) => {
+    for (const { setting, message } of s3Faults(settings)) {
+      context.addIssue({ code: 'custom', path: [setting], message })
+    }
+  }),
+}
 
 export type StoreConfig = z.infer<(typeof DIALECTS)[keyof typeof DIALECTS]>
 
@@ -65,10 +74,28 @@ export const schemaOf = (dialect: unknown): z.ZodType<StoreConfig> | undefined =
 
 const shapes: Array<Record<string, z.ZodType>> = Object.values(DIALECTS).map(({ shape }) => shape)
 
+/** What each dialect says of a setting, once if they agree. */
+const describe = (setting: string): string => {
+  const texts = Object.entries<{ shape: Record<string, z.ZodType> }>(DIALECTS).flatMap(
+    ([dialect, { shape }]) => {
+      const text = shape[setting]?.description
+      return text === undefined ? [] : [[dialect, text] as const]
+    },
+  )
+  const [first] = texts
+  if (texts.every(([, text]) => text === first?.[1])) return first?.[1] ?? ''
+  return texts.map(([dialect, text]) => `${dialect}: ${text}`).join('. ')
+}
+
+/** While the dialect is unknown, a setting is checked as the first dialect that has it would. */
+const forAny = (setting: string): z.ZodType =>
+  shapes.find((shape) => shape[setting])![setting]!.describe(describe(setting))
+
 /** All settings of all dialects: to name the variables, and to find the faults of a store whose dialect is unknown. */
 export const anyDialect = z.object({
-  ...(Object.assign({}, ...shapes) as Record<string, z.ZodType>),
-  ...shared,
+  ...Object.fromEntries(
+    Object.keys(Object.assign({}, ...shapes)).map((setting) => [setting, forAny(setting)]),
+  ),
   dialect: z
     .enum(Object.keys(DIALECTS))
     .describe('Dialect of the store "default"; absent: embedded'),

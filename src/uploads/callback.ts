@@ -80,8 +80,10 @@ export async function receiveCallback(
 }
 
 /** Why a callback cannot be about the session's object; found without asking the store. */
-function strayOutcome({ reported }: CallbackRow, session: UploadSession): string | undefined {
+function strayOutcome(row: CallbackRow, session: UploadSession): string | undefined {
+  const { reported, source } = row
   if (hasEnded(session.state)) return session.state
+  if (source !== undefined) return undefined
   if (reported.key !== session.key) return 'other-object'
   const { sizeBytes } = session.plan
   return sizeBytes !== null && reported.sizeBytes !== sizeBytes ? 'other-size' : undefined

@@ -52,6 +52,9 @@ const notOffered = (detail: string) => new Problem('forbidden', { detail })
 /** In a session policy `*` and `?` match other keys, and RAM may read `${` as a variable. */
 const widens = (text: string) => /[*?]|\$\{/.test(text)
 
+/** RoleSessionName: 2 to 64 characters. An id has fewer. */
+const sessionName = (id: string) => id.slice(-64)
+
 type CanIssue = ObjectStore & Required<Pick<ObjectStore, 'issueCredentials'>>
 
 function checkIssuer(store: ObjectStore): asserts store is CanIssue {
@@ -59,10 +62,10 @@ function checkIssuer(store: ObjectStore): asserts store is CanIssue {
   throw notOffered('This store issues no temporary credentials: its operator sets STORE_ROLE_ARN.')
 }
 
-/** `id`, of the session or the App, names the role's session in the store's audit log. `field` is the one that the caller can shorten. */
+/** `field` is the one that the caller can shorten. */
 async function issue(store: CanIssue, scope: CredentialScope, id: string, field: string) {
   try {
-    return await store.issueCredentials(scope, id, CREDENTIAL_SECONDS)
+    return await store.issueCredentials(scope, sessionName(id), CREDENTIAL_SECONDS)
   } catch (failure) {
     if (!isStoreFailure(failure)) throw failure
     if (failure.code !== 'PolicyTooLong') throw refusal(failure)

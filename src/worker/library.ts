@@ -12,7 +12,8 @@ import { publicPath } from '../http/public-path.ts'
 import { jsonLog } from '../log.ts'
 import { runWithin } from '../schedule/run.ts'
 import { type Bindings, type Lifetime, variablesOf } from './bindings.ts'
-import { isolateOf } from './isolate.ts'
+import { type Isolate, isolateOf } from './isolate.ts'
+import { notificationsOf, receiveMessages } from './queue.ts'
 import { openRequest, openWork, type Work } from './work.ts'
 
 /** Logs when there is no valid configuration. */
@@ -61,14 +62,14 @@ export function countersign(variables: Variables = {}): Countersign {
 
   /** Logs failures and never rejects: what failed is due again. */
   async function run(
-    step: (work: Work) => Promise<unknown>,
+    step: (work: Work, opened: Isolate) => Promise<unknown>,
     bindings: Bindings,
     lifetime: Lifetime,
   ): Promise<void> {
     try {
       const opened = await isolate(bindings)
       const work = openWork(opened, bindings, budgetOf(opened.config.runRequests))
-      await step(work).catch((error: unknown) =>
+      await step(work, opened).catch((error: unknown) =>
         opened.log('error', 'a run failed', { error: errorText(error) }),
       )
       lifetime.waitUntil(work.end())
@@ -90,8 +91,20 @@ export function countersign(variables: Variables = {}): Countersign {
         bindings as Bindings,
         lifetime as Lifetime,
       ),
-    queue: (_batch: unknown, bindings: unknown, lifetime: unknown) =>
-      run(({ services }) => deliverDue(services), bindings as Bindings, lifetime as Lifetime),
+    async queue(batch: unknown, bindings: unknown, lifetime: unknown) {
+      const messages = new Set(notificationsOf(batch))
+      await run(
+        async ({ services }, { config }) => {
+          const stores = config.stores.map(({ name }) => name)
+          await receiveMessages(services, stores, messages)
+          await deliverDue(services)
+        },
+        bindings as Bindings,
+        lifetime as Lifetime,
+      )
+      // A run never rejects, and a message that is not retried is gone.
+      for (const message of messages) message.retry()
+    },
     start: onlyOnNode,
     close: onlyOnNode,
   })

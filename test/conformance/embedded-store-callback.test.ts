@@ -202,7 +202,9 @@ describe('completion', () => {
     const uploadId = await context.initiate('big')
     const headers = { 'x-oss-callback': encode(json({})) }
 
-    expect((await context.complete('big', uploadId, undefined, headers)).status).toBe(400)
+    expect((await context.complete('big', uploadId, [[1, 'A'.repeat(32)]], headers)).status).toBe(
+      400,
+    )
     expect(received).toEqual([])
   })
 })

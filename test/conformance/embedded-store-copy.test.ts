@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { percentEncodePath } from '../../src/bytes/encoding.ts'
 import { oss4DateTime, signHeaders } from '../../src/signing/oss4.ts'
-import { BUCKET, useEmbeddedStore } from '../support/embedded-store.ts'
+import { signAcs3 } from '../../src/storage/aliyun/acs3.ts'
+import { BUCKET, CREDENTIALS, useEmbeddedStore } from '../support/embedded-store.ts'
 
 const context = useEmbeddedStore()
 const SIZE = 250_000
@@ -53,11 +54,27 @@ test('copies a range, names it in the answer, and completes like any other part'
   expect(got.bytes.equals(Buffer.concat([piece, Buffer.from('end')]))).toBe(true)
 })
 
+test('reads a plus sign in the source as a space, as the Go SDK writes it', async () => {
+  const { uploadId } = await arrange()
+  const source = sourceHeader().replaceAll('%20', '+')
+
+  expect((await copy(uploadId, { 'x-oss-copy-source': source })).status).toBe(200)
+})
+
+test('copies an open range to the end', async () => {
+  const { bytes, uploadId } = await arrange()
+
+  const answer = await copy(uploadId, { 'x-oss-copy-source-range': 'bytes=9-' })
+
+  expect(answer.headers['content-range']).toBe(`bytes 9-${SIZE - 1}/${SIZE}`)
+  expect(await partsOf(uploadId)).toEqual([[md5(bytes.subarray(9)), SIZE - 9]])
+})
+
 test.each([
   ['no range', undefined],
   ['a range beyond the end', `bytes=0-${SIZE}`],
   ['a range turned round', 'bytes=9-3'],
-  ['an open range', 'bytes=9-'],
+  ['an open range beyond the end', `bytes=${SIZE}-`],
   ['a suffix', 'bytes=-9'],
   ['another unit', 'items=0-9'],
   ['two ranges', 'bytes=0-1,3-4'],
@@ -147,6 +164,41 @@ describe('refuses', () => {
 })
 
 describe('a session policy', () => {
+  /** Gets credentials from the store's own AssumeRole. */
+  async function assume(actions: Record<string, string>) {
+    const Statement = Object.entries(actions).map(([Action, key]) => ({
+      Effect: 'Allow',
+      Action: [Action],
+      Resource: [`acs:oss:*:*:${BUCKET}/${key}`],
+    }))
+    const form = {
+      RoleArn: 'acs:ram::1:role/embedded',
+      RoleSessionName: 'test',
+      Policy: JSON.stringify({ Version: '1', Statement }),
+    }
+    const { headers, body } = signAcs3(
+      {
+        method: 'POST',
+        host: new URL(context.store.url).host,
+        query: {},
+        action: 'AssumeRole',
+        version: '2015-04-01',
+        date: `${context.now.toISOString().slice(0, 19)}Z`,
+        nonce: String(Math.random()),
+        contentType: 'application/x-www-form-urlencoded',
+        body: new URLSearchParams(form).toString(),
+      },
+      CREDENTIALS,
+    )
+    const answer = await fetch(`${context.store.url}/`, { method: 'POST', headers, body })
+    const { Credentials } = (await answer.json()) as { Credentials: Record<string, string> }
+    return {
+      accessKeyId: Credentials.AccessKeyId!,
+      secretAccessKey: Credentials.AccessKeySecret!,
+      sessionToken: Credentials.SecurityToken!,
+    }
+  }
+
   test.each<[string, Record<string, string>, number]>([
     [
       'that allows putting the target and reading the source',
@@ -162,7 +214,7 @@ describe('a session policy', () => {
     ['that allows no putting', { 'oss:GetObject': '*' }, 403],
   ])('%s', async (_, actions, status) => {
     const { uploadId } = await arrange()
-    const credentials = await context.assume(actions)
+    const credentials = await assume(actions)
     const headers = signHeaders(
       {
         method: 'PUT',

@@ -35,8 +35,11 @@ const ROLE =
   'POST / HTTP/1.1\r\nHost: h\r\nx-acs-action: AssumeRole\r\nx-acs-version: 2015-04-01\r\n'
 const slow = (head: string) => open(`${head}Content-Length: 1000\r\n\r\n--b\r\n`)
 
-test('headers that do not end are answered with 408', async () => {
-  expect(await open('GET /a HTTP/1.1\r\nHost').closed).toMatch(/^HTTP\/1.1 408 /)
+test('headers that do not end are given up like a body that does not come', async () => {
+  const answer = await open('GET /a HTTP/1.1\r\nHost').closed
+
+  expect(answer).toMatch(/^HTTP\/1.1 400 /)
+  expect(answer).toContain('<Code>RequestTimeout</Code>')
 })
 
 test.each([

@@ -98,6 +98,25 @@ describeObjectStore('oss on the embedded store, in a session', async () => ({
   quick: true,
 }))
 
+test.each([
+  ['a session name of 64 characters', { RoleSessionName: 'n'.repeat(64) }, undefined],
+  ['one of 65', { RoleSessionName: 'n'.repeat(65) }, 'InvalidParameter.RoleSessionName'],
+  ['a policy of 2,048 bytes', { Policy: policyOf(2048) }, undefined],
+  ['one of 2,049', { Policy: policyOf(2049) }, 'InvalidParameter.PolicySize'],
+])('AssumeRole with %s', async (_, more, code) => {
+  const form = { RoleArn: ROLE, RoleSessionName: 'service', ...more }
+  const call = apiCaller('2015-04-01', api())('AssumeRole', { form })
+
+  if (code) await expect(call).rejects.toMatchObject({ code })
+  else await expect(call).resolves.toHaveProperty('Credentials')
+})
+
+function policyOf(bytes: number): string {
+  const scope = (key: string) => ({ Effect: 'Allow', Action: ['oss:PutObject'], Resource: [key] })
+  const policy = (key: string) => JSON.stringify({ Version: '1', Statement: [scope(key)] })
+  return policy('k'.repeat(bytes - policy('').length))
+}
+
 // Otherwise a feature that vanishes would only be skipped.
 test('oss has every optional feature', () => {
   const store = openWithKey()

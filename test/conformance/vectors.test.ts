@@ -29,6 +29,12 @@ function listsIn(value: unknown, path: string[] = []): List[] {
     .flatMap(([name, inner]) => listsIn(inner, [...path, name]))
 }
 
+/** What a test calls the vector, or the group of vectors. */
+const nameOf = (entry: unknown): string | undefined => {
+  const { id, group } = entry as { id?: string; group?: string }
+  return id ?? group
+}
+
 /** The tests that import this file, and the name they import it as. */
 const readers = (file: string) =>
   tests.flatMap((text) => {
@@ -50,7 +56,7 @@ function goesThrough(text: string, name: string, path: string): boolean {
   ).test(text)
 }
 
-const files = readdirSync(VECTORS).filter((name) => name.startsWith('oss-'))
+const files = readdirSync(VECTORS).filter((name) => /^(oss|s3)-/.test(name))
 
 describe.each(files)('%s', (file) => {
   const document: unknown = JSON.parse(readFileSync(join(VECTORS, file), 'utf8'))
@@ -63,10 +69,10 @@ describe.each(files)('%s', (file) => {
   it.each(listsIn(document))('$path', ({ path, entries }) => {
     if (found.some(({ text, name }) => goesThrough(text, name, path))) return
     const named = (entry: unknown) => {
-      const id = (entry as { id?: string }).id ?? String(entry)
+      const id = nameOf(entry) ?? String(entry)
       return found.some(({ text }) => text.includes(`'${id}'`))
     }
     const silent = entries.filter((entry) => !named(entry))
-    expect(silent.map((entry) => (entry as { id?: string }).id ?? entry)).toEqual([])
+    expect(silent.map((entry) => nameOf(entry) ?? entry)).toEqual([])
   })
 })

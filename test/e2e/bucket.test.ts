@@ -157,9 +157,9 @@ describe('with a store named by STORE_…', () => {
   })
 
   it('writes again what was allowed to overlap', async () => {
-    const abort = (id: string, prefix: string) =>
-      `<Rule><ID>${id}</ID><Prefix>${prefix}</Prefix><Status>Enabled</Status><AbortMultipartUpload><Days>9</Days></AbortMultipartUpload></Rule>`
-    const rules = abort('x', 'old/') + abort('y', 'old/er/')
+    const expire = (id: string, prefix: string) =>
+      `<Rule><ID>${id}</ID><Prefix>${prefix}</Prefix><Status>Enabled</Status><Expiration><Days>9</Days></Expiration></Rule>`
+    const rules = expire('x', 'old/') + expire('y', 'old/er/')
     await setting('PUT', 'lifecycle', `<LifecycleConfiguration>${rules}</LifecycleConfiguration>`, {
       'x-oss-allow-same-action-overlap': 'true',
     })

@@ -170,3 +170,13 @@ it('a policy that the store would refuse is refused when it is written', async (
     body: { code: 'invalid-request', errors: [{ pointer: '/object/storageClass' }] },
   })
 })
+
+it('a policy whose values belong to another family of stores is refused, too', async () => {
+  const path = `/v1/apps/${app.id}/policies/foreign`
+  const object = { storageClass: 'STANDARD_IA' }
+
+  expect(await harness.call('PUT', path, ADMIN_KEY, { object })).toMatchObject({
+    status: 400,
+    body: { code: 'invalid-request', errors: [{ pointer: '/object/storageClass' }] },
+  })
+})

@@ -1,15 +1,64 @@
-// The credential provider of the official Android SDK against GET /oss/credentials/{grant} of a running Countersign. It
-// runs on a plain JVM: this class of the SDK touches nothing of Android but org.json.
+// The official Android SDK against a running Countersign: it fetches credentials from GET /oss/credentials/{grant} and
+// uploads with them. It runs on a plain JVM with Android's own classes.
+import { mkdtemp } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { useCountersign } from './countersign.ts'
+import { FILE_BYTES, PART_BYTES, PART_COUNT, useCountersign } from './countersign.ts'
 import { ANDROID, CLIENTS } from './programs.ts'
 
 const countersign = useCountersign()
 
 const fetchWith = (grant: string) =>
   ANDROID({ action: 'fetch', url: `${countersign.url}/oss/credentials/${grant}` })
+
+/** An upload that an app began with its grant, and what the SDK is told about it. */
+async function begun(action: string) {
+  const { grant } = await countersign.grant()
+  const issued = await countersign.credentials({}, grant)
+  const directory = await mkdtemp(join(countersign.directory, 'records-'))
+  const url = `${countersign.url}/oss/credentials/${grant}`
+  const { file } = countersign
+  return { issued, job: { action, url, issued, file, partSizeBytes: PART_BYTES, directory } }
+}
+
+async function expectCompleted(uploadId: string) {
+  expect(await countersign.complete(uploadId)).toMatchObject({
+    status: 200,
+    body: { state: 'completed', method: 'credentials', object: { sizeBytes: FILE_BYTES } },
+  })
+  await countersign.expectStored(uploadId)
+}
+
+describe('the SDK for Android, with its auth server', () => {
+  test.each(['multipart-upload', 'resumable-upload'])('does its %s', async (action) => {
+    const { issued, job } = await begun(action)
+
+    expect((await ANDROID(job)).error).toBeUndefined()
+
+    await expectCompleted(issued.uploadId)
+  })
+
+  test('resumes an upload that was cut, and sends no part twice', async () => {
+    const { issued, job } = await begun('interrupted-upload')
+    expect(await ANDROID(job)).toEqual({ cut: true })
+    expect(await countersign.partsReceived(issued.key)).toBe(2)
+
+    expect(await ANDROID({ ...job, action: 'resumable-upload' })).toEqual({})
+
+    expect(await countersign.partsReceived(issued.key)).toBe(PART_COUNT)
+    await expectCompleted(issued.uploadId)
+  })
+
+  test('reaches no other key', async () => {
+    const { issued, job } = await begun('resumable-upload')
+
+    const { error } = await ANDROID({ ...job, issued: { ...issued, key: `${issued.key}x` } })
+
+    expect(error).toMatchObject({ code: 'AccessDenied' })
+  })
+})
 
 describe('OSSAuthCredentialsProvider for Android', () => {
   test('takes credentials that upload', async () => {

@@ -102,8 +102,8 @@ export function useCountersign() {
     partsReceived: async (key: string): Promise<number> => {
       const mark = randomBytes(8).toString('hex')
       await fetch(`${service.url}/healthz`, { headers: { 'x-request-id': mark } })
-      // The log comes through a pipe: what was done before the mark stands before it.
-      while (!service.output().includes(mark)) await once(service.process.stdout!, 'data')
+      // The log comes through the pipe of stderr, so everything before the mark has arrived once the mark has.
+      while (!service.output().includes(mark)) await once(service.process.stderr!, 'data')
       return service
         .output()
         .split('\n')

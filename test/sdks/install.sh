@@ -47,18 +47,30 @@ install_go() {
   )
 }
 
+install_go-v2() {
+  (cd "$sources/go-v2" && GOTOOLCHAIN=local GOFLAGS=-buildvcs=false go build -o "$sdks/bin/go-v2-driver" .)
+}
+
 install_java() {
   mvn -q -B -Dstyle.color=never -f "$sources/java/pom.xml" package
 }
 
+install_java-v2() {
+  mvn -q -B -Dstyle.color=never -f "$sources/java-v2/pom.xml" package
+}
+
 install_android() {
-  # The SDK is an Android archive: a zip with classes.jar. The classes compile and run on a plain JVM.
+  # The SDK is an Android archive: a zip with classes.jar. Its classes and Android's compile and run on a plain JVM, but for
+  # one whose values come from C code: ours in natives/ comes first on the class path.
+  rm -rf "$sdks/android"
   mvn -q -B -Dstyle.color=never -f "$sources/android/pom.xml" dependency:copy-dependencies -DoutputDirectory="$sdks/android"
   (cd "$sdks/android" && jar xf oss-android-sdk-*.aar classes.jar)
-  javac -nowarn -cp "$sdks/android/*" -d "$sdks/android" "$sources/android/Driver.java"
+  javac -nowarn -cp "$sdks/android/*" -d "$sdks/android" "$sources"/android/{,natives/android/os/}*.java
 }
 
 once python
 once go
+once go-v2
 once java
+once java-v2
 once android

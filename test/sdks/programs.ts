@@ -38,7 +38,14 @@ const driver =
   }
 
 const java = (...classPath: string[]) =>
-  driver('java', '-XX:TieredStopAtLevel=1', '-cp', classPath.join(':'), 'Driver')
+  driver(
+    'java',
+    '-XX:TieredStopAtLevel=1',
+    '-XX:+UseSerialGC',
+    '-cp',
+    classPath.join(':'),
+    'Driver',
+  )
 const python = (file: string) =>
   driver(join(SDKS, 'python/bin/python'), join(import.meta.dirname, 'python', file))
 
@@ -48,7 +55,12 @@ export const CLIENTS: Record<string, Driver> = {
   'oss2 for Python': python('oss2_driver.py'),
   'alibabacloud-oss-v2 for Python': python('oss_v2_driver.py'),
   'aliyun-oss-go-sdk': driver(join(SDKS, 'bin/go-driver')),
+  'alibabacloud-oss-go-sdk-v2': driver(join(SDKS, 'bin/go-v2-driver')),
   'aliyun-sdk-oss for Java': java(join(SDKS, 'java/oss-java-driver.jar'), join(SDKS, 'java/lib/*')),
+  'alibabacloud-oss-v2 for Java': java(
+    join(SDKS, 'java-v2/oss-java-v2-driver.jar'),
+    join(SDKS, 'java-v2/lib/*'),
+  ),
 }
 
 export const ANDROID = java(join(SDKS, 'android'), join(SDKS, 'android/*'))

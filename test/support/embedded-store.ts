@@ -14,7 +14,6 @@ import {
   signHeaders,
   signQuery,
 } from '../../src/signing/oss4.ts'
-import { signAcs3 } from '../../src/storage/aliyun/acs3.ts'
 
 export const BUCKET = 'test-bucket'
 export const CREDENTIALS: Oss4Credentials = { accessKeyId: 'key-id', secretAccessKey: 'secret' }
@@ -42,8 +41,6 @@ export interface SignedRequest {
   /** Sign the query instead of the headers. */
   expiresSeconds?: number
   additionalHeaders?: string[]
-  /** The store's own key by default. */
-  credentials?: Oss4Credentials
 }
 
 /** Starts a store before each test of the file and removes it afterwards. */
@@ -55,6 +52,8 @@ export function useEmbeddedStore() {
     store: undefined as unknown as EmbeddedStore,
     directory: '',
     now: new Date(),
+    /** The address to bind. */
+    host: '127.0.0.1',
     lines,
     /** Sends the callbacks, instead of the store's own fetch. */
     fetch: undefined as typeof fetch | undefined,
@@ -67,7 +66,7 @@ export function useEmbeddedStore() {
       const { directory } = context
       context.store = await startEmbeddedStore({
         directory,
-        host: '127.0.0.1',
+        host: context.host,
         port: 0,
         bucket: BUCKET,
         region: 'local',
@@ -96,7 +95,6 @@ export function useEmbeddedStore() {
     /** A signed request as it goes over the wire, for a test to send or alter. */
     sign: (method: string, key: string, options: SignedRequest = {}): RawRequest => {
       const { query = {}, headers = {}, body, expiresSeconds, additionalHeaders } = options
-      const { credentials = CREDENTIALS } = options
       const request: Oss4Request = {
         method,
         bucket: BUCKET,
@@ -108,7 +106,7 @@ export function useEmbeddedStore() {
       const scope = { dateTime: oss4DateTime(context.now), region: 'local' }
       const path = `/${BUCKET}/${percentEncodePath(key)}`
       if (expiresSeconds !== undefined) {
-        const signed = signQuery(request, credentials, scope, expiresSeconds)
+        const signed = signQuery(request, CREDENTIALS, scope, expiresSeconds)
         return { method, path: `${path}?${signed}`, headers, body }
       }
       const bare = Object.entries(query).map(
@@ -117,51 +115,13 @@ export function useEmbeddedStore() {
       return {
         method,
         path: bare.length ? `${path}?${bare.join('&')}` : path,
-        headers: signHeaders(request, credentials, scope),
+        headers: signHeaders(request, CREDENTIALS, scope),
         body,
       }
     },
 
     call: (method: string, key: string, options: SignedRequest = {}): Promise<Answer> =>
       context.send(context.sign(method, key, options)),
-
-    /** AssumeRole, as the store's own key asks for it. */
-    assumeRole: async (parameters: Record<string, string>) => {
-      const { headers, body } = signAcs3(
-        {
-          method: 'POST',
-          host: new URL(context.store.url).host,
-          query: {},
-          action: 'AssumeRole',
-          version: '2015-04-01',
-          date: `${context.now.toISOString().slice(0, 19)}Z`,
-          nonce: String(Math.random()),
-          contentType: 'application/x-www-form-urlencoded',
-          body: String(new URLSearchParams({ RoleArn: 'acs:ram::1:role/embedded', ...parameters })),
-        },
-        CREDENTIALS,
-      )
-      const answer = await fetch(`${context.store.url}/`, { method: 'POST', headers, body })
-      const { Credentials: { AccessKeyId, AccessKeySecret, SecurityToken } = {}, Code } =
-        (await answer.json()) as { Credentials?: Record<string, string>; Code?: string }
-      const credentials: Oss4Credentials = {
-        accessKeyId: AccessKeyId ?? '',
-        secretAccessKey: AccessKeySecret ?? '',
-        sessionToken: SecurityToken,
-      }
-      return { status: answer.status, code: Code, credentials }
-    },
-
-    /** Credentials that are allowed these actions. `actions`: action → key, or '' for the bucket. */
-    assume: async (actions: Record<string, string>): Promise<Oss4Credentials> => {
-      const Statement = Object.entries(actions).map(([Action, key]) => ({
-        Effect: 'Allow',
-        Action: [Action],
-        Resource: [key ? `acs:oss:*:*:${BUCKET}/${key}` : `acs:oss:*:*:${BUCKET}`],
-      }))
-      const Policy = JSON.stringify({ Version: '1', Statement })
-      return (await context.assumeRole({ RoleSessionName: 'test', Policy })).credentials
-    },
 
     /** Returns the storage upload id. */
     initiate: async (key: string, headers: Record<string, string> = {}): Promise<string> => {
@@ -199,6 +159,7 @@ export function useEmbeddedStore() {
   beforeEach(async () => {
     context.directory = await mkdtemp(join(tmpdir(), 'countersign-store-'))
     context.now = new Date()
+    context.host = '127.0.0.1'
     context.fetch = undefined
     context.serviceUrls = undefined
     context.limits = undefined

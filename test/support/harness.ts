@@ -40,6 +40,8 @@ export const masterKey = (kid: string) => ({
 type FetchLike = typeof fetch
 
 export interface HarnessOptions {
+  /** Answers what the service asks of tenants' and senders' hosts, instead of the network. */
+  targetFetch?: FetchLike
   /** Wraps the service's calls to the store, to fail, delay or watch them. */
   storeFetch?: (forward: FetchLike) => FetchLike
   /** A shorter time-out for statements. */
@@ -49,7 +51,7 @@ export interface HarnessOptions {
   /** Settings of the store, as an operator writes them. */
   storeSettings?: Pick<
     Partial<StoreConfig>,
-    'bindLength' | 'exclusive' | 'cleanupDays' | 'credentialsExpireAt'
+    'bindLength' | 'exclusive' | 'cleanupDays' | 'credentialsExpireAt' | 'notifications'
   >
   /** Where the store reports uploads; by default, at the public URL. */
   callbackUrls?: readonly string[]
@@ -130,7 +132,7 @@ export async function startHarness(options: HarnessOptions = {}) {
     targetFetch(input, init) {
       counts.webhooks++
       budget.spend()
-      return targets.fetch(input, init)
+      return (options.targetFetch ?? targets.fetch)(input, init)
     },
     clock,
     storeTimeoutMs: 3_000,
@@ -241,6 +243,8 @@ export async function startHarness(options: HarnessOptions = {}) {
         batches,
       }),
     deliver: () => deliverDue(services),
+    /** Resolves when the work that goes on after answers is over. */
+    settled: () => Promise.allSettled(background),
     async stop() {
       await Promise.allSettled(background)
       targets.close()

@@ -14,6 +14,14 @@ const STORE = {
   STORE_ACCESS_KEY_ID: 'id',
   STORE_SECRET_ACCESS_KEY: 'secret',
 }
+const S3 = {
+  ...KEYS,
+  STORE_DIALECT: 's3',
+  STORE_BUCKET: 'my-bucket',
+  STORE_ENDPOINT: 'https://s3.example.com',
+  STORE_ACCESS_KEY_ID: 'id',
+  STORE_SECRET_ACCESS_KEY: 'secret',
+}
 
 describe('embedded mode', () => {
   it.each([
@@ -113,6 +121,42 @@ describe('CALLBACK_URLS', () => {
     `https://a.example/${'x'.repeat(300)}`,
   ])('refuses %s', (urls) => {
     expect(() => parse(urls)).toThrow('CALLBACK_URLS')
+  })
+})
+
+describe('the notifications of a store', () => {
+  const parse = (notifications: unknown) =>
+    parseConfig({ ...KEYS, ...STORE, STORE_NOTIFICATIONS: JSON.stringify(notifications) })
+  const secret = 's'.repeat(24)
+
+  it('are a list of sources, in the variable and in STORES', () => {
+    const list = [
+      { source: 'generic', secret },
+      { source: 'sns', topicArn: 'arn:aws-cn:sns:cn-north-1:123456789012:uploads' },
+    ]
+    const more = { ...parse(list).stores[0], name: 'more', notifications: [{ source: 'r2' }] }
+    const config = parseConfig({ ...KEYS, STORES: JSON.stringify([more]) })
+
+    expect(parse(list).stores[0]!.notifications).toEqual([
+      list[0],
+      { ...list[1], allowVersion1: true },
+    ])
+    expect(config.stores[0]!.notifications).toEqual([{ source: 'r2' }])
+  })
+
+  it.each([
+    ['rubbish'],
+    [[{ source: 'smoke' }]],
+    [[{ source: 'generic' }]],
+    [[{ source: 'generic', secret: 'short' }]],
+    [[{ source: 'generic', secret: `${secret}\n` }]],
+    [[{ source: 'sns', topicArn: 'arn:aws:sns:s3:123456789012:uploads' }]],
+    [[{ source: 'mns', accountId: 'me', topic: 'uploads' }]],
+    [[{ source: 'r2', secret }]],
+    [Array.from({ length: 17 }, () => ({ source: 'r2' }))],
+  ])('%j is refused by the variable’s name, without its value', (notifications) => {
+    expect(() => parse(notifications)).toThrow(/^STORE_NOTIFICATIONS: /)
+    expect(() => parse(notifications)).not.toThrow(secret)
   })
 })
 
@@ -229,7 +273,35 @@ describe('faults are reported in words', () => {
         'SECRET_KEYS: is not set; outside embedded mode it is needed (kid:base64url of 32 random bytes)',
       ],
     ],
-    [{ ...STORE, ...KEYS, STORE_DIALECT: 's3' }, ['STORE_DIALECT: must be oss']],
+    [{ ...STORE, ...KEYS, STORE_DIALECT: 'gcs' }, ['STORE_DIALECT: must be oss or s3']],
+    [
+      { ...S3, STORE_PRODUCT: 'minoi' },
+      ['STORE_PRODUCT: must be aws, r2, minio, ceph, gcs, b2, wasabi or generic'],
+    ],
+    [
+      { ...S3, STORE_ENDPOINT: 'https://s3.example.com/bucket' },
+      [
+        'STORE_ENDPOINT: must be scheme and host only, such as https://s3.example.com: the bucket goes into STORE_BUCKET',
+      ],
+    ],
+    [
+      { ...S3, STORE_BUCKET: '10.0.0.1', STORE_REGION: 'EU' },
+      [
+        'STORE_REGION: must be like eu-central-1 or auto',
+        'STORE_BUCKET: must be the name of a bucket: 3 to 63 of a-z, 0-9, dot and -, and no IP address',
+      ],
+    ],
+    [{ ...S3, STORE_PRODUCT: 'aws' }, ['STORE_REGION: AWS S3 needs the bucket’s region']],
+    [
+      { ...S3, STORE_ENDPOINT: '', STORE_PRODUCT: 'r2' },
+      ['STORE_ENDPOINT: Cloudflare R2 needs the store’s URL'],
+    ],
+    [
+      { ...S3, STORE_PRODUCT: 'minio', STORE_EXCLUSIVE: 'true' },
+      [
+        'STORE_EXCLUSIVE: MinIO does not list uploads by prefix, so the sweep cannot find unknown ones: leave it out',
+      ],
+    ],
     [
       { ...KEYS, STORE_DIALECT: 'oss' },
       [

@@ -47,6 +47,8 @@ export interface AppsDb {
     now: Date,
   ): Promise<void>
   findApp(appId: string): Promise<App | undefined>
+  /** The app below whose key prefix this key is. */
+  findAppOfKey(key: string): Promise<string | undefined>
   /** Newest first. */
   listApps(page: { limit: number; cursor?: string }): Promise<App[]>
   putPolicy(appId: string, name: string, policy: Policy, now: Date): Promise<boolean>

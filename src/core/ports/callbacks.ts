@@ -8,6 +8,8 @@ export interface CallbackRow {
   requestId: string
   store: string
   reported: ReportedObject
+  /** Of a notification, which found its session by the key; nothing else that it says is compared. */
+  source?: string
 }
 
 export interface CallbacksDb {

@@ -1,5 +1,6 @@
 // The port to a bucket, which each dialect implements. A method names the request that needs it.
 import type { ChecksumAlgorithm } from '../checksum.ts'
+import type { ObjectHeaderRules } from '../object-headers.ts'
 import type { Part, PartLimits } from '../part-plan.ts'
 import type { ObjectSpec, StoredObject, StoredPart, StoredUpload } from '../stored.ts'
 
@@ -134,6 +135,8 @@ export interface StoreMedia {
 export interface ObjectStore {
   readonly name: string
   readonly limits: PartLimits
+  /** The values that a policy's `object` block may have. */
+  readonly objectHeaderRules: ObjectHeaderRules
   /** True if a signed single PUT can refuse to overwrite. */
   readonly createOnlyPut: boolean
   /** True if a part's signature covers its exact length. If not, URLs live shortly and the sweep checks sizes. */
@@ -203,7 +206,7 @@ export interface ObjectStore {
   delete(key: string, only: { ifMatch: string; versionId?: string }): Promise<void>
   /** For a client's own SDK. */
   readonly location: { endpoint: string; region: string; bucket: string }
-  /** POST /v1/credentials. Present if a role is configured. `session` has 2 to 64 characters. */
+  /** POST /v1/credentials. Present if a role is configured. `session` has 2 to 32 characters. */
   issueCredentials?(
     scope: CredentialScope,
     session: string,

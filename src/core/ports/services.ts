@@ -6,6 +6,7 @@ import type { Budget } from './budget.ts'
 import type { CallbacksDb } from './callbacks.ts'
 import type { DeliveriesDb, SendWebhook } from './deliveries.ts'
 import type { Log } from './log.ts'
+import type { NotificationSource } from './notifications.ts'
 import type { ObjectStore } from './object-store.ts'
 import type { ScansDb } from './scans.ts'
 import type { UploadsDb } from './uploads.ts'
@@ -24,6 +25,8 @@ export interface Services {
   /** Throws `storage-unavailable` for a name that is not configured. */
   storeNamed(name: string): ObjectStore
   hasStore(name: string): boolean
+  /** Who may report objects of this store. Empty for an unknown name. */
+  notificationSources(store: string): readonly NotificationSource[]
   tokenKeys: TokenKeys
   publicUrl: () => string
   /** Addresses of this service to which stores report uploads, in the order of their tries. */

@@ -67,6 +67,8 @@ export interface UploadsDb extends RevocationDb {
   find(appId: string, id: string, by?: string): Promise<UploadSession | undefined>
   /** As find, and records that the client is active. */
   touch(appId: string, id: string, now: Date, by?: string): Promise<UploadSession | undefined>
+  /** Unfinished sessions of exactly this key, oldest first; several only where a policy replaces objects. */
+  findByKey(appId: string, store: string, key: string): Promise<UploadSession[]>
   list(appId: string, filter: UploadFilter): Promise<UploadSession[]>
   /** `open → completing` with this declaration. Or takes over the ended lease of another attempt, and keeps that one's. */
   claimCompletion(
@@ -117,6 +119,8 @@ export interface UploadsDb extends RevocationDb {
   heal(session: UploadSession, storageUploadId: string, now: Date): Transitioned
   /** Sets the sweep's next look at the session, unless it has changed since it was read. */
   scheduleSweep(session: UploadSession, at: Date): Promise<void>
+  /** Makes an open session due for the sweep now. Changes no row if it is due already, so that many hints cost one look. */
+  hastenSweep(session: Pick<UploadSession, 'appId' | 'id'>, now: Date): Promise<void>
   /** Of a completed session: nothing is left under its key. */
   clearLeftovers(session: UploadSession): Promise<void>
   /** Finds the sessions with these ids, and the unreleased sessions of these storage uploads. */

@@ -5,14 +5,14 @@ import { preflight } from './bucket/cors.ts'
 import { PUBLIC_KEY_PATH } from './callback/send.ts'
 import { postObject } from './form/post-object.ts'
 import { isForm } from './form/read.ts'
-import { EACH_KEY, findOperation } from './operations.ts'
+import { findOperation } from './operations.ts'
 import { OWNER_PATH } from './owner.ts'
-import { refusal } from './refusal.ts'
+import { notImplemented, refusal } from './refusal.ts'
 import type { Reply, StoreServices } from './services.ts'
 import { verifyRequest } from './signature/verify.ts'
 import { assumeRole, isAssumeRole } from './sts/assume-role.ts'
 import { authorise } from './sts/keyring.ts'
-import { checkKey, readWire, type WireRequest } from './wire.ts'
+import { checkKey, readLength, readWire, type WireRequest } from './wire.ts'
 
 const MAX_STS_BODY_BYTES = 16 * 1024
 
@@ -31,10 +31,6 @@ export async function handle(incoming: Incoming, services: StoreServices): Promi
   const { message, response, expectsContinue, requestId, line } = incoming
   const wire = readWire(message, services.bucket)
   const { method, query, headers } = wire
-  if (method === 'OPTIONS') {
-    checkBucket(wire, services)
-    return preflight(wire, services.settings.corsRules())
-  }
   const page = method === 'GET' ? findOpenPage(wire, services) : undefined
   if (page) return page
   // Leaving the loop early must not cut the connection, because the refusal still has to go out.
@@ -46,6 +42,8 @@ export async function handle(incoming: Incoming, services: StoreServices): Promi
     line.operation = 'AssumeRole'
     return assumeRole(wire, body.toString(), requestId, services)
   }
+  checkBucket(wire, services)
+  if (method === 'OPTIONS') return preflight(wire, services.settings.corsRules())
   const caller = {
     requestId,
     clientIp: (message.socket.remoteAddress ?? '').replace(/^::ffff:/, ''),
@@ -56,10 +54,8 @@ export async function handle(incoming: Incoming, services: StoreServices): Promi
   }
   if (isForm(method, message.headers) && query.size === 0) {
     line.operation = 'PostObject'
-    checkBucket(wire, services)
     return postObject({ ...caller, headers: message.headers }, services)
   }
-  checkBucket(wire, services)
   const { address, holder } = verifyRequest(wire, services)
   const { key } = address
   const operation = findOperation(wire, address)
@@ -68,24 +64,19 @@ export async function handle(incoming: Incoming, services: StoreServices): Promi
     checkKey(key)
     line.key = key
   }
-  const { name, action = `oss:${name}` } = operation
-  if (action !== EACH_KEY) authorise(holder, action, address)
+  const { action = `oss:${operation.name}` } = operation
+  if (action !== null) authorise(holder, action, address)
   if (operation.reads) authorise(holder, 'oss:GetObject', operation.reads(headers))
-  const length = headers['content-length']
-  const contentLength = length === undefined ? undefined : Number(length)
+  const contentLength = readLength(headers)
   const request = { method, query, headers, key, holder, contentLength, ...caller }
   return operation.handler(request, services)
 }
 
-/** OSS looks for the bucket before it judges the signature. All readings of an address name the same bucket. */
+/** Comes before the key is judged, as on OSS. Every reading of an address names the same bucket. */
 function checkBucket({ method, addresses }: WireRequest, services: StoreServices): void {
-  const { bucket } = addresses[0]!
+  const [{ bucket } = { bucket: '' }] = addresses
   if (bucket === services.bucket) return
-  if (bucket === '' && method === 'GET') {
-    throw refusal('NotImplemented', {
-      message: 'The embedded store does not implement ListBuckets.',
-    })
-  }
+  if (bucket === '' && method === 'GET') throw notImplemented('ListBuckets')
   throw refusal('NoSuchBucket', { ec: '0015-00000101', elements: { BucketName: bucket } })
 }
 

@@ -71,7 +71,7 @@ export async function startEmbeddedStore(options: EmbeddedStoreOptions): Promise
     serviceUrls,
     closing: closing.signal,
   }
-  const { server, close } = storeServer(services, limits)
+  const { server, close } = storeServer(services, options.host, limits)
   const port = await listen(server, options)
   url = `http://${localHost(options.host)}:${port}`
   await claimDirectory(directory, ownerId, url)

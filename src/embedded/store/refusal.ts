@@ -33,8 +33,9 @@ const CODES = {
   InvalidPolicyDocument: [400, 'Invalid Policy.'],
   InvalidRange: [416, 'The requested range cannot be satisfied.'],
   InvalidSecurityToken: [403, 'The security token you provided is invalid.'],
-  InvalidTag: [400, 'A tag is not key or key=value, or its key is empty.'],
+  InvalidTag: [400, 'A tag has no key.'],
   MalformedXML: [400, 'The XML you provided was not well-formed or has the wrong shape.'],
+  MissingArgument: [400, 'Missing Some Required Arguments.'],
   MethodNotAllowed: [405, 'The specified method is not allowed against this resource.'],
   MissingContentLength: [411, 'You must provide the Content-Length HTTP header.'],
   NoSuchBucket: [404, 'The specified bucket does not exist.'],
@@ -85,6 +86,13 @@ export function refusal(code: RefusalCode, details: RefusalDetails = {}): Refusa
 }
 
 export const denied = (message: string, ec?: string) => refusal('AccessDenied', { message, ec })
+
+/** Names the operation of OSS that was asked for, such as `AppendObject`. */
+export const notImplemented = (operation: string, elements: Record<string, string> = {}) =>
+  refusal('NotImplemented', {
+    message: `The embedded store does not implement ${operation}.`,
+    elements: { Operation: operation, ...elements },
+  })
 
 /** InvalidArgument for a request that is malformed as a whole. */
 export const malformed = (message: string, ec?: string) =>

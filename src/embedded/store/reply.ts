@@ -1,5 +1,5 @@
 // Writes a reply, with the headers of every answer and errors as XML. A refused body never blocks its connection.
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { base64, utf8 } from '../../bytes/encoding.ts'
@@ -43,6 +43,21 @@ export function errorXml({ refusal }: Refusal, requestId: string, hostId: string
   )
 }
 
+/** The bytes of a refusal on a connection that has no response, because its request could not be parsed. */
+export function rawRefusal(error: Refusal, requestId: string, now: Date): string {
+  const xml = errorXml(error, requestId, '')
+  return [
+    `HTTP/1.1 ${error.refusal.status} ${STATUS_CODES[error.refusal.status]}`,
+    `Date: ${now.toUTCString()}`,
+    'Content-Type: application/xml',
+    `Content-Length: ${Buffer.byteLength(xml)}`,
+    'Connection: close',
+    `x-oss-request-id: ${requestId}`,
+    '',
+    xml,
+  ].join('\r\n')
+}
+
 export async function writeReply(
   message: IncomingMessage,
   response: ServerResponse,
@@ -66,16 +81,19 @@ export async function writeReply(
   const withheld = message.headers.expect !== undefined && !message.readableDidRead
   const unread = !message.complete
   if (withheld || (unread && !isShort(message))) headers.connection = 'close'
-  response.writeHead(status, latin1(headers))
+  response.writeHead(status, asOnTheWire(headers))
   if (typeof body === 'object') {
     await pipeline(Readable.from(body, { objectMode: false }), response)
     return
   }
-  // Node stops reading when the response ends, so the answer goes out first and ends after the body.
-  if (body) response.write(body)
-  else response.flushHeaders()
+  // Node encodes the headers once more if it sends them together with a text.
+  if (body) response.write(Buffer.from(body))
   const closing = message.destroyed || reply.headers?.connection === 'close'
-  if (unread && !withheld && !closing) await drain(message, drainMs)
+  if (unread && !withheld && !closing) {
+    // Node stops reading when the response ends, so the answer goes out first and ends after the body.
+    if (!body) response.flushHeaders()
+    await drain(message, drainMs)
+  }
   response.end(() => {
     // Otherwise Node waits for the rest as long as a byte arrives now and then.
     if (!message.complete) message.socket.destroySoon()
@@ -83,13 +101,27 @@ export async function writeReply(
 }
 
 const isShort = ({ headers }: IncomingMessage): boolean =>
-  headers['content-length'] !== undefined && Number(headers['content-length']) <= KEEP_ALIVE_BYTES
+  headers['content-length'] !== undefined &&
+  headers['transfer-encoding'] === undefined &&
+  Number(headers['content-length']) <= KEEP_ALIVE_BYTES
 
 /** Header values are UTF-8 on the wire, but node:http writes one byte per character. */
-const latin1 = (headers: Record<string, string>): Record<string, string> =>
+const asOnTheWire = (headers: Record<string, string>): Record<string, string> =>
   Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name, Buffer.from(value).toString('latin1')]),
+    Object.entries(headers).map(([name, value]) => [
+      spelling(name),
+      Buffer.from(value).toString('latin1'),
+    ]),
   )
+
+/** As OSS spells the name, because the .NET SDK compares it with regard to case. */
+function spelling(name: string): string {
+  if (name.startsWith('x-oss-')) return name
+  if (name === 'etag') return 'ETag'
+  return name
+    .replace(/(^|-)[a-z]/g, (start) => start.toUpperCase())
+    .replace(/^Content-Md5$/, 'Content-MD5')
+}
 
 async function drain(message: IncomingMessage, milliseconds: number): Promise<void> {
   await new Promise<void>((resolve) => {

@@ -46,6 +46,10 @@ function readHeaders(raw: readonly string[]): Record<string, string> {
   for (let index = 0; index < raw.length; index += 2) {
     const name = raw[index]!.toLowerCase()
     const value = textOf(Buffer.from(raw[index + 1]!, 'latin1')) ?? raw[index + 1]!
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: a lenient parser lets them through
+    if (/[\u0000-\u0008\u000a-\u001f\u007f]/.test(value)) {
+      throw invalidArgument(name, '', `The header ${name} holds a control character.`)
+    }
     const previous = headers[name]
     if (previous !== undefined && ONE_VALUE.includes(name)) {
       throw invalidArgument(name, '', `The header ${name} is repeated.`)
@@ -77,14 +81,16 @@ function readQuery(raw: string): Map<string, string> {
  * `sldEnable` and an IP endpoint does both, so a path that starts with the bucket's name is read both ways.
  */
 function readAddresses(rawPath: string, host: string, bucket: string): Address[] {
-  const slash = rawPath.indexOf('/', 1)
-  const first = decodePath(slash < 0 ? rawPath.slice(1) : rawPath.slice(1, slash))
-  const path = { bucket: first, key: slash < 0 ? '' : decodePath(rawPath.slice(slash + 1)) }
+  const path = decodePath(rawPath.slice(1))
+  // The C SDK encodes this slash, too.
+  const slash = path.indexOf('/')
+  const first = slash < 0 ? path : path.slice(0, slash)
+  const inPath = { bucket: first, key: slash < 0 ? '' : path.slice(slash + 1) }
   const name = host.replace(/:\d+$/, '').toLowerCase()
   const virtual = isIP(name) === 0 && name.startsWith(`${bucket}.`)
-  if (!virtual) return [path]
-  const hosted = { bucket, key: decodePath(rawPath.slice(1)) }
-  return first === bucket ? [path, hosted] : [hosted]
+  if (!virtual) return [inPath]
+  const hosted = { bucket, key: path }
+  return first === bucket ? [inPath, hosted] : [hosted]
 }
 
 function decodePath(raw: string): string {
@@ -131,4 +137,11 @@ export const locationOf = (store: { url: () => string; bucket: string }, key: st
 export function checkKey(key: string): void {
   const bytes = Buffer.byteLength(key)
   if (bytes < 1 || bytes > 1023 || /^[/\\]/.test(key)) throw refusal('InvalidObjectName')
+}
+
+/** Undefined for a chunked body, beside which the C SDK sends a Content-Length of 0. Any other length binds the body. */
+export function readLength(headers: WireHeaders): number | undefined {
+  const length = headers['content-length']
+  const chunked = headers['transfer-encoding'] !== undefined
+  return length === undefined || (chunked && Number(length) === 0) ? undefined : Number(length)
 }

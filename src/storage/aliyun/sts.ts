@@ -5,6 +5,7 @@ import type { CredentialScope, TemporaryCredentials } from '../../core/ports/obj
 import { StoreFailure } from '../../core/ports/store-failure.ts'
 import { type ApiOptions, apiCaller } from './api.ts'
 
+/** "AssumeRole", parameter Policy. */
 const MAX_POLICY_BYTES = 2048
 const VERSION = '2015-04-01'
 

@@ -1,6 +1,7 @@
 // The OSS dialect: its limits, and how it spells what every store does.
 // Source: Alibaba Cloud OSS, API reference; "Limits".
 import type { Checksums } from '../../core/checksum.ts'
+import { OBJECT_HEADER_RULES } from '../../core/object-headers.ts'
 import { GiB, KiB } from '../../core/part-plan.ts'
 import type { StoreFailureKind } from '../../core/ports/store-failure.ts'
 import { isTransient } from '../aliyun/api.ts'
@@ -39,10 +40,16 @@ export const ossDialect: Dialect = {
     maxPartCount: 10_000,
     maxObjectSizeBytes: 10_000 * 5 * GiB,
   },
+  objectHeaderRules: OBJECT_HEADER_RULES.oss,
   maxUrlSeconds: { longLived: 604_800, temporary: 43_200 },
   createOnlyPut: true,
+  createOnlyComplete: true,
   verifiableChecksums: ['crc64'],
+  encodesListedKeys: true,
   encodesEveryKey: true,
+  plusIsSpace: false,
+  deletesConditionally: true,
+  headHeaders: {},
   headerNames: {
     stamp: STAMP_HEADER,
     versionId: 'x-oss-version-id',
@@ -50,10 +57,9 @@ export const ossDialect: Dialect = {
     copySourceIfMatch: 'x-oss-copy-source-if-match',
     copySourceRange: 'x-oss-copy-source-range',
   },
-  objectHeaders,
-  initiateHeaders,
-  completeHeaders,
-  createOnlyHeaders,
+  objectHeaders: (object) => ({ ...objectHeaders(object), ...createOnlyHeaders(object) }),
+  initiateHeaders: (object) => ({ ...initiateHeaders(object), ...createOnlyHeaders(object) }),
+  completeHeaders: (object) => ({ ...completeHeaders(object), ...createOnlyHeaders(object) }),
   objectChecksums: (headers) => checksums(headers.get('x-oss-hash-crc64ecma')),
   partChecksums: (part) => checksums(textOf(part, 'HashCrc64ecma')),
   failures: {

@@ -3,7 +3,12 @@
 import { createHash, createPublicKey, verify } from 'node:crypto'
 
 /** The value of a Content-MD5 header. */
-export const contentMd5 = (body: string): string => createHash('md5').update(body).digest('base64')
+export const contentMd5 = (body: string | Uint8Array): string =>
+  createHash('md5').update(body).digest('base64')
+
+/** The base64 of the MD5's hex digits, which MNS sends instead ("Verify the signature", SMQ). */
+export const contentMd5OfHex = (body: Uint8Array): string =>
+  btoa(createHash('md5').update(body).digest('hex'))
 
 /** RSASSA-PKCS1-v1_5 with MD5. False for any bad signature; throws for a key that is not an RSA public key. */
 export function verifyRsaMd5(

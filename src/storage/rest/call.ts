@@ -12,6 +12,8 @@ export interface StoreCall {
   headers?: Record<string, string>
 }
 
+export type CallBody = string | Uint8Array<ArrayBuffer>
+
 /** Of a PUT: its sender sends `sent` itself, and the signature covers `signed`. */
 export interface PutHeaders {
   sent: Record<string, string>
@@ -21,7 +23,11 @@ export interface PutHeaders {
 /** Signs for one bucket with one key. Pure: the time is an argument. */
 export interface Signer {
   /** For our own calls, ready for fetch. */
-  byHeader(call: StoreCall, now: Date): { url: string; headers: Record<string, string> }
+  byHeader(
+    call: StoreCall,
+    now: Date,
+    body?: CallBody,
+  ): { url: string; headers: Record<string, string> }
   /** For clients. Every header of the call is signed; the client sends `sent` itself. */
   byQuery(
     call: StoreCall & { method: SignedRequest['method'] },
@@ -44,11 +50,7 @@ export interface CallerOptions {
 
 export interface Caller {
   /** Throws StoreFailure unless the status is 2xx or in `also`. */
-  send(
-    call: StoreCall,
-    body?: string | Uint8Array<ArrayBuffer>,
-    also?: readonly number[],
-  ): Promise<StoreAnswer>
+  send(call: StoreCall, body?: CallBody, also?: readonly number[]): Promise<StoreAnswer>
   /** Sends, and reads the root element of this name. Throws StoreFailure for any other answer. */
   read(
     call: StoreCall,
@@ -67,7 +69,7 @@ export function caller(
   { clock, fetch, timeoutMs }: CallerOptions,
 ): Caller {
   const send: Caller['send'] = (call, body, also) => {
-    const { url, headers: signed } = signer.byHeader(call, clock())
+    const { url, headers: signed } = signer.byHeader(call, clock(), body)
     const headers = { ...signed, ...readingHeaders(call.method) }
     const request = { method: call.method, url, headers, body, timeoutMs }
     return sendToStore(fetch, request, failures, also)

@@ -5,7 +5,7 @@ import type { StoredPart, StoredUpload } from '../../core/stored.ts'
 import type { Caller, StoreCall } from './call.ts'
 import type { Dialect } from './dialect.ts'
 import { encodedKeys } from './headers.ts'
-import type { StoreAnswer } from './send.ts'
+import { lostUpload, type StoreAnswer } from './send.ts'
 import * as read from './values.ts'
 import { listOf, textOf, type XmlNode } from './xml.ts'
 
@@ -16,14 +16,18 @@ const MAX_LISTED = 5000
 const unreadable = ({ status }: StoreAnswer) =>
   new StoreFailure('ambiguous', 'UnreadableAnswer', status)
 
-/** Decodes keys only if the answer says that they are encoded. A plus sign stays a plus sign. */
-function keyReader(page: XmlNode, answer: StoreAnswer): (node: XmlNode, name: string) => string {
+/** Decodes keys only if the answer says that they are encoded. */
+function keyReader(
+  page: XmlNode,
+  answer: StoreAnswer,
+  { plusIsSpace }: Dialect,
+): (node: XmlNode, name: string) => string {
   const encoded = textOf(page, 'EncodingType') === 'url'
   return (node, name) => {
     const text = textOf(node, name) ?? ''
     if (!encoded) return text
     try {
-      return decodeURIComponent(text)
+      return decodeURIComponent(plusIsSpace ? text.replaceAll('+', ' ') : text)
     } catch {
       throw unreadable(answer)
     }
@@ -57,7 +61,7 @@ export function restListing({ read: ask }: Caller, dialect: Dialect): Listing {
     const call: StoreCall = {
       method: 'GET',
       query: [
-        ['encoding-type', 'url'],
+        ...(dialect.encodesListedKeys ? ([['encoding-type', 'url']] as const) : []),
         ['max-uploads', PAGE],
         ['prefix', prefix],
         ['uploads', ''],
@@ -70,7 +74,7 @@ export function restListing({ read: ask }: Caller, dialect: Dialect): Listing {
       ],
     }
     const { answer, node: page } = await ask(call, 'ListMultipartUploadsResult')
-    const keyOf = keyReader(page, answer)
+    const keyOf = keyReader(page, answer, dialect)
     const uploads = listOf(page, 'Upload').map((upload) =>
       listedUpload(upload, keyOf(upload, 'Key'), answer),
     )
@@ -79,8 +83,8 @@ export function restListing({ read: ask }: Caller, dialect: Dialect): Listing {
       key: keyOf(page, 'NextKeyMarker'),
       storageUploadId: textOf(page, 'NextUploadIdMarker') ?? '',
     }
-    // A marker that does not advance would repeat the page without end.
-    const stays = next.key === after?.key && next.storageUploadId <= after.storageUploadId
+    // A marker that stays would repeat the page without end. S3 sorts the uploads of a key by their time, not by their ids.
+    const stays = next.key === after?.key && next.storageUploadId === after.storageUploadId
     if (!next.key.startsWith(prefix) || next.key === '' || stays) throw unreadable(answer)
     return { uploads, next }
   }
@@ -98,7 +102,7 @@ export function restListing({ read: ask }: Caller, dialect: Dialect): Listing {
             ['uploadId', upload.storageUploadId],
           ],
         }
-        const { answer, node: page } = await ask(call, 'ListPartsResult')
+        const { answer, node: page } = await ask(call, 'ListPartsResult').catch(lostUpload)
         yield listOf(page, 'Part').map((part) => storedPart(part, answer, dialect))
         if (textOf(page, 'IsTruncated') !== 'true') return
         const next = textOf(page, 'NextPartNumberMarker') ?? ''

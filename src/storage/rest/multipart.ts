@@ -5,12 +5,19 @@ import { isStoreFailure, StoreFailure } from '../../core/ports/store-failure.ts'
 import type { Caller, StoreCall } from './call.ts'
 import type { Dialect } from './dialect.ts'
 import { encodedKeys, quoted } from './headers.ts'
+import { refuseOverwrite } from './objects.ts'
+import { lostUpload } from './send.ts'
 import { escapeXml, textOf } from './xml.ts'
 
 type Multipart = Pick<ObjectStore, 'initiate' | 'copyPart' | 'complete' | 'abort'>
 
-export function restMultipart({ send, read }: Caller, dialect: Dialect, bucket: string): Multipart {
-  const { headerNames, initiateHeaders, completeHeaders, createOnlyHeaders } = dialect
+export function restMultipart(
+  { send, read }: Caller,
+  dialect: Dialect,
+  bucket: string,
+  objects: Pick<ObjectStore, 'head'>,
+): Multipart {
+  const { headerNames, initiateHeaders, completeHeaders } = dialect
   return {
     async initiate(object) {
       const { answer, node } = await read(
@@ -18,7 +25,7 @@ export function restMultipart({ send, read }: Caller, dialect: Dialect, bucket: 
           method: 'POST',
           key: object.key,
           query: [...encodedKeys(dialect), ['uploads', '']],
-          headers: { ...initiateHeaders(object), ...createOnlyHeaders(object) },
+          headers: initiateHeaders(object),
         },
         'InitiateMultipartUploadResult',
       )
@@ -49,12 +56,13 @@ export function restMultipart({ send, read }: Caller, dialect: Dialect, bucket: 
     },
 
     async complete(upload, parts, object) {
+      if (!dialect.createOnlyComplete) await refuseOverwrite(objects, upload.key, object)
       const listed = parts.map(
         ({ partNumber, etag }) =>
           `<Part><PartNumber>${partNumber}</PartNumber><ETag>${escapeXml(quoted(etag))}</ETag></Part>`,
       )
       // Read to its end, because a 200 may carry an error.
-      await read(
+      const completion = read(
         {
           method: 'POST',
           key: upload.key,
@@ -62,17 +70,17 @@ export function restMultipart({ send, read }: Caller, dialect: Dialect, bucket: 
           headers: {
             'content-type': 'application/xml',
             ...completeHeaders(object),
-            ...createOnlyHeaders(object),
           },
         },
         'CompleteMultipartUploadResult',
         `<CompleteMultipartUpload>${listed.join('')}</CompleteMultipartUpload>`,
       )
+      await completion.catch(lostUpload)
     },
 
     async abort(upload) {
       const query = [['uploadId', upload.storageUploadId]] as const
-      await send({ method: 'DELETE', key: upload.key, query })
+      await send({ method: 'DELETE', key: upload.key, query }).catch(lostUpload)
     },
   }
 }

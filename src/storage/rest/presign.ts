@@ -9,7 +9,7 @@ type Presign = Pick<ObjectStore, 'presignParts' | 'presignPut' | 'presignGet'>
 /** `bindLength` signs the exact Content-Length. */
 export function restPresign(
   signer: Signer,
-  { objectHeaders, createOnlyHeaders }: Dialect,
+  { objectHeaders }: Dialect,
   { bindLength }: { bindLength: boolean },
 ): Presign {
   function putHeaders(part: PartToSign, headers: Record<string, string>): PutHeaders {
@@ -25,8 +25,7 @@ export function restPresign(
     },
 
     presignPut(object, part, validity) {
-      const own = { ...objectHeaders(object), ...createOnlyHeaders(object) }
-      const { sent, signed } = putHeaders(part, own)
+      const { sent, signed } = putHeaders(part, objectHeaders(object))
       return signer.byQuery({ method: 'PUT', key: object.key, headers: signed }, validity, sent)
     },
 

@@ -1,5 +1,9 @@
 // One call to a store: bounded in time and answer size, its failures sorted into the kinds that flows act on.
-import { StoreFailure, type StoreFailureKind } from '../../core/ports/store-failure.ts'
+import {
+  isStoreFailure,
+  StoreFailure,
+  type StoreFailureKind,
+} from '../../core/ports/store-failure.ts'
 import { exchange } from '../../net/exchange.ts'
 import { MAX_XML_BYTES, parseXml, textOf } from './xml.ts'
 
@@ -57,12 +61,15 @@ export function parseJson(text: string): Record<string, unknown> | undefined {
 }
 
 const AMBIGUOUS_STATUS = new Set([408, 429])
+/** The bucket is elsewhere, and the store lacks the call: nothing happened, and a repetition ends alike. */
+const FINAL_STATUS = new Set([301, 501])
 
 function failureOf(answer: StoreAnswer, rules: FailureRules): StoreFailure {
   const { status } = answer
   const code = errorCode(answer, rules)
   const kind = rules.kindOf(code) ?? 'refused'
-  const definite = status >= 400 && status < 500 && !AMBIGUOUS_STATUS.has(status)
+  const definite =
+    (status >= 400 && status < 500 && !AMBIGUOUS_STATUS.has(status)) || FINAL_STATUS.has(status)
   // A lost upload is lost whatever the status. Any other code counts only if the status confirms that nothing happened.
   return new StoreFailure(definite || kind === 'no-upload' ? kind : 'ambiguous', code, status)
 }
@@ -94,4 +101,13 @@ export function expectXml(answer: StoreAnswer, root: string, failures: FailureRu
   if (parsed?.root === root) return parsed.node
   if (parsed?.root === 'Error') throw failureOf(answer, failures)
   throw new StoreFailure('ambiguous', 'UnreadableAnswer', answer.status)
+}
+
+/**
+ * For a failed call about a storage upload. Ceph looks for the upload as for an object. The call names no other object, so the
+ * upload is what is missing.
+ */
+export function lostUpload(failure: unknown): never {
+  if (!isStoreFailure(failure, 'no-object')) throw failure
+  throw new StoreFailure('no-upload', failure.code, failure.status, failure)
 }

@@ -40,9 +40,11 @@ export function restStore(
 ): Omit<ObjectStore, 'verifyCallback' | 'readCallback'> {
   const { bucket, region, credentials, credentialsExpireAt } = options
   const calls = caller(signer, dialect.failures, options)
+  const objects = restObjects(calls, dialect)
   return {
     name: options.name,
     limits: dialect.limits,
+    objectHeaderRules: dialect.objectHeaderRules,
     createOnlyPut: dialect.createOnlyPut,
     verifiableChecksums: dialect.verifiableChecksums,
     bindsLength: options.bindLength,
@@ -59,8 +61,8 @@ export function restStore(
     },
 
     ...restPresign(signer, dialect, options),
-    ...restMultipart(calls, dialect, bucket),
+    ...restMultipart(calls, dialect, bucket, objects),
     ...restListing(calls, dialect),
-    ...restObjects(calls, dialect),
+    ...objects,
   }
 }

@@ -9,6 +9,8 @@ const parser = new XMLParser({
   removeNSPrefix: true,
   parseTagValue: false,
   processEntities: true,
+  // Without it, numeric references such as &#34; stay as they are.
+  htmlEntities: true,
   isArray: (name) => name === 'Part' || name === 'Upload',
 })
 

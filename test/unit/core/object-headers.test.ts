@@ -1,6 +1,7 @@
-// A policy's `object` block is checked against OSS's limits when it is written: both sides of every boundary.
+// A policy's `object` block is checked against the limits of the stores when it is written: both sides of every boundary.
 import { describe, expect, it } from 'vitest'
 import { policySchema } from '../../../src/contract/policy.ts'
+import { OBJECT_HEADER_RULES, objectHeaderFaults } from '../../../src/core/object-headers.ts'
 
 /** The paths of an `object` block's faults. */
 function faults(object: Record<string, unknown>): string[] {
@@ -31,9 +32,10 @@ describe('a policy’s object block', () => {
 
   it.each<[Record<string, unknown>, string]>([
     [{ acl: 'public-read-write' }, 'object/acl'],
-    [{ storageClass: 'STANDARD' }, 'object/storageClass'],
-    [{ storageClass: 'GLACIER' }, 'object/storageClass'],
-    [{ serverSideEncryption: 'aws:kms' }, 'object/serverSideEncryption'],
+    [{ storageClass: 'standard' }, 'object/storageClass'],
+    // Each value is of another family, and no store takes both.
+    [{ storageClass: 'STANDARD', serverSideEncryption: 'SM4' }, 'object/storageClass'],
+    [{ serverSideEncryption: 'aws:nothing' }, 'object/serverSideEncryption'],
     [{ serverSideEncryption: 'toString' }, 'object/serverSideEncryption'],
     [{ serverSideEncryptionKeyId: 'key' }, 'object/serverSideEncryptionKeyId'],
     [
@@ -68,5 +70,29 @@ describe('a policy’s object block', () => {
     const metadata = record(4, (index) => `m${index}`, 'x'.repeat(2000))
     expect(faults({ metadata: { ...metadata, z: 'x'.repeat(35) } })).toEqual([])
     expect(faults({ metadata: { ...metadata, z: 'x'.repeat(36) } })).toEqual(['object/metadata'])
+  })
+})
+
+describe('the store of a policy', () => {
+  it.each<['oss' | 's3', Record<string, string>, string[]]>([
+    ['oss', { storageClass: 'STANDARD' }, ['storageClass']],
+    ['oss', { serverSideEncryption: 'aws:kms' }, ['serverSideEncryption']],
+    ['s3', { storageClass: 'Standard' }, ['storageClass']],
+    ['s3', { serverSideEncryption: 'KMS' }, ['serverSideEncryption']],
+    ['s3', { storageClass: 'GLACIER_IR', serverSideEncryption: 'aws:kms' }, []],
+    ['s3', { serverSideEncryptionKeyId: 'key' }, ['serverSideEncryptionKeyId']],
+    ['s3', { serverSideEncryption: 'aws:kms', serverSideEncryptionKeyId: 'key' }, []],
+  ])('of dialect %s judges %j', (dialect, headers, wrong) => {
+    const found = objectHeaderFaults(headers, OBJECT_HEADER_RULES[dialect])
+
+    expect(found.map(({ path }) => path.join('/'))).toEqual(wrong)
+  })
+
+  it('of dialect s3 takes 2 KB of metadata, with header names and the stamp', () => {
+    const most = 2048 - 11 - 'countersign-upload'.length - 64
+    const sized = (bytes: number) => ({ metadata: { a: 'x'.repeat(bytes - 12) } })
+
+    expect(objectHeaderFaults(sized(most), OBJECT_HEADER_RULES.s3)).toEqual([])
+    expect(objectHeaderFaults(sized(most + 1), OBJECT_HEADER_RULES.s3)).toHaveLength(1)
   })
 })

@@ -11,13 +11,14 @@ const MAX_BYTES = 4096
 /** The embedded store has no accounts, so every bucket has this owner. */
 const OWNER = '0000000000000000'
 
-export const OWNER_ELEMENT = element('Owner', [element('ID', OWNER), element('DisplayName', OWNER)])
+export const ownerElement = (): string =>
+  element('Owner', [element('ID', OWNER), element('DisplayName', OWNER)])
 
-/** The access list of a bucket or of an object. */
+/** The access list of the bucket or of an object. */
 export const aclReply = (grant: string) =>
   xmlReply(
     element('AccessControlPolicy', [
-      OWNER_ELEMENT,
+      ownerElement(),
       element('AccessControlList', [element('Grant', grant)]),
     ]),
   )

@@ -2,7 +2,12 @@
 // without any setup; with one, the first matching rule decides. Source: Alibaba Cloud OSS, "PutBucketCors", "Options".
 import { type CorsRule, corsRuleFor } from '../../../core/ports/bucket-settings.ts'
 import { CORS } from '../../../storage/rest/bucket-xml.ts'
-import { childrenNamed, textAt, type XmlElement } from '../../../storage/rest/xml-tree.ts'
+import {
+  childrenNamed,
+  parseXmlTree,
+  textAt,
+  type XmlElement,
+} from '../../../storage/rest/xml-tree.ts'
 import { invalidArgument, refusal } from '../refusal.ts'
 import type { Handler, Reply } from '../services.ts'
 import type { WireRequest } from '../wire.ts'
@@ -24,7 +29,7 @@ const EXPOSED = [
 ]
 
 export const putCors: Handler = async (request, { settings }) => {
-  const { root } = await readDocument(request, MAX_BYTES, CORS.root)
+  const { xml, root } = await readDocument(request, MAX_BYTES, CORS.root)
   checkChildren(root, ['CORSRule', 'ResponseVary'])
   const rules = childrenNamed(root, 'CORSRule')
   if (rules.length === 0) throw refusal('MalformedXML')
@@ -32,36 +37,44 @@ export const putCors: Handler = async (request, { settings }) => {
     throw invalidArgument('CORSRule', String(rules.length), `At most ${MAX_RULES} CORS rules.`)
   }
   rules.forEach(checkRule)
-  await settings.set('cors', asAnswered(root))
+  await settings.set('cors', xml)
   return { status: 200 }
-}
-
-/** The document as OSS answers it: allowed headers in lower case, and always with a ResponseVary. */
-function asAnswered(root: XmlElement): string {
-  const rules = childrenNamed(root, 'CORSRule').map((rule) => {
-    const read = CORS.read(rule)
-    const allowedHeaders = read.allowedHeaders.map((name) => name.toLowerCase())
-    return element(CORS.rule, [CORS.write({ ...read, allowedHeaders })])
-  })
-  const vary = textAt(root, 'ResponseVary') ?? 'false'
-  return xmlDocument(element(CORS.root, [...rules, element('ResponseVary', vary)]))
 }
 
 export const { get: getCors, remove: deleteCors } = documentHandlers(
   'cors',
   'NoSuchCORSConfiguration',
+  asAnswered,
 )
 
-function checkRule(element: XmlElement): void {
-  checkChildren(element, [
+/** OSS answers header names in lower case, and always says whether `Vary` is answered. */
+function asAnswered(xml: string): string {
+  const root = parseXmlTree(xml)
+  if (!root) return xml
+  const rules = childrenNamed(root, 'CORSRule').map((rule) =>
+    element(
+      'CORSRule',
+      rule.children.map(({ name, text, xml }) =>
+        name === 'AllowedHeader' ? element(name, text.trim().toLowerCase()) : xml,
+      ),
+    ),
+  )
+  const vary = textAt(root, 'ResponseVary')?.trim() === 'true'
+  const content = [...rules, element('ResponseVary', String(vary))].join('')
+  // The root's own tag, because it names the namespace.
+  return xmlDocument(root.openTag + content + root.xml.slice(root.xml.lastIndexOf('</')))
+}
+
+function checkRule(stored: XmlElement): void {
+  checkChildren(stored, [
     'AllowedOrigin',
     'AllowedMethod',
     'AllowedHeader',
     'ExposeHeader',
     'MaxAgeSeconds',
   ])
-  const rule = CORS.read(element)
-  const age = childrenNamed(element, 'MaxAgeSeconds')
+  const rule = CORS.read(stored)
+  const age = childrenNamed(stored, 'MaxAgeSeconds')
   if (
     rule.allowedOrigins.length === 0 ||
     rule.allowedMethods.length === 0 ||

@@ -1,6 +1,7 @@
-// DeleteMultipleObjects. Source: Alibaba Cloud OSS, "DeleteMultipleObjects", and the pages of its EC codes.
-import { childrenNamed, textAt, type XmlElement } from '../../../storage/rest/xml-tree.ts'
-import { invalidArgument, refusal } from '../refusal.ts'
+// DeleteMultipleObjects: up to 1,000 keys, each of which a session policy must allow. Nothing is deleted if one is not.
+// Source: Alibaba Cloud OSS, "DeleteMultipleObjects".
+import { childrenNamed, textAt } from '../../../storage/rest/xml-tree.ts'
+import { notImplemented, refusal } from '../refusal.ts'
 import type { Handler } from '../services.ts'
 import { authorise } from '../sts/keyring.ts'
 import { checkKey } from '../wire.ts'
@@ -10,43 +11,31 @@ import { checkChildren, readDocument } from './document.ts'
 const MAX_BYTES = 2 * 1024 * 1024
 const MAX_KEYS = 1000
 
-/** `POST /?delete`. Deletes nothing unless the session policy allows every key. */
+/** `POST /?delete`. Answers the deleted keys, or nothing if the document says `Quiet`. */
 export const deleteObjects: Handler = async (request, { bucket, disk }) => {
-  if (request.headers['content-md5'] === undefined) {
-    throw invalidArgument('Content-MD5', '', 'Content-MD5 is missing.', '0016-00000606')
-  }
   const encoding = readKeyEncoding(request.query)
+  if (request.headers['content-md5'] === undefined) {
+    throw refusal('MissingArgument', { elements: { ArgumentName: 'Content-MD5' } })
+  }
   const { root } = await readDocument(request, MAX_BYTES, 'Delete')
-  const { keys, quiet } = readDeletion(root)
-  for (const key of keys) authorise(request.holder, 'oss:DeleteObject', { bucket, key })
-  for (const key of keys) await disk.deleteObject(key, () => {})
-  if (quiet) return { status: 200 }
-  return xmlReply(
-    element('DeleteResult', [
-      ...encoding.elements,
-      ...keys.map((key) => element('Deleted', [element('Key', encoding.encode(key))])),
-    ]),
-  )
-}
-
-/** Throws MalformedXML, NotImplemented for a version, and InvalidObjectName. */
-function readDeletion(root: XmlElement): { keys: string[]; quiet: boolean } {
   checkChildren(root, ['Quiet', 'Object'])
   const objects = childrenNamed(root, 'Object')
-  const quiet = textAt(root, 'Quiet') ?? 'false'
-  if (objects.length < 1 || objects.length > MAX_KEYS || !/^(true|false)$/i.test(quiet)) {
-    throw refusal('MalformedXML')
-  }
+  const quiet = textAt(root, 'Quiet')?.trim() ?? 'false'
+  const isValid = objects.length > 0 && objects.length <= MAX_KEYS
+  if (!isValid || !['true', 'false'].includes(quiet)) throw refusal('MalformedXML')
   const keys = objects.map((object) => {
     checkChildren(object, ['Key', 'VersionId'])
     if (textAt(object, 'VersionId')) {
-      throw refusal('NotImplemented', { elements: { ArgumentName: 'VersionId' } })
+      throw notImplemented('DeleteMultipleObjects of versions', { ArgumentName: 'VersionId' })
     }
-    // The text as it is: a key may begin or end with a space.
-    const key = childrenNamed(object, 'Key')[0]?.text
-    if (!key) throw refusal('MalformedXML', { ec: '0016-00000613' })
+    // Not trimmed, because a key may begin or end with a space.
+    const key = childrenNamed(object, 'Key')[0]?.text ?? ''
     checkKey(key)
+    authorise(request.holder, 'oss:DeleteObject', { bucket, key })
     return key
   })
-  return { keys, quiet: quiet.toLowerCase() === 'true' }
+  for (const key of keys) await disk.deleteObject(key, () => {})
+  if (quiet === 'true') return { status: 200 }
+  const deleted = keys.map((key) => element('Deleted', [element('Key', encoding.encode(key))]))
+  return xmlReply(element('DeleteResult', [...encoding.elements, ...deleted]))
 }

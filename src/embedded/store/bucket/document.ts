@@ -18,11 +18,15 @@ export async function readDocument(
   return { xml, root }
 }
 
-/** The handlers of GET and DELETE. GET throws `missing` if no document is stored. */
-export const documentHandlers = (name: 'cors' | 'lifecycle', missing: RefusalCode) => ({
+/** The handlers of GET and DELETE. GET throws `missing` if no document is stored. `present` writes the stored one for an answer. */
+export const documentHandlers = (
+  name: 'cors' | 'lifecycle',
+  missing: RefusalCode,
+  present = (xml: string) => xml,
+) => ({
   get: (async (_, { bucket, settings }) => {
     const xml = settings.get(name)
-    if (xml !== undefined) return documentReply(xml)
+    if (xml !== undefined) return documentReply(present(xml))
     throw refusal(missing, { elements: { BucketName: bucket } })
   }) satisfies Handler,
   remove: (async (_, { settings }) => {

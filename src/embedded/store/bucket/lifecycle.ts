@@ -32,7 +32,7 @@ export const putLifecycle: Handler = async (request, { settings }) => {
   if (new Set(ids).size !== ids.length) {
     throw invalidArgument('ID', '', 'Two rules have the same ID.')
   }
-  if (request.headers['x-oss-allow-same-action-overlap'] !== 'true') checkOverlaps(rules)
+  checkOverlaps(rules, request.headers['x-oss-allow-same-action-overlap'] === 'true')
   await settings.set('lifecycle', withIds(root))
   return { status: 200 }
 }
@@ -70,23 +70,23 @@ function checkRule(rule: XmlElement): void {
   }
 }
 
-/** A rule with a tag or a filter selects by more than its prefix, except for the parts of uploads, which have neither. */
-function checkOverlaps(rules: readonly XmlElement[]): void {
-  const sorted = rules
-    .map((rule) => {
-      const selective = rule.children.some(({ name }) => name === 'Tag' || name === 'Filter')
-      const all = actionsOf(rule)
-      const actions = selective ? all.filter((action) => action === 'AbortMultipartUpload') : all
-      return { prefix: textAt(rule, 'Prefix') ?? '', actions, selective }
-    })
-    .filter(({ actions }) => actions.length > 0)
+/**
+ * Ignores rules with a tag or a filter, because they select by more than their prefix. The header that allows an overlap
+ * does not allow one of AbortMultipartUpload.
+ */
+function checkOverlaps(rules: readonly XmlElement[], allowed: boolean): void {
+  const plain = rules
+    .filter(({ children }) => !children.some(({ name }) => name === 'Tag' || name === 'Filter'))
+    .map((rule) => ({ prefix: textAt(rule, 'Prefix') ?? '', actions: actionsOf(rule) }))
     .sort((a, b) => (a.prefix < b.prefix ? -1 : 1))
-  sorted.forEach((rule, index) => {
-    for (const longer of sorted.slice(index + 1)) {
+  plain.forEach((rule, index) => {
+    for (const longer of plain.slice(index + 1)) {
       if (!longer.prefix.startsWith(rule.prefix)) break
-      const shared = rule.actions.find((action) => longer.actions.includes(action))
+      const shared = rule.actions
+        .filter((action) => !allowed || action === 'AbortMultipartUpload')
+        .find((action) => longer.actions.includes(action))
       if (shared) throw malformed(`Overlap for same action type ${shared}`, '0014-00000084')
-      if (longer.prefix === rule.prefix && !longer.selective && !rule.selective) {
+      if (longer.prefix === rule.prefix && !allowed) {
         throw malformed('Two rules have the same prefix.', '0014-00000085')
       }
     }

@@ -14,17 +14,13 @@ import {
   writeJson,
 } from './layout.ts'
 import { readers } from './readers.ts'
-import {
-  type ObjectManifest,
-  type OpenUpload,
-  type PartRecord,
-  type Piece,
-  summaryOf,
-  type UploadRecord,
-} from './records.ts'
+import type { ObjectManifest, OpenUpload, PartRecord, Piece, UploadRecord } from './records.ts'
 import { recover } from './recover.ts'
 
 export type Disk = Awaited<ReturnType<typeof openDisk>>
+
+/** The EC of NoSuchUpload if a part is sent or copied. */
+export const NO_UPLOAD_FOR_PART = '0042-00000104'
 
 export interface PutOptions {
   forbidOverwrite: boolean
@@ -32,7 +28,8 @@ export interface PutOptions {
 
 export async function openDisk(directory: string, log: Log) {
   const layout = await openLayout(directory)
-  const { uploads, objects } = await recover(layout, log)
+  // A key is here before its manifest and stays until after it, so a listing asks the disk about each.
+  const { uploads, keys } = await recover(layout, log)
   const withLock = keyedLock()
   const reading = readers()
   const data = bodies(layout)
@@ -40,11 +37,11 @@ export async function openDisk(directory: string, log: Log) {
   const readManifest = async (key: string) =>
     (await readJson(layout.object(key))) as ObjectManifest | undefined
 
-  /** Throws NoSuchUpload. */
-  function findUpload(key: string, uploadId: string) {
+  /** Throws NoSuchUpload, with the finer code of the operation. */
+  function findUpload(key: string, uploadId: string, ec = '0042-00000002') {
     const upload = uploads.get(uploadId)
     if (upload?.key !== key) {
-      throw refusal('NoSuchUpload', { ec: '0017-00000244', elements: { UploadId: uploadId } })
+      throw refusal('NoSuchUpload', { ec, elements: { UploadId: uploadId } })
     }
     return upload
   }
@@ -62,10 +59,10 @@ export async function openDisk(directory: string, log: Log) {
     return previous
   }
 
-  /** The commit point of an object. */
+  /** The commit point of a new version. */
   async function writeManifest(manifest: ObjectManifest) {
+    keys.add(manifest.key)
     await writeJson(layout.object(manifest.key), manifest)
-    objects.set(manifest.key, summaryOf(manifest))
   }
 
   /** Removes what nothing names any more. A failure only leaves a file behind, so it must not fail a committed change. */
@@ -97,7 +94,9 @@ export async function openDisk(directory: string, log: Log) {
     try {
       return await stageJson(layout.part(uploadId, part.partNumber), part)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') findUpload(key, uploadId)
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+        findUpload(key, uploadId, NO_UPLOAD_FOR_PART)
+      }
       throw error
     }
   }
@@ -107,7 +106,9 @@ export async function openDisk(directory: string, log: Log) {
     findUpload,
     checkOverwrite,
     uploads: () => uploads.values(),
-    objects: () => objects.values(),
+    /** May hold a key whose object is gone. */
+    keys: () => keys.values(),
+    readManifest,
 
     /** Opens the current version. It stays readable until `end`, even if it is replaced or deleted. */
     openObject: (key: string) =>
@@ -130,7 +131,7 @@ export async function openDisk(directory: string, log: Log) {
         check(manifest)
         if (!manifest) return
         await rm(layout.object(key), { force: true })
-        objects.delete(key)
+        keys.delete(key)
         await syncDirectory(layout.objects)
         await removeVersion(manifest)
       }),
@@ -149,7 +150,7 @@ export async function openDisk(directory: string, log: Log) {
       const staged = await stagePart(key, uploadId, part)
       try {
         await withLock(key, async () => {
-          const { parts } = findUpload(key, uploadId)
+          const { parts } = findUpload(key, uploadId, NO_UPLOAD_FOR_PART)
           await staged.commit()
           const previous = parts.get(part.partNumber)
           parts.set(part.partNumber, part)
@@ -163,7 +164,7 @@ export async function openDisk(directory: string, log: Log) {
       await syncDirectory(layout.upload(uploadId)).catch(ignoreMissing)
     },
 
-    /** `build` gets the upload under its lock, and throws to leave it open. */
+    /** `build` gets the upload under its lock, and throws to leave it open. The object stays readable until `end`. */
     complete: (
       key: string,
       uploadId: string,
@@ -180,7 +181,7 @@ export async function openDisk(directory: string, log: Log) {
         const unused = [...upload.parts.values()].filter(({ dataId }) => !used.has(dataId))
         await removeUpload(upload, unused)
         await removeVersion(previous)
-        return manifest
+        return { manifest, end: reading.begin(manifest.id) }
       }),
 
     abort: (key: string, uploadId: string) =>

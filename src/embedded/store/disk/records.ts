@@ -25,22 +25,12 @@ export interface UploadRecord {
   initiatedAt: string
   /** The headers of the object, fixed at initiation. */
   headers: Record<string, string>
+  /** True if its completion answers the MD5 of the whole object. */
+  sequential?: boolean
 }
 
 export interface OpenUpload extends UploadRecord {
   parts: ReadonlyMap<number, PartRecord>
-}
-
-/** What a listing says of an object. Kept in memory, because reading every manifest for a page would be slow. */
-export interface ObjectSummary
-  extends Pick<ObjectManifest, 'key' | 'kind' | 'etag' | 'sizeBytes' | 'lastModified'> {
-  storageClass: string
-}
-
-export const summaryOf = (manifest: ObjectManifest): ObjectSummary => {
-  const { key, kind, etag, sizeBytes, lastModified, headers } = manifest
-  const storageClass = headers['x-oss-storage-class'] ?? 'Standard'
-  return { key, kind, etag, sizeBytes, lastModified, storageClass }
 }
 
 export interface ObjectManifest {

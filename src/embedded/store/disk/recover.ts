@@ -1,27 +1,20 @@
-// Loads the open uploads and the list of objects at start, and removes the leftovers of a kill.
+// Loads the open uploads at start, and removes the leftovers of a kill.
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '../../../core/ports/log.ts'
 import { type Layout, readJson } from './layout.ts'
-import {
-  type ObjectManifest,
-  type ObjectSummary,
-  type OpenUpload,
-  type PartRecord,
-  summaryOf,
-  type UploadRecord,
-} from './records.ts'
+import type { ObjectManifest, OpenUpload, PartRecord, UploadRecord } from './records.ts'
 
 export type UploadTable = Map<string, OpenUpload & { parts: Map<number, PartRecord> }>
 
-/** Runs before anything else uses the directory. */
+/** Runs before anything else uses the directory. Returns the open uploads, and the keys of all objects. */
 export async function recover(layout: Layout, log: Log) {
   const uploads = await loadUploads(layout, log)
-  const objects = new Map<string, ObjectSummary>()
+  const keys = new Set<string>()
   const named = new Set<string>()
   const complete = await eachManifest(layout, log, async (manifest) => {
-    objects.set(manifest.key, summaryOf(manifest))
     for (const { dataId } of manifest.pieces) named.add(dataId)
+    keys.add(manifest.key)
     const upload = manifest.uploadId ? uploads.get(manifest.uploadId) : undefined
     if (upload?.key !== manifest.key) return
     uploads.delete(upload.id)
@@ -35,11 +28,11 @@ export async function recover(layout: Layout, log: Log) {
     }
   }
   // An unreadable manifest may name any data file, so none is removed.
-  if (!complete) return { uploads, objects }
+  if (!complete) return { uploads, keys }
   for (const dataId of present) {
     if (!named.has(dataId)) await rm(layout.bytes(dataId), { force: true })
   }
-  return { uploads, objects }
+  return { uploads, keys }
 }
 
 /** Returns false if a manifest could not be read. */

@@ -40,7 +40,9 @@ async function storeFile(
   const key = fields.get('key')
   if (key === undefined) throw malformed('The form’s field key is missing.')
   const { holder, policy } = verifyForm(fields, services)
-  checkFields(policy, conditionFields(form, bucket), clock())
+  // The file's own type stands in for an absent field, because it is the type that is stored then.
+  const typed = new Map([['content-type', form.fileType], ...fields, ['bucket', bucket]])
+  checkFields(policy, typed, clock())
   checkKey(key)
   authorise(holder, 'oss:PutObject', { bucket, key })
   if (fields.has('success_action_redirect')) {
@@ -81,10 +83,6 @@ function toHeaders({ fields, fileType }: PostedForm): WireHeaders {
   const type = fields.get('x-oss-content-type') ?? fields.get('content-type') ?? fileType
   return { ...Object.fromEntries(fields), 'content-type': type || 'application/octet-stream' }
 }
-
-/** What conditions are about. Without a field Content-Type, the file's own type stands for it. */
-const conditionFields = ({ fields, fileType }: PostedForm, bucket: string) =>
-  new Map([['content-type', fileType], ...fields, ['bucket', bucket]])
 
 /** The callback as the query of a signed URL carries it. In a form, each variable is a field of its own. */
 function callbackQuery(fields: PostedForm['fields']): Map<string, string> {

@@ -25,7 +25,7 @@ export const listParts: Handler = async (request, { bucket, disk }) => {
     element('UploadId', upload.id),
     element('StorageClass', upload.headers['x-oss-storage-class'] ?? 'Standard'),
     element('PartNumberMarker', String(marker)),
-    element('NextPartNumberMarker', String(page.at(-1)?.partNumber ?? marker)),
+    ...page.slice(-1).map(({ partNumber }) => element('NextPartNumberMarker', String(partNumber))),
     element('MaxParts', String(pageSize)),
     element('IsTruncated', String(remaining.length > page.length)),
     ...page.map(partElement),
@@ -54,8 +54,7 @@ export const listUploads: Handler = async ({ query }, { bucket, disk }) => {
     .filter((entry) => isAfter(entry, keyMarker, idMarker))
     .sort(compare)
   const page = entries.slice(0, pageSize)
-  const truncated = entries.length > page.length
-  const last = truncated ? page.at(-1) : undefined
+  const last = page.at(-1)
   const body = element('ListMultipartUploadsResult', [
     ...encoding.elements,
     element('Bucket', bucket),
@@ -66,7 +65,7 @@ export const listUploads: Handler = async ({ query }, { bucket, disk }) => {
     element('Delimiter', encoding.encode(delimiter)),
     element('Prefix', encoding.encode(prefix)),
     element('MaxUploads', String(pageSize)),
-    element('IsTruncated', String(truncated)),
+    element('IsTruncated', String(entries.length > page.length)),
     ...page.map(({ key, item: upload }) =>
       upload
         ? element('Upload', [

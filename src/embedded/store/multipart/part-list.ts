@@ -7,11 +7,11 @@ export interface ListedPart {
   etag: string
 }
 
-/** Throws MalformedXML or InvalidPartOrder. */
+/** An empty list makes an empty object. Throws MalformedXML or InvalidPartOrder. */
 export function readPartList(xml: string): ListedPart[] {
   const root = parseXmlTree(xml)
   const isList = root?.name === 'CompleteMultipartUpload' && holdsOnly(root, ['Part'])
-  if (!isList || root.children.length === 0) throw refusal('MalformedXML')
+  if (!isList) throw refusal('MalformedXML')
   const parts = root.children.map(readPart)
   parts.forEach(({ partNumber }, index) => {
     const previous = parts[index - 1]?.partNumber ?? 0

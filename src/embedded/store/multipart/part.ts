@@ -1,5 +1,6 @@
 // UploadPart, and the steps that it shares with UploadPartCopy.
 import { receiveBody } from '../body.ts'
+import { NO_UPLOAD_FOR_PART } from '../disk/index.ts'
 import type { StoredBody } from '../disk/records.ts'
 import { putHeaders } from '../object/put.ts'
 import { invalidArgument } from '../refusal.ts'
@@ -10,7 +11,7 @@ import type { WireQuery } from '../wire.ts'
 export const uploadPart: Handler = async (request, services) => {
   const { disk } = services
   const partNumber = readPartNumber(request.query)
-  const { headers } = disk.findUpload(request.key, uploadIdOf(request))
+  const { headers } = disk.findUpload(request.key, uploadIdOf(request), NO_UPLOAD_FOR_PART)
   const stored = await receiveBody(request, disk.bodies)
   await commitPart(services, request, partNumber, stored)
   return { status: 200, headers: putHeaders({ etag: `"${stored.md5}"`, headers }, stored) }

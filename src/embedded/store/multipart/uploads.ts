@@ -4,6 +4,7 @@ import { combineCrc64 } from '../../../bytes/crc64.ts'
 import { readText } from '../body.ts'
 import { readCallback } from '../callback/parameters.ts'
 import { withCallback } from '../callback/send.ts'
+import type { Disk } from '../disk/index.ts'
 import { randomId } from '../disk/layout.ts'
 import type { ObjectManifest, OpenUpload, PartRecord } from '../disk/records.ts'
 import { encryptionHeaders, headersToStore, readPutOptions } from '../object/headers.ts'
@@ -24,7 +25,8 @@ export const initiate: Handler = async (request, { bucket, disk, clock }) => {
   const headers = headersToStore(request.headers)
   const options = readPutOptions(request.headers)
   const encoding = readKeyEncoding(query)
-  await disk.initiate({ id, key, initiatedAt: clock().toISOString(), headers }, options)
+  const sequential = query.has('sequential')
+  await disk.initiate({ id, key, initiatedAt: clock().toISOString(), headers, sequential }, options)
   return xmlReply(
     element('InitiateMultipartUploadResult', [
       ...encoding.elements,
@@ -45,11 +47,14 @@ export const complete: Handler = async (request, services) => {
   const encoding = readKeyEncoding(query)
   const listed = await readListedParts(request)
   const acl = request.headers['x-oss-object-acl']
-  const manifest = await disk.complete(key, uploadIdOf(request), options, (upload) => {
+  let sequential = false
+  const { manifest, end } = await disk.complete(key, uploadIdOf(request), options, (upload) => {
+    sequential = upload.sequential === true
     const parts = listed ? chooseParts(upload, listed) : allParts(upload)
     const headers = { ...upload.headers, ...(acl ? { 'x-oss-object-acl': acl } : {}) }
     return { ...assemble(upload, parts), headers, lastModified: clock().toISOString() }
   })
+  const contentMd5 = await hashObject(manifest, sequential ? disk : undefined).finally(end)
   const reply = xmlReply(
     element('CompleteMultipartUploadResult', [
       ...encoding.elements,
@@ -61,12 +66,21 @@ export const complete: Handler = async (request, services) => {
     {
       etag: manifest.etag,
       'x-oss-hash-crc64ecma': manifest.crc64,
+      ...(contentMd5 ? { 'content-md5': contentMd5 } : {}),
       ...encryptionHeaders(manifest.headers),
     },
   )
   if (!callback) return reply
-  const facts = { manifest, contentMd5: '', operation: 'CompleteMultipartUpload' }
+  const facts = { manifest, contentMd5, operation: 'CompleteMultipartUpload' }
   return withCallback(reply, callback, facts, request, services)
+}
+
+/** The MD5 of all bytes, as in Content-MD5; '' without a disk to read them from. */
+async function hashObject({ pieces, sizeBytes }: ObjectManifest, disk: Disk | undefined) {
+  if (!disk) return ''
+  const digest = createHash('md5')
+  for await (const chunk of disk.bodies.read(pieces, 0, sizeBytes - 1)) digest.update(chunk)
+  return digest.digest('base64')
 }
 
 /** `DELETE /key?uploadId=ID` */
@@ -98,12 +112,8 @@ function chooseParts({ parts }: OpenUpload, listed: readonly ListedPart[]): Part
   })
 }
 
-function allParts({ parts }: OpenUpload): PartRecord[] {
-  if (parts.size === 0) {
-    throw refusal('InvalidPart', { message: 'No part has been uploaded.' })
-  }
-  return [...parts.values()].sort((a, b) => a.partNumber - b.partNumber)
-}
+const allParts = ({ parts }: OpenUpload): PartRecord[] =>
+  [...parts.values()].sort((a, b) => a.partNumber - b.partNumber)
 
 /** Builds the object of these parts. Throws EntityTooSmall. */
 function assemble(upload: OpenUpload, parts: readonly PartRecord[]) {
@@ -118,8 +128,8 @@ function assemble(upload: OpenUpload, parts: readonly PartRecord[]) {
       },
     })
   }
-  const digest = createHash('md5')
-  for (const { md5 } of parts) digest.update(Buffer.from(md5, 'hex'))
+  // OSS hashes the parts' ETags as text.
+  const digest = createHash('md5').update(parts.map(({ md5 }) => md5).join(''))
   const pieces = parts.map(({ dataId, sizeBytes }) => ({ dataId, sizeBytes }))
   const checksum = parts.reduce(
     (sum, part) => combineCrc64(sum, BigInt(part.crc64), part.sizeBytes),

@@ -37,7 +37,6 @@ export function headersToStore(headers: WireHeaders): Record<string, string> {
   if (metadataBytes > MAX_METADATA_BYTES) {
     throw invalidArgument('x-oss-meta-*', '', 'The user metadata is larger than 8 KB.')
   }
-  checkTags(headers['x-oss-tagging'])
   const storageClass = headers['x-oss-storage-class'] ?? 'Standard'
   if (!STORAGE_CLASSES.includes(storageClass)) {
     throw invalidArgument('x-oss-storage-class', storageClass, 'No such storage class.')
@@ -48,16 +47,18 @@ export function headersToStore(headers: WireHeaders): Record<string, string> {
       elements: { ArgumentName: 'x-oss-server-side-encryption', ArgumentValue: algorithm },
     })
   }
+  if (headers['x-oss-tagging'] !== undefined) checkTags(headers['x-oss-tagging'])
   return { 'content-type': 'application/octet-stream', ...Object.fromEntries(stored) }
 }
 
-/** `key` or `key=value`, joined by `&`. Throws InvalidTag. */
-function checkTags(tagging = ''): void {
-  if (tagging === '' || tagging.split('&').every((tag) => /^[^=]+(=[^=]*)?$/.test(tag))) return
-  throw refusal('InvalidTag', {
-    ec: '0010-00000219',
-    elements: { ArgumentName: 'x-oss-tagging', ArgumentValue: tagging },
-  })
+/** True for what the metadata directive of a copy decides about. */
+export const isMetadata = (name: string): boolean =>
+  STANDARD.includes(name) || name.startsWith('x-oss-meta-')
+
+/** Throws InvalidTag for a tag without a key. */
+function checkTags(tagging: string): void {
+  if (tagging === '' || tagging.split('&').every((tag) => /^[^=]/.test(tag))) return
+  throw refusal('InvalidTag', { elements: { ArgumentName: 'x-oss-tagging' } })
 }
 
 /** The encryption that Initiate, UploadPart, Complete and Put repeat in their answers. Nothing is encrypted here. */
@@ -86,10 +87,17 @@ export function answerHeaders(manifest: ObjectManifest, query: WireQuery): Recor
     etag: manifest.etag,
     'last-modified': new Date(manifest.lastModified).toUTCString(),
     'accept-ranges': 'bytes',
+    ...md5Header(manifest),
     'x-oss-object-type': manifest.kind,
     'x-oss-hash-crc64ecma': manifest.crc64,
   }
 }
+
+/** The ETag of a normal object is its MD5; that of a multipart object is not. */
+const md5Header = ({ kind, etag }: ObjectManifest): Record<string, string> =>
+  kind === 'Normal'
+    ? { 'content-md5': Buffer.from(etag.replaceAll('"', ''), 'hex').toString('base64') }
+    : {}
 
 function readOverrides(query: WireQuery): Record<string, string> {
   const overrides: Record<string, string> = {}

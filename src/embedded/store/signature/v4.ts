@@ -32,6 +32,10 @@ export function verifyV4(request: WireRequest, context: SignatureContext): Verif
   const { method, headers, query, addresses } = request
   const provided = readSignature(request, context.clock())
   const { dateTime, dateText = dateTime, additionalHeaders } = provided
+  const absent = additionalHeaders.find((name) => headers[name.toLowerCase()] === undefined)
+  if (absent !== undefined) {
+    throw malformed(`The additional header ${absent} is not in the request.`, '0002-00000211')
+  }
   // A token in a header is not covered by the signature of a URL, and the other way round.
   const token =
     headers.authorization === undefined

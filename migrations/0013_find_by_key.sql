@@ -1,0 +1,2 @@
+CREATE INDEX "apps_by_key_prefix" ON "apps" USING btree ("key_prefix");--> statement-breakpoint
+CREATE INDEX "uploads_by_key" ON "uploads" USING btree ("app_id","object_key") WHERE state in ('initiating', 'open', 'completing');
