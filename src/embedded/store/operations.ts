@@ -101,7 +101,10 @@ export function findOperation(
     throw refusal('NotImplemented', { elements: { Header: 'x-oss-copy-source' } })
   }
   const operation = OPERATIONS[`${method} ${target}`]
-  if (operation) return operation
+  if (operation) {
+    if (target === '/') checkListing(query)
+    return operation
+  }
   if (isBucket) throw notImplemented(bucketOperation(method))
   const allowed = Object.keys(OPERATIONS).map((route) => route.split(' '))
   throw refusal('MethodNotAllowed', {
@@ -114,3 +117,16 @@ export function findOperation(
     },
   })
 }
+
+/** A bare parameter that no listing knows asks for something else of the bucket, such as a newer setting. */
+function checkListing(query: WireRequest['query']): void {
+  const other = [...query].find(
+    ([name, value]) => value === '' && !LISTING.has(name) && !name.startsWith('x-oss-'),
+  )
+  if (other) throw notImplemented(`GET /?${other[0]}`, { ArgumentName: other[0] })
+}
+
+const LISTING = new Set(
+  `prefix delimiter marker max-keys encoding-type list-type start-after continuation-token fetch-owner
+  security-token`.split(/\s+/),
+)

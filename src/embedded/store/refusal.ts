@@ -33,7 +33,7 @@ const CODES = {
   InvalidPolicyDocument: [400, 'Invalid Policy.'],
   InvalidRange: [416, 'The requested range cannot be satisfied.'],
   InvalidSecurityToken: [403, 'The security token you provided is invalid.'],
-  InvalidTag: [400, 'A tag has no key.'],
+  InvalidTag: [400, 'A tag is not key or key=value, or its key is empty.'],
   MalformedXML: [400, 'The XML you provided was not well-formed or has the wrong shape.'],
   MissingArgument: [400, 'Missing Some Required Arguments.'],
   MethodNotAllowed: [405, 'The specified method is not allowed against this resource.'],

@@ -15,7 +15,10 @@ const MAX_KEYS = 1000
 export const deleteObjects: Handler = async (request, { bucket, disk }) => {
   const encoding = readKeyEncoding(request.query)
   if (request.headers['content-md5'] === undefined) {
-    throw refusal('MissingArgument', { elements: { ArgumentName: 'Content-MD5' } })
+    throw refusal('MissingArgument', {
+      ec: '0016-00000606',
+      elements: { ArgumentName: 'Content-MD5' },
+    })
   }
   const { root } = await readDocument(request, MAX_BYTES, 'Delete')
   checkChildren(root, ['Quiet', 'Object'])

@@ -55,10 +55,13 @@ export function headersToStore(headers: WireHeaders): Record<string, string> {
 export const isMetadata = (name: string): boolean =>
   STANDARD.includes(name) || name.startsWith('x-oss-meta-')
 
-/** Throws InvalidTag for a tag without a key. */
+/** Throws InvalidTag for a tag that is not `key` or `key=value`. */
 function checkTags(tagging: string): void {
-  if (tagging === '' || tagging.split('&').every((tag) => /^[^=]/.test(tag))) return
-  throw refusal('InvalidTag', { elements: { ArgumentName: 'x-oss-tagging' } })
+  if (tagging === '' || tagging.split('&').every((tag) => /^[^=]+(=[^=]*)?$/.test(tag))) return
+  throw refusal('InvalidTag', {
+    ec: '0010-00000219',
+    elements: { ArgumentName: 'x-oss-tagging' },
+  })
 }
 
 /** The encryption that Initiate, UploadPart, Complete and Put repeat in their answers. Nothing is encrypted here. */

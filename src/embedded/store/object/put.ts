@@ -10,14 +10,16 @@ import type { Handler, StoreServices } from '../services.ts'
 import { encryptionHeaders, headersToStore, readPutOptions } from './headers.ts'
 
 /** Conditions of a read, which OSS refuses for a put. */
-const CONDITIONS = ['if-modified-since', 'if-unmodified-since']
+const CONDITIONS = ['If-Modified-Since', 'If-Unmodified-Since', 'If-Match', 'If-None-Match']
 
 /** `PUT /key` */
 export const putObject: Handler = async (request, services) => {
   const { disk } = services
   const { key } = request
-  const unsupported = CONDITIONS.find((name) => request.headers[name] !== undefined)
-  if (unsupported) throw refusal('NotImplemented', { elements: { Header: unsupported } })
+  const unsupported = CONDITIONS.find((name) => request.headers[name.toLowerCase()] !== undefined)
+  if (unsupported) {
+    throw refusal('NotImplemented', { ec: '0017-00000245', elements: { Header: unsupported } })
+  }
   const callback = readCallback(request, services)
   const headers = headersToStore(request.headers)
   const options = readPutOptions(request.headers)
