@@ -1,11 +1,8 @@
-// The products of the S3 family: a row each, with what its documentation or its source states. The code asks the row.
-// Sources: the products' own documentation and, for MinIO, the server's source; MinIO 2025, Ceph RGW 16.2, versitygw 1.7.
+// The products of the S3 family, a row each. The code asks the row and no product by name. Rows follow the products' documentation
+// and, for MinIO, the server's source; `ceph` and `generic` were run, on Ceph RGW 16.2 and versitygw 1.7, the others on no live service.
 import { GiB, MiB, type PartLimits } from '../../core/part-plan.ts'
 
 const TiB = 1024 * GiB
-
-/** Checksums that a client may bind to a part. */
-export type BoundChecksum = 'md5' | 'crc32' | 'crc32c' | 'crc64nvme' | 'sha256'
 
 export interface S3Product {
   title: string
@@ -17,15 +14,12 @@ export interface S3Product {
   endpoint?: (region: string) => string
   /** For signatures, unless STORE_REGION says another. Without one, STORE_REGION is needed. */
   region?: string
-  bindsChecksums: readonly BoundChecksum[]
   /** True if HEAD shows checksums when it is asked to. Elsewhere the question itself may be refused. */
   showsChecksums: boolean
   /** True if a single PUT can refuse to overwrite. */
   createOnlyPut: boolean
   /** True if a completion can refuse to overwrite. */
   createOnlyComplete: boolean
-  /** True if the product takes POST forms with a signed policy. */
-  forms: boolean
   /** True if uploads in progress are listed by the beginning of their keys. */
   listsUploadsByPrefix: boolean
   /** False if it percent-encodes listed keys but neither says so nor encodes its markers. */
@@ -46,11 +40,9 @@ const COMMON = {
   limits: COMMON_LIMITS,
   equalParts: false,
   addressing: 'path',
-  bindsChecksums: ['md5'],
   showsChecksums: false,
   createOnlyPut: false,
   createOnlyComplete: false,
-  forms: false,
   listsUploadsByPrefix: true,
   encodesListedKeys: true,
 } as const satisfies Partial<S3Product>
@@ -63,11 +55,9 @@ export const S3_PRODUCTS = {
     addressing: 'virtual',
     endpoint: (region) =>
       `https://s3.${region}.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`,
-    bindsChecksums: ['md5', 'crc32', 'crc32c', 'crc64nvme', 'sha256'],
     showsChecksums: true,
     createOnlyPut: true,
     createOnlyComplete: true,
-    forms: true,
   },
   r2: {
     ...COMMON,
@@ -92,11 +82,9 @@ export const S3_PRODUCTS = {
       maxObjectSizeBytes: 50 * TiB,
     },
     region: 'us-east-1',
-    bindsChecksums: ['md5', 'crc32', 'crc32c', 'crc64nvme', 'sha256'],
     showsChecksums: true,
     createOnlyPut: true,
     createOnlyComplete: true,
-    forms: true,
     listsUploadsByPrefix: false,
     cleanupDays: 1,
   },
@@ -104,7 +92,6 @@ export const S3_PRODUCTS = {
     ...COMMON,
     title: 'Ceph RGW',
     region: 'us-east-1',
-    forms: true,
     createOnlyPut: true,
     encodesListedKeys: false,
   },
