@@ -46,6 +46,7 @@ export const ossDialect: Dialect = {
   createOnlyComplete: true,
   verifiableChecksums: ['crc64'],
   encodesListedKeys: true,
+  missesUploadAsObject: false,
   encodesEveryKey: true,
   plusIsSpace: false,
   deletesConditionally: true,

@@ -47,5 +47,7 @@ export interface Dialect {
   objectChecksums(headers: Headers): Checksums
   /** Reads the checksums of an entry of ListParts. */
   partChecksums(part: XmlNode): Checksums
+  /** True if a store of the family may look for an unknown upload as for an object, and say so. */
+  readonly missesUploadAsObject: boolean
   readonly failures: FailureRules
 }

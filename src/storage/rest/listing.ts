@@ -102,7 +102,7 @@ export function restListing({ read: ask }: Caller, dialect: Dialect): Listing {
             ['uploadId', upload.storageUploadId],
           ],
         }
-        const { answer, node: page } = await ask(call, 'ListPartsResult').catch(lostUpload)
+        const { answer, node: page } = await ask(call, 'ListPartsResult').catch(lostUpload(dialect))
         yield listOf(page, 'Part').map((part) => storedPart(part, answer, dialect))
         if (textOf(page, 'IsTruncated') !== 'true') return
         const next = textOf(page, 'NextPartNumberMarker') ?? ''

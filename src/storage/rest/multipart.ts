@@ -75,12 +75,12 @@ export function restMultipart(
         'CompleteMultipartUploadResult',
         `<CompleteMultipartUpload>${listed.join('')}</CompleteMultipartUpload>`,
       )
-      await completion.catch(lostUpload)
+      await completion.catch(lostUpload(dialect))
     },
 
     async abort(upload) {
       const query = [['uploadId', upload.storageUploadId]] as const
-      await send({ method: 'DELETE', key: upload.key, query }).catch(lostUpload)
+      await send({ method: 'DELETE', key: upload.key, query }).catch(lostUpload(dialect))
     },
   }
 }

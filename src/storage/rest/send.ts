@@ -104,10 +104,12 @@ export function expectXml(answer: StoreAnswer, root: string, failures: FailureRu
 }
 
 /**
- * For a failed call about a storage upload. Ceph looks for the upload as for an object. The call names no other object, so the
+ * For a failed call that names a storage upload and no other object: if the store looked for the upload as for an object, the
  * upload is what is missing.
  */
-export function lostUpload(failure: unknown): never {
-  if (!isStoreFailure(failure, 'no-object')) throw failure
-  throw new StoreFailure('no-upload', failure.code, failure.status, failure)
-}
+export const lostUpload =
+  ({ missesUploadAsObject }: { missesUploadAsObject: boolean }) =>
+  (failure: unknown): never => {
+    if (!missesUploadAsObject || !isStoreFailure(failure, 'no-object')) throw failure
+    throw new StoreFailure('no-upload', failure.code, failure.status, failure)
+  }

@@ -58,6 +58,8 @@ export function s3Dialect(product: S3Product): Dialect {
     // ListParts reports checksums only of parts that came with one, so no answer counts as incomplete without.
     verifiableChecksums: [],
     encodesListedKeys: product.encodesListedKeys,
+    // Ceph.
+    missesUploadAsObject: true,
     encodesEveryKey: false,
     plusIsSpace: true,
     deletesConditionally: false,
