@@ -1,6 +1,10 @@
 // The servers themselves: they answer official clients, and nothing of them outlives who started them.
 import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, inject, test } from 'vitest'
 import { watchFolder } from '../faults/processes.ts'
 import { s3Client } from './peers.ts'
@@ -22,22 +26,25 @@ describe.each(['ceph', 'versitygw'] as const)('%s', (name) => {
 })
 
 test('ends its programs and removes their folder when its own process is killed', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'countersign-keeper-'))
+  const watch = watchFolder(folder)
   const script = `
-    const { spawn } = require('node:child_process')
-    const { mkdtempSync } = require('node:fs')
-    const folder = mkdtempSync(require('node:os').tmpdir() + '/countersign-keeper-')
-    const keeper = spawn(process.execPath, [process.argv[1], folder], { stdio: ['pipe', 'pipe', 'inherit'], detached: true })
-    keeper.stdin.write(JSON.stringify({ name: 'idle', command: 'sleep', args: ['600'], env: { FOLDER: folder } }) + '\\n')
-    const look = () => require('node:fs').existsSync(folder + '/idle.out') ? console.log(folder) : setTimeout(look, 10)
+    const { existsSync } = require('node:fs')
+    const [keeper, folder] = process.argv.slice(1)
+    const stdio = ['pipe', 'pipe', 'inherit']
+    const child = require('node:child_process').spawn(process.execPath, [keeper, folder], { stdio, detached: true })
+    const program = { name: 'idle', command: 'sleep', args: ['600'], env: { FOLDER: folder } }
+    child.stdin.write(JSON.stringify(program) + '\\n')
+    const look = () => existsSync(folder + '/idle.out') ? console.log('started') : setTimeout(look, 10)
     look()`
   const keeper = new URL('keeper.mjs', import.meta.url).pathname
-  const owner = spawn(process.execPath, ['-e', script, keeper], { stdio: ['ignore', 'pipe', 2] })
-  const folder = await new Promise<string>((resolve) =>
-    owner.stdout!.once('data', (chunk: Buffer) => resolve(chunk.toString().trim())),
-  )
-  const watch = watchFolder(folder)
-  watch.look([owner.pid!])
-  const gone = new Promise((resolve) => owner.once('exit', resolve))
+  const owner = spawn(process.execPath, ['-e', script, keeper, folder], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await once(owner.stdout!, 'data')
+  // The owner, the keeper and its program. The log exists just before the program runs.
+  while (watch.count() < 3) watch.look([])
+  const gone = once(owner, 'exit')
 
   owner.kill('SIGKILL')
   await gone
