@@ -50,13 +50,14 @@ function goesThrough(text: string, name: string, path: string): boolean {
     .filter(([, , part]) => path === part || path.startsWith(`${part}.`))
     .map(([, alias, part]) => `${alias}${path.slice(part!.length).replaceAll('.', '\\.')}`)
   const either = `(${[list, ...aliases].join('|')})`
-  const typed = '( as unknown as \\w+\\[\\])?'
+  const typed = '(( as unknown)? as \\w+\\[\\])?'
   return new RegExp(
     `(\\.each\\(\\s*${either}${typed},?\\s*\\))|( of ${either}\\b)|(toEqual\\(${either}\\))`,
   ).test(text)
 }
 
-const files = readdirSync(VECTORS).filter((name) => /^(oss|s3)-/.test(name))
+// The cases of s3-events.json are picked by name, because those of other senders come through the source `generic`.
+const files = readdirSync(VECTORS).filter((name) => /^(oss|s3)-(?!events)/.test(name))
 
 describe.each(files)('%s', (file) => {
   const document: unknown = JSON.parse(readFileSync(join(VECTORS, file), 'utf8'))

@@ -49,11 +49,11 @@ describe('a start with', () => {
   })
 
   it('several faults tells them all', () => {
-    expect(start({ PORT: 'abc', PUBLIC_URL: 'example.com', STORE_DIALECT: 's3' })).toEqual(
+    expect(start({ PORT: 'abc', PUBLIC_URL: 'example.com', STORE_DIALECT: 'azure' })).toEqual(
       said(
         'PORT: must be a number',
         'PUBLIC_URL: must be an http or https URL such as https://uploads.example.com',
-        'STORE_DIALECT: must be oss',
+        'STORE_DIALECT: must be oss or s3',
       ),
     )
   })

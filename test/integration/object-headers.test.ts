@@ -140,7 +140,10 @@ describe('a single PUT', () => {
     for (const name of Object.keys(lower)) {
       const { [name]: value, ...without } = lower
       expect((await put(part.url, { ...without, [name]: `${value}x` })).status).toBe(403)
-      expect((await put(part.url, without)).status).toBe(403)
+      // The signature names it, so its absence is found before the signature is judged.
+      expect((await put(part.url, without)).status).toBe(
+        name.startsWith('x-oss-') || name === 'content-type' ? 403 : 400,
+      )
     }
     expect((await put(part.url, { ...lower, 'x-oss-meta-more': '1' })).status).toBe(403)
     expect((await put(part.url, part.headers)).status).toBe(200)

@@ -24,6 +24,8 @@ export async function cachingPool(url: string) {
     }
     let started = false
     let statement = ''
+    /** Statements are parsed once and executed by their name. */
+    const texts = new Map<string, string>()
     let batch: Buffer[] = []
     let key: string | undefined
     /** One cache key for each Sync under way. */
@@ -32,9 +34,14 @@ export async function cachingPool(url: string) {
 
     const fromNear = framer((type, message) => {
       batch.push(message)
-      if (type === 'P') statement = textAt(message, message.indexOf(0, 5) + 1)
-      if (type === 'B' && /^\s*select/i.test(statement)) {
-        key = statement + message.toString('latin1', 5)
+      if (type === 'P') {
+        const name = textAt(message, 5)
+        texts.set(name, textAt(message, message.indexOf(0, 5) + 1))
+      }
+      if (type === 'B') {
+        const name = textAt(message, message.indexOf(0, 5) + 1)
+        statement = texts.get(name) ?? ''
+        if (/^\s*select/i.test(statement)) key = statement + message.toString('latin1', 5)
       }
       if (!'SHQXp'.includes(type)) return
       const known = key !== undefined && !asked.length ? cache.get(key) : undefined

@@ -25,7 +25,8 @@ export const listParts: Handler = async (request, { bucket, disk }) => {
     element('UploadId', upload.id),
     element('StorageClass', upload.headers['x-oss-storage-class'] ?? 'Standard'),
     element('PartNumberMarker', String(marker)),
-    ...page.slice(-1).map(({ partNumber }) => element('NextPartNumberMarker', String(partNumber))),
+    // Empty without a part: oss2 for Python reads the element of every answer.
+    element('NextPartNumberMarker', String(page.at(-1)?.partNumber ?? '')),
     element('MaxParts', String(pageSize)),
     element('IsTruncated', String(remaining.length > page.length)),
     ...page.map(partElement),
