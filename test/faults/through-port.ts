@@ -9,6 +9,7 @@ import type { FaultPort } from './fault-port.ts'
 const NO_DATABASE: ReadonlySet<string> = new Set([
   'hasStore',
   'storeNamed',
+  'notificationSources',
   'tokenKeys',
   'jwks',
   'publicUrl',
