@@ -12,24 +12,10 @@ const ROLE = 'uploader'
 const OWNER = { uid: 'owner', accessKeyId: 'CEPHOWNER', secretAccessKey: 'secret-of-the-owner' }
 const STRANGER = { uid: 'stranger', accessKeyId: 'CEPHSTRANGER', secretAccessKey: 'other-secret' }
 
-const ATTEMPTS = 4
+/** Each takes a third of a second or more. */
+const MAX_LOOKS = 60
 
-/**
- * A new monitor now and then refuses the first command ("wrong fsid"), because the program that sends it does not know the
- * cluster's id yet. Such a cluster is thrown away and made anew. No test runs before one is up.
- */
 export async function startCeph(): Promise<RunningServer> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await startCluster()
-    } catch (error) {
-      if (attempt === ATTEMPTS) throw error
-      console.warn('Ceph did not start, so it is started anew:', error)
-    }
-  }
-}
-
-async function startCluster(): Promise<RunningServer> {
   const keeper = await startKeeper('ceph')
   try {
     const [monitorPort, gatewayPort] = [await freePort(), await freePort()]
@@ -49,6 +35,7 @@ async function startCluster(): Promise<RunningServer> {
     await command('monmaptool', ...map, monitorMap)
     await ceph('ceph-mon', '--mkfs', '-i', 'a', '--monmap', monitorMap)
     start('mon', 'ceph-mon', '-i', 'a')
+    await leading(() => ceph('ceph', '--admin-daemon', `${folder}/run/mon.a.asok`, 'mon_status'))
     const osdId = randomUUID()
     await ceph('ceph', 'osd', 'new', osdId)
     await ceph('ceph-osd', '-i', '0', '--mkfs', '--osd-uuid', osdId)
@@ -76,6 +63,15 @@ async function startCluster(): Promise<RunningServer> {
     await keeper.end()
     throw error
   }
+}
+
+/** Waits for the monitor's election, before which it refuses commands ("wrong fsid"). Its own socket answers at any time. */
+async function leading(status: () => Promise<string>): Promise<void> {
+  for (let tries = 0; tries < MAX_LOOKS; tries++) {
+    const state = await status().then(JSON.parse, () => undefined)
+    if (state?.state === 'leader' && state.monmap.epoch > 0) return
+  }
+  throw new Error('The monitor of Ceph was not elected.')
 }
 
 async function makeUsers(admin: (...args: string[]) => Promise<string>): Promise<void> {

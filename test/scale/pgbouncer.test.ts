@@ -1,7 +1,6 @@
 // A pooler in transaction mode that knows no prepared statements: Debian's PgBouncer 1.18, in front of the test's PostgreSQL.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { createConnection } from 'node:net'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
@@ -18,17 +17,14 @@ let folder: string
 let pooler: ChildProcess
 let pooledUrl: string
 
-async function answers(port: number): Promise<void> {
-  for (let tries = 0; ; tries++) {
-    const isOpen = await new Promise<boolean>((resolve) => {
-      const socket = createConnection({ host: '127.0.0.1', port })
-      socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
-      socket.once('connect', () => socket.destroy())
-    })
-    if (isOpen) return
-    if (tries > 100) throw new Error(await readFile(join(folder, 'log'), 'utf8'))
-    await new Promise((resolve) => setTimeout(resolve, 50))
+/** Resolves when it serves, which its log says on stderr. */
+async function serving({ stderr }: ChildProcess): Promise<void> {
+  let log = ''
+  for await (const chunk of stderr!) {
+    log += chunk
+    if (log.includes('process up')) return
   }
+  throw new Error(`PgBouncer ended:\n${log}`)
 }
 
 beforeEach(async () => {
@@ -47,18 +43,18 @@ listen_addr = 127.0.0.1
 listen_port = ${port}
 unix_socket_dir =
 auth_type = any
-logfile = ${folder}/log
 pool_mode = transaction
 default_pool_size = 4
 ignore_startup_parameters = ${IGNORED}
 `,
   )
   const asUser = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
-  pooler = spawn(PGBOUNCER, ['-q', ...asUser, join(folder, 'pgbouncer.ini')], { stdio: 'ignore' })
+  const words = [...asUser, join(folder, 'pgbouncer.ini')]
+  pooler = spawn(PGBOUNCER, words, { stdio: ['ignore', 'ignore', 'pipe'] })
   const url = new URL(database.serviceUrl)
   url.port = String(port)
   pooledUrl = url.href
-  await answers(port)
+  await serving(pooler)
 })
 
 afterEach(async () => {

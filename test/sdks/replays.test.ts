@@ -15,6 +15,12 @@ import {
 import { PART_BYTES, useCountersign } from './countersign.ts'
 import { type RawAnswer, sendRaw } from './raw-http.ts'
 
+interface ReplayRequest {
+  lines: string[]
+  /** Sent after the lines, in place of what the test sends. */
+  body?: string
+}
+
 interface Replay {
   client: string
   for: string
@@ -23,8 +29,8 @@ interface Replay {
   note: string
   /** What the SDK writes into a path unescaped, besides letters and digits. */
   pathKeeps: string
-  requests: Record<'initiate' | 'part' | 'list' | 'complete' | 'abort', { lines: string[] }> & {
-    byUrl?: { lines: string[] }
+  requests: Record<'initiate' | 'part' | 'list' | 'complete' | 'abort', ReplayRequest> & {
+    byUrl?: ReplayRequest
   }
 }
 
@@ -78,7 +84,8 @@ function senderFor(replay: Replay, issued: Issued) {
   ): Promise<RawAnswer> => {
     const now = new Date()
     const iso = oss4DateTime(now)
-    const lines = fill(replay.requests[operation]!.lines, {
+    const { lines: given, body: own } = replay.requests[operation]!
+    const lines = fill(given, {
       ...values,
       bucket: issued.bucket,
       path: escapePath(issued.key, replay.pathKeeps),
@@ -93,7 +100,7 @@ function senderFor(replay: Replay, issued: Issued) {
     })
     const signed = fill(lines, { signature: signatureOf(replay, issued, lines, now) })
     expect(signed.filter((line) => /\{\w+\}/.test(line))).toEqual([])
-    return sendRaw(issued.endpoint, signed, body)
+    return sendRaw(issued.endpoint, signed, own === undefined ? body : Buffer.from(own))
   }
 }
 
