@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 sources=test/s3
 target="$PWD/.s3"
-mkdir -p "$target/stamps"
+. test/support/install.sh
 
 # Debian packages that are missing.
 missing=()
@@ -15,22 +15,7 @@ command -v ceph-mon >/dev/null || missing+=(ceph-mon)
 command -v ceph-osd >/dev/null || missing+=(ceph-osd)
 command -v ceph >/dev/null || missing+=(ceph-common)
 command -v python3 >/dev/null && python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
-if ((${#missing[@]})); then
-  root=()
-  [ "$(id -u)" = 0 ] || root=(sudo)
-  "${root[@]}" apt-get update -qq
-  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-fi
-
-# Runs `install_$1` unless it has succeeded for the very same source files.
-once() {
-  local name=$1 stamp="$target/stamps/$1" hash
-  hash=$(find "$sources/$name" -type f | sort | xargs sha256sum | sha256sum)
-  [ "$(cat "$stamp" 2>/dev/null)" = "$hash" ] && return
-  echo "installing test/s3/$name" >&2
-  "install_$name"
-  echo "$hash" >"$stamp"
-}
+install_debian "${missing[@]}"
 
 install_node() {
   mkdir -p "$target/node"

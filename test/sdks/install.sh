@@ -5,8 +5,8 @@ set -euo pipefail
 
 cd "$(dirname "$0")/../.."
 sources=test/sdks
-sdks="$PWD/.sdks"
-mkdir -p "$sdks/stamps"
+target="$PWD/.sdks"
+. test/support/install.sh
 
 # Debian packages that are missing.
 missing=()
@@ -14,26 +14,11 @@ command -v python3 >/dev/null && python3 -c 'import ensurepip' 2>/dev/null || mi
 command -v go >/dev/null || missing+=(golang-go)
 command -v javac >/dev/null || missing+=(default-jdk-headless)
 command -v mvn >/dev/null || missing+=(maven)
-if ((${#missing[@]})); then
-  root=()
-  [ "$(id -u)" = 0 ] || root=(sudo)
-  "${root[@]}" apt-get update -qq
-  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-fi
-
-# Runs `install_$1` unless it has succeeded for the very same source files.
-once() {
-  local name=$1 stamp="$sdks/stamps/$1" hash
-  hash=$(find "$sources/$name" -type f | sort | xargs sha256sum | sha256sum)
-  [ "$(cat "$stamp" 2>/dev/null)" = "$hash" ] && return
-  echo "installing the OSS clients for $name" >&2
-  "install_$name"
-  echo "$hash" >"$stamp"
-}
+install_debian "${missing[@]}"
 
 install_python() {
-  python3 -m venv --clear "$sdks/python"
-  "$sdks/python/bin/pip" install --quiet --disable-pip-version-check -r "$sources/python/requirements.txt"
+  python3 -m venv --clear "$target/python"
+  "$target/python/bin/pip" install --quiet --disable-pip-version-check -r "$sources/python/requirements.txt"
 }
 
 install_go() {
@@ -41,14 +26,14 @@ install_go() {
     cd "$sources/go"
     # GOTOOLCHAIN=local: go.mod asks for Go 1.19, the one of Debian 12.
     export GOTOOLCHAIN=local GOFLAGS=-buildvcs=false
-    go build -o "$sdks/bin/go-driver" .
+    go build -o "$target/bin/go-driver" .
     # Not `go install …@v1.7.19`: in here the version and all it needs are pinned by go.mod and go.sum.
-    go build -o "$sdks/bin/ossutil" github.com/aliyun/ossutil
+    go build -o "$target/bin/ossutil" github.com/aliyun/ossutil
   )
 }
 
 install_go-v2() {
-  (cd "$sources/go-v2" && GOTOOLCHAIN=local GOFLAGS=-buildvcs=false go build -o "$sdks/bin/go-v2-driver" .)
+  (cd "$sources/go-v2" && GOTOOLCHAIN=local GOFLAGS=-buildvcs=false go build -o "$target/bin/go-v2-driver" .)
 }
 
 install_java() {
@@ -62,10 +47,10 @@ install_java-v2() {
 install_android() {
   # The SDK is an Android archive: a zip with classes.jar. Its classes and Android's compile and run on a plain JVM, but for
   # one whose values come from C code: ours in natives/ comes first on the class path.
-  rm -rf "$sdks/android"
-  mvn -q -B -Dstyle.color=never -f "$sources/android/pom.xml" dependency:copy-dependencies -DoutputDirectory="$sdks/android"
-  (cd "$sdks/android" && jar xf oss-android-sdk-*.aar classes.jar)
-  javac -nowarn -cp "$sdks/android/*" -d "$sdks/android" "$sources"/android/{,natives/android/os/}*.java
+  rm -rf "$target/android"
+  mvn -q -B -Dstyle.color=never -f "$sources/android/pom.xml" dependency:copy-dependencies -DoutputDirectory="$target/android"
+  (cd "$target/android" && jar xf oss-android-sdk-*.aar classes.jar)
+  javac -nowarn -cp "$target/android/*" -d "$target/android" "$sources"/android/{,natives/android/os/}*.java
 }
 
 once python
